@@ -1,0 +1,22 @@
+//! Undertone: a sentiment gateway. A local model reads every text; only what it cannot be trusted
+//! with goes to an LLM, and every attempt at one is on a ledger before it is sent.
+//!
+//! The modules in reading order. Each names only modules above it (`tests/suite/house.rs` holds that).
+
+pub mod pricing;
+pub mod sentiment;
+
+pub mod cache;
+pub mod classifier;
+
+pub mod llm;
+
+pub mod store;
+
+pub mod cascade;
+
+pub mod app;
+
+pub mod http;
+
+pub mod cli;

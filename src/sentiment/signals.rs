@@ -1,0 +1,99 @@
+//! Why a text goes to an LLM, and what came of it.
+
+use serde::{Deserialize, Serialize};
+
+/// What is asked of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    Sentiment,
+}
+
+impl Task {
+    pub const ALL: [Task; 1] = [Task::Sentiment];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Task::Sentiment => "sentiment",
+        }
+    }
+}
+
+/// Which reader a caller asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Route {
+    /// The local model, and an LLM where the signals call for one.
+    #[default]
+    Auto,
+    /// The local model alone.
+    Local,
+    /// An LLM, or an error.
+    Llm,
+}
+
+/// What the local pass says of its own trustworthiness, each 0 to 1, higher is less trustworthy.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Signals {
+    /// 1 − the margin between the two likeliest labels, after calibration.
+    pub ambiguous: f32,
+    /// The probability of sarcasm.
+    pub sarcasm: f32,
+    /// The weaker of the strongest positive and the strongest negative aspect in the text.
+    pub multi_aspect: f32,
+    /// 1 where the text is in a language that the model does not read.
+    pub out_of_domain: f32,
+}
+
+/// From which value on a signal calls for an LLM; one for each of [`Signals`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Thresholds {
+    pub ambiguous: f32,
+    pub sarcasm: f32,
+    pub multi_aspect: f32,
+    pub out_of_domain: f32,
+}
+
+/// Why an LLM was wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    Sarcasm,
+    Ambiguous,
+    MultiAspect,
+    OutOfDomain,
+    Requested,
+    Sampled,
+}
+
+/// What came of wanting one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The local verdict was good enough, or the caller wanted no other.
+    NotNeeded,
+    /// An LLM answered, now or when the same text was asked before.
+    Answered,
+    /// An LLM was asked, or would have been, and gave no usable answer.
+    Unavailable,
+    /// The call did not fit the caller's ceiling or a budget.
+    OverBudget,
+    /// No provider is configured.
+    Disabled,
+}
+
+impl Signals {
+    /// The signals at or above their thresholds, in a fixed order.
+    pub fn reasons(&self, thresholds: &Thresholds) -> Vec<Reason> {
+        [
+            (self.sarcasm, thresholds.sarcasm, Reason::Sarcasm),
+            (self.ambiguous, thresholds.ambiguous, Reason::Ambiguous),
+            (self.multi_aspect, thresholds.multi_aspect, Reason::MultiAspect),
+            (self.out_of_domain, thresholds.out_of_domain, Reason::OutOfDomain),
+        ]
+        .into_iter()
+        .filter_map(|(value, threshold, reason)| (value >= threshold).then_some(reason))
+        .collect()
+    }
+}

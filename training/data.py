@@ -1,0 +1,139 @@
+"""Owns reading the data directory and deciding which text may train.
+
+Layout: DIR/{sentiment,sarcasm,emotion,aspects}/SET/{train,dev}.jsonl (or .csv with
+`text` and `label`). Anything else in DIR, `domain/` above all, is never opened.
+A text that is in any dev set, or was set aside for calibration, trains nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training import recipe
+
+
+@dataclass(frozen=True)
+class Row:
+    """One labelled text, as its file states it."""
+
+    set: str  # "sentiment/sst2"
+    text: str
+    fields: dict[str, Any]
+
+    @property
+    def task(self) -> str:
+        return recipe.TASKS[self.set.split("/")[0]]
+
+
+@dataclass(frozen=True)
+class Split:
+    """What trains, what calibrates and what measures; no text is in two of them."""
+
+    train: list[Row]
+    aside: list[Row]
+    dev: list[Row]
+
+
+def normalised(text: str) -> str:
+    """The form under which two texts count as the same: lower case, whitespace folded."""
+    return " ".join(text.lower().split())
+
+
+def sets(data: Path) -> list[str]:
+    """The sets of a data directory, sorted, `domain/` and unknown folders left out."""
+    found = [
+        f"{folder}/{path.name}"
+        for folder in recipe.TASKS
+        if (data / folder).is_dir()
+        for path in (data / folder).iterdir()
+        if path.is_dir()
+    ]
+    if not found:
+        raise SystemExit(
+            f"{data} holds no sets: expected {', '.join(recipe.TASKS)} folders with SET/train.jsonl"
+        )
+    return sorted(found)
+
+
+def read(data: Path, name: str, part: str) -> Iterator[Row]:
+    """The rows of one part (`train` or `dev`) of a set; none where the file is missing."""
+    lines, table = data / name / f"{part}.jsonl", data / name / f"{part}.csv"
+    if lines.exists():
+        with lines.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                fields = json.loads(line)
+                if not isinstance(fields.get("text"), str):
+                    raise SystemExit(f"{lines}:{number}: no string `text`")
+                yield Row(name, fields["text"], fields)
+    elif table.exists():
+        with table.open(encoding="utf-8", newline="") as file:
+            for fields in csv.DictReader(file):
+                yield Row(name, fields["text"], dict(fields))
+
+
+def split(data: Path, seed: int) -> Split:
+    """Reads everything once and takes out of train what is measured or calibrated on."""
+    names = sets(data)
+    dev = [row for name in names for row in read(data, name, "dev")]
+    measured = {normalised(row.text) for row in dev}
+    treebank_dev = [row.text for row in dev if row.set in ("sentiment/sst2", "sentiment/sst5")]
+    pieces = set(_pieces(treebank_dev))
+
+    kept: dict[str, list[Row]] = {}
+    for name in names:
+        kept[name] = _without(read(data, name, "train"), measured, pieces)
+
+    aside: list[Row] = []
+    for name in names:
+        if name not in recipe.PIECES and recipe.SHARES.get(name, 1) > 0:
+            aside += _set_aside(kept[name], seed)
+    calibrating = {normalised(row.text) for row in aside}
+    pieces = set(_pieces(row.text for row in aside if row.set == "sentiment/sst5"))
+    train = [row for name in names for row in _without(kept[name], calibrating, pieces)]
+    return Split(train, aside, dev)
+
+
+def fingerprint(rows: Iterable[Row]) -> str:
+    """SHA-256 over the rows' sets and texts, in order: names what a figure was fitted on."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(f"{row.set}\t{row.text}\n".encode())
+    return digest.hexdigest()
+
+
+def _without(rows: Iterable[Row], texts: set[str], pieces: set[str]) -> list[Row]:
+    kept = []
+    for row in rows:
+        text = normalised(row.text)
+        if not text or text in texts or (row.set in recipe.PIECES and text in pieces):
+            continue
+        if len(text.split()) > recipe.MOST_WORDS.get(row.set, 10**9):
+            continue
+        kept.append(row)
+    return kept
+
+
+def _pieces(sentences: Iterable[str]) -> Iterator[str]:
+    """Every run of four words or more of the sentences."""
+    for sentence in sentences:
+        words = normalised(sentence).split()
+        for start in range(len(words)):
+            for end in range(start + recipe.PIECE_WORDS, len(words) + 1):
+                yield " ".join(words[start:end])
+
+
+def _set_aside(rows: list[Row], seed: int) -> list[Row]:
+    if not rows:
+        return []
+    name = rows[0].set
+    most = recipe.ASIDE_MOST.get(name, recipe.ASIDE_MOST_DEFAULT)
+    count = min(most, int(len(rows) * recipe.ASIDE_SHARE))
+    # Seeded by the set's name too: adding a set leaves the others' choice as it was.
+    return random.Random(f"{seed}/{name}").sample(rows, count)

@@ -1,0 +1,133 @@
+"""Owns turning rows into token ids and targets, and the order of batches.
+
+All batches of all epochs are planned before the first step, from the seed alone:
+a resumed run skips the ones that it has seen and meets the rest unchanged.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+
+from training import recipe
+from training.data import Row
+
+# How many batches' worth of texts are sorted by length together: enough that
+# padding is rare, few enough that batches differ between epochs.
+SORTED_TOGETHER = 50
+
+IGNORED = -100  # a token that the tag loss leaves out
+
+
+@dataclass(frozen=True)
+class Example:
+    """One text, ready to be stacked: its ids and the target of its one task."""
+
+    set: str
+    task: str
+    ids: list[int]
+    target: Any
+
+
+def encode(rows: list[Row], tokenizer: Tokenizer, max_tokens: int) -> list[Example]:
+    """Tokenises rows, cutting them after `max_tokens`."""
+    tokenizer.enable_truncation(max_tokens)
+    tokenizer.no_padding()
+    encodings = tokenizer.encode_batch([row.text for row in rows])
+    tokenizer.no_truncation()
+    return [
+        Example(row.set, row.task, encoding.ids, _target(row, encoding))
+        for row, encoding in zip(rows, encodings, strict=True)
+    ]
+
+
+def plan(examples: list[Example], hyper: recipe.Hyper) -> list[list[int]]:
+    """The batches of the whole run: indices into `examples`, one task a batch."""
+    by_set: dict[str, list[int]] = {}
+    for index, example in enumerate(examples):
+        by_set.setdefault(example.set, []).append(index)
+    dice = random.Random(hyper.seed)
+    walks = {name: dice.sample(indices, len(indices)) for name, indices in sorted(by_set.items())}
+
+    batches: list[list[int]] = []
+    for epoch in range(hyper.epochs):
+        by_task: dict[str, list[int]] = {}
+        for name, walk in walks.items():
+            count = round(len(walk) * recipe.SHARES.get(name, 1))
+            chosen = [walk[(epoch * count + step) % len(walk)] for step in range(count)]
+            by_task.setdefault(examples[walk[0]].task, []).extend(chosen)
+        of_epoch = [
+            batch
+            for indices in by_task.values()
+            for batch in _by_length(indices, examples, hyper.batch, dice)
+        ]
+        dice.shuffle(of_epoch)
+        batches += of_epoch
+    return batches
+
+
+def collate(examples: list[Example]) -> dict[str, Any]:
+    """Stacks one task's examples, padded to the longest of them."""
+    longest = max(len(example.ids) for example in examples)
+    ids = torch.zeros(len(examples), longest, dtype=torch.long)  # 0 is [PAD]
+    mask = torch.zeros(len(examples), longest, dtype=torch.long)
+    for row, example in enumerate(examples):
+        ids[row, : len(example.ids)] = torch.tensor(example.ids)
+        mask[row, : len(example.ids)] = 1
+    task = examples[0].task
+    if task == "aspects":
+        targets = torch.full((len(examples), longest), IGNORED, dtype=torch.long)
+        for row, example in enumerate(examples):
+            targets[row, : len(example.target)] = torch.tensor(example.target)
+    else:
+        targets = torch.tensor([example.target for example in examples], dtype=torch.float32)
+    return {"input_ids": ids, "attention_mask": mask, "task": task, "targets": targets}
+
+
+def _by_length(
+    indices: list[int], examples: list[Example], batch: int, dice: random.Random
+) -> list[list[int]]:
+    dice.shuffle(indices)
+    batches = []
+    for start in range(0, len(indices), batch * SORTED_TOGETHER):
+        together = sorted(
+            indices[start : start + batch * SORTED_TOGETHER], key=lambda i: len(examples[i].ids)
+        )
+        batches += [together[at : at + batch] for at in range(0, len(together), batch)]
+    return batches
+
+
+def _target(row: Row, encoding: Any) -> Any:
+    fields = row.fields
+    if row.task == "sentiment":
+        if "label5" in fields:
+            return list(recipe.FIVE_LEVELS[int(fields["label5"])])
+        return [float(fields["label"] == label) for label in recipe.SENTIMENTS]
+    if row.task == "sarcasm":
+        return float(fields["label"] in recipe.SARCASTIC)
+    if row.task == "emotions":
+        return [float(label in fields["labels"]) for label in recipe.EMOTIONS]
+    return _tags(fields["aspects"], encoding)
+
+
+def _tags(aspects: list[dict[str, Any]], encoding: Any) -> list[int]:
+    """A tag for each token. Special tokens and `conflict` terms count for nothing: a
+    conflict is neither of the three polarities, and calling it O would be wrong too."""
+    tags = [IGNORED if special else 0 for special in encoding.special_tokens_mask]
+    for aspect in aspects:
+        if aspect.get("term") is None:
+            continue
+        first = True
+        for index, (start, end) in enumerate(encoding.offsets):
+            if tags[index] == IGNORED or start >= aspect["to"] or end <= aspect["from"]:
+                continue
+            if aspect["polarity"] == "conflict":
+                tags[index] = IGNORED
+            else:
+                tags[index] = recipe.TAGS.index(f"{'B' if first else 'I'}-{aspect['polarity']}")
+            first = False
+    return tags

@@ -1,0 +1,84 @@
+"""Owns the numbers and names of the recipe: labels, the mixture, hyperparameters.
+
+Everything that another run would change to get another model stands here, so
+that the code in the other modules says only how.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SENTIMENTS = ["negative", "neutral", "positive"]
+
+# GoEmotions' own order (Demszky et al. 2020).
+EMOTIONS = [
+    "admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion",
+    "curiosity", "desire", "disappointment", "disapproval", "disgust", "embarrassment",
+    "excitement", "fear", "gratitude", "grief", "joy", "love", "nervousness", "optimism",
+    "pride", "realization", "relief", "remorse", "sadness", "surprise", "neutral",
+]  # fmt: skip
+
+TAGS = ["O", "B-negative", "I-negative", "B-neutral", "I-neutral", "B-positive", "I-positive"]
+
+# Both spellings of the sarcasm sets.
+SARCASTIC = {"sarcastic", "ironic"}
+
+# What a level of the treebank's five says of (negative, neutral, positive).
+FIVE_LEVELS = [(1, 0, 0), (0.85, 0.15, 0), (0, 1, 0), (0, 0.15, 0.85), (0, 0, 1)]
+
+# Folder of the data directory -> task. `domain/` is not here: it never trains this model.
+TASKS = {"sentiment": "sentiment", "sarcasm": "sarcasm", "emotion": "emotions", "aspects": "aspects"}
+
+# How much of a set one epoch reads. Epochs walk through a set, so that 0.4 has
+# shown all of it after two and a half. A set that isn't named is read once an epoch.
+SHARES = {
+    "sentiment/sst5_phrases": 0.08,
+    "sentiment/tweets": 0.4,
+    "sentiment/dynasent": 2,
+    "sentiment/dynasent_hard": 2,
+    "sentiment/product_sentences": 1,
+    "sentiment/review_domains": 0.5,
+    "sentiment/imdb_counterfactual": 0.5,
+    "sarcasm/isarcasm": 2,
+    "sarcasm/irony_tweets": 2,
+    "sarcasm/headlines": 0.4,
+    "sarcasm/forum": 0.4,
+    "sarcasm/twitter_replies": 0.4,
+    "sarcasm/reddit_replies": 0.4,
+    "sarcasm/amazon_reviews": 0.4,
+    "aspects/restaurants_2014": 2,
+    "aspects/laptops_2014": 2,
+    "aspects/restaurants_2016": 2,
+    "aspects/mams": 2,
+    "aspects/mams_categories": 0,  # categories of whole sentences: no terms to tag
+}
+
+# Long reviews cost most of an epoch and say little that their first sentences don't.
+MOST_WORDS = {"sentiment/review_domains": 60, "sentiment/imdb_counterfactual": 60}
+
+# These hold pieces of the same sentences. Their training texts must not be part
+# of a sentence that is measured, and whole sentences, not pieces, are set aside.
+PIECES = {"sentiment/sst2", "sentiment/sst5_phrases"}
+PIECE_WORDS = 4
+
+# Set aside from train for calibration: this share, at most so many texts of a set.
+# Rare emotions need more for a threshold of their own.
+ASIDE_SHARE = 0.05
+ASIDE_MOST = {"emotion/goemotions": 2200}
+ASIDE_MOST_DEFAULT = 300
+
+
+@dataclass(frozen=True)
+class Hyper:
+    """What one training run is told."""
+
+    epochs: int = 3
+    batch: int = 64
+    learning_rate: float = 1.2e-4
+    warmup: float = 0.06
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.05
+    ema_decay: float = 0.999
+    max_tokens: int = 96  # in training; the served model reads 128
+    seed: int = 20261123
+    saves_per_epoch: int = 2
