@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::config::{AnthropicConfig, Error};
 use super::models::Model;
-use super::provider::{Completion, Content, ErrorReply, Fault, Provider, Reply, count_at, text_at};
+use super::provider::{Completion, Content, ErrorReply, Fault, Provider, Reply, count_at, name_at};
 use super::retry::RetryAdvice;
 use super::structured::Dialect;
 use super::wire::{self, NoReply};
@@ -120,8 +120,8 @@ fn fault(status: u16, body: Option<&Value>) -> Fault {
 
 fn completion(response: &Value) -> Completion {
     Completion {
-        model: text_at(response, "/model"),
-        tier: text_at(response, "/usage/service_tier"),
+        model: name_at(response, "/model"),
+        tier: name_at(response, "/usage/service_tier"),
         usage: response.get("usage").and_then(usage),
         content: content(response),
     }

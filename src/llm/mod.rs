@@ -53,6 +53,7 @@ use crate::pricing::{PriceBook, Usd};
 use crate::sentiment::{Label, Reason, Task, Verdict};
 
 /// What varies from one call to the next.
+// Without `Debug`, so that no log can hold its text.
 #[derive(Clone)]
 pub struct Question {
     pub task: Task,

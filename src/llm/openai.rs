@@ -13,7 +13,9 @@ use tokio::time::Instant;
 
 use super::config::{Error, OpenAiConfig, OutputLimitField};
 use super::models::Model;
-use super::provider::{Completion, Content, ErrorReply, Fault, Provider, Reply, count_at, text_at};
+use super::provider::{
+    Completion, Content, ErrorReply, Fault, Provider, Reply, count_at, name_at, text_at,
+};
 use super::retry::RetryAdvice;
 use super::structured::Dialect;
 use super::wire::{self, HttpReply, NoReply};
@@ -218,8 +220,8 @@ fn fault(status: u16, body: Option<&Value>) -> Fault {
 
 fn completion(response: &Value) -> Completion {
     Completion {
-        model: text_at(response, "/model"),
-        tier: text_at(response, "/service_tier"),
+        model: name_at(response, "/model"),
+        tier: name_at(response, "/service_tier"),
         usage: response.get("usage").and_then(usage),
         content: content(response),
     }
@@ -363,6 +365,9 @@ mod tests {
         check(json!(7), Content::Unreadable);
         let bare = completion(&json!({"choices": []}));
         assert!(bare.model.is_none() && bare.tier.is_none() && bare.usage.is_none());
+        for name in ["a text, not a name".to_owned(), "x".repeat(129)] {
+            assert_eq!(completion(&json!({"model": name})).model, None);
+        }
     }
 
     #[test]

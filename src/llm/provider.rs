@@ -109,6 +109,13 @@ impl Completion {
     }
 }
 
+/// A model's or a tier's name. It goes on the ledger, into logs and to the caller, so that what is
+/// too long to be one, or holds anything but visible ASCII, is none.
+pub(super) fn name_at(value: &Value, pointer: &str) -> Option<String> {
+    let is_name = |text: &String| text.len() <= 128 && text.bytes().all(|b| b.is_ascii_graphic());
+    text_at(value, pointer).filter(is_name)
+}
+
 /// The text at that place, unless empty.
 pub(super) fn text_at(value: &Value, pointer: &str) -> Option<String> {
     let text = value.pointer(pointer)?.as_str()?;

@@ -180,7 +180,7 @@ mod tests {
         let prompt = super::super::prompt::system(Task::Sentiment);
         let shown: Vec<&str> = prompt
             .lines()
-            .filter(|line| line.starts_with("{\"sarcasm\": \"") && !line.contains('|'))
+            .filter(|line| line.starts_with("{\"sarcasm\"") && !line.contains('|'))
             .collect();
         assert!(shown.len() >= 5);
         for answer in shown {
