@@ -3,4 +3,4 @@
 
 mod ledger;
 
-pub use ledger::{AttemptId, AttemptLog, AttemptState, Caller, LogDown, Reservation, Settlement};
+pub use ledger::{AttemptLog, LogDown};
