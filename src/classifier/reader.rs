@@ -84,32 +84,19 @@ impl Reader {
 
     pub fn read(&mut self, text: &str, language: Option<&str>) -> Result<Reading, Error> {
         let started = Instant::now();
-        let language = Language::of(text, language, &self.library.model.0.languages);
-        let mut sums = Sums::default();
-        read_windows(&mut self.model, &self.library.model, text, &mut sums)?;
-        if let (Some(model), Some(folder)) = (&mut self.heads, &self.library.heads) {
-            let mut heads = Sums::default();
-            read_windows(model, folder, text, &mut heads)?;
-            sums.take_missing(heads);
+        let (folder, encoder) = &self.library.model;
+        let windows = windows::encode(encoder, text, folder.max_tokens)?;
+        let mut sums = Sums::of(&mut self.model, folder, &windows)?;
+        // The bundled model's vocabulary, which tells English from other languages.
+        let mut english = windows;
+        if let (Some(model), Some((bundled, encoder))) = (&mut self.heads, &self.library.heads) {
+            english = windows::encode(encoder, text, bundled.max_tokens)?;
+            sums.take_missing(Sums::of(model, bundled, &english)?);
         }
+        let language = Language::of(text, language, &english[0], &folder.languages);
         let (verdict, signals) = sums.conclude(&language);
         Ok(Reading { verdict, signals, language, took: started.elapsed() })
     }
-}
-
-fn read_windows(
-    model: &mut Model,
-    (folder, encoder): &(ModelFolder, Encoder),
-    text: &str,
-    sums: &mut Sums,
-) -> Result<(), Error> {
-    let temperatures =
-        folder.calibration.as_ref().map_or_else(Temperatures::default, |fitted| fitted.temperatures);
-    for window in windows::encode(encoder, text, folder.max_tokens)? {
-        let outputs = model.run(&window)?;
-        sums.add(&window, &outputs, folder, temperatures)?;
-    }
-    Ok(())
 }
 
 /// A text's windows, put together: probabilities are averaged by the windows' tokens, evidence of
@@ -130,6 +117,16 @@ struct Evidence {
 }
 
 impl Sums {
+    fn of(model: &mut Model, folder: &ModelFolder, windows: &[Encoding]) -> Result<Sums, Error> {
+        let calibration = folder.calibration.as_ref();
+        let temperatures = calibration.map_or_else(Temperatures::default, |fit| fit.temperatures);
+        let mut sums = Sums::default();
+        for window in windows {
+            sums.add(window, &model.run(window)?, folder, temperatures)?;
+        }
+        Ok(sums)
+    }
+
     fn add(
         &mut self,
         window: &Encoding,

@@ -6,8 +6,7 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-use super::reader::Library;
-use super::{Config, Error, Reader, Reading, start_runtime};
+use super::{Config, Error, Library, Reader, Reading, start_runtime};
 use crate::sentiment::Thresholds;
 
 /// A cheap handle to the local model. When the last one is dropped, its threads end.
