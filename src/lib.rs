@@ -6,12 +6,16 @@
 pub mod pricing;
 pub mod sentiment;
 
-
 pub mod cache;
 pub mod classifier;
 
+pub mod llm;
+pub mod store;
 
+pub mod cascade;
 
+pub mod app;
 
+pub mod http;
 
-
+pub mod cli;

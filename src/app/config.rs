@@ -79,6 +79,23 @@ impl Config {
         Ok(config)
     }
 
+    /// The sections that the providers are set up from.
+    pub fn providers(&self) -> llm::Configs {
+        llm::Configs {
+            llm: self.llm.clone(),
+            openai: self.openai.clone(),
+            anthropic: self.anthropic.clone(),
+        }
+    }
+
+    /// The model that is asked first, and the tier that its responses name.
+    pub fn first_model(&self) -> Option<(&str, &str)> {
+        Some(match self.llm.providers.first()? {
+            llm::ProviderName::OpenAi => (&self.openai.model, &self.openai.service_tier),
+            llm::ProviderName::Anthropic => (&self.anthropic.model, "standard"),
+        })
+    }
+
     /// What types alone cannot say.
     fn check(&self) -> Result<(), Error> {
         let cascade = &self.cascade;

@@ -3,13 +3,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-
-use time::OffsetDateTime;
+use std::time::SystemTime;
 
 use crate::cascade::Analysis;
 use crate::pricing::Caller;
 use crate::sentiment::{Outcome, Task};
-use crate::store::{CountKey, Counts};
+use crate::store::{CountKey, Counts, Minute, VerdictBy};
 
 /// The counters of the current second.
 #[derive(Default)]
@@ -21,21 +20,25 @@ impl Counter {
         let mut counts = Counts::default();
         if analysis.cached {
             counts.cached = 1;
-            counts.saved_pico = analysis.saved.map_or(0, |saved| saved.pico());
+            counts.saved = analysis.saved.unwrap_or_default();
+            counts.saved_unknown = analysis.saved.is_none().into();
         } else if analysis.bill.attempts > 0 {
             counts.escalated = 1;
         } else {
             counts.local = 1;
             counts.local_bytes = text_bytes;
         }
-        let route = if analysis.outcome == Outcome::Answered { "llm" } else { "local" };
-        self.add(key(task, caller, route, &analysis.model), counts);
+        let by = match analysis.outcome {
+            Outcome::Answered => VerdictBy::Llm,
+            _ => VerdictBy::Local,
+        };
+        self.add(key(task, caller, by, Some(&analysis.model)), counts);
     }
 
     /// Counts a text for which an LLM was called in vain and that got no verdict.
-    pub fn count_failed(&self, task: Task, caller: &Caller, model: &str) {
+    pub fn count_failed(&self, task: Task, caller: &Caller) {
         let counts = Counts { escalated: 1, ..Counts::default() };
-        self.add(key(task, caller, "llm", model), counts);
+        self.add(key(task, caller, VerdictBy::Llm, None), counts);
     }
 
     /// Takes what was counted since the last time.
@@ -57,14 +60,14 @@ impl Counter {
     }
 }
 
-fn key(task: Task, caller: &Caller, route: &'static str, model: &str) -> CountKey {
+fn key(task: Task, caller: &Caller, route: VerdictBy, model: Option<&str>) -> CountKey {
     CountKey {
-        day: OffsetDateTime::now_utc().date(),
+        minute: Minute::of(SystemTime::now()),
         team: caller.team.clone(),
         key_id: caller.key_id.clone(),
         tags: caller.tags.clone(),
         endpoint: task.name(),
         route,
-        model: model.to_owned(),
+        model: model.map(str::to_owned),
     }
 }

@@ -60,8 +60,7 @@ impl App {
         let classifier_config = config.classifier.clone();
         let classifier =
             tokio::task::spawn_blocking(move || Classifier::start(&classifier_config)).await??;
-        let deadline = Duration::from_millis(config.llm.deadline_ms);
-        let cascade = Cascade::new(config.cascade, config.cache, classifier, llm, deadline);
+        let cascade = Cascade::new(config.cascade, config.cache, classifier, llm, config.llm.deadline());
         let counter = counts::Counter::default();
         Ok(Arc::new(App { config, book, store, cascade, counter, metrics }))
     }
@@ -78,6 +77,11 @@ impl App {
         self.metrics.render()
     }
 
+    /// Whether there is an LLM to ask.
+    pub fn has_llm(&self) -> bool {
+        self.cascade.llm().is_enabled()
+    }
+
     /// Analyses a text and counts it.
     pub async fn analyse(&self, request: Request) -> Result<Analysis, RequestError> {
         let (task, caller) = (request.task, request.caller.clone());
@@ -89,8 +93,7 @@ impl App {
                 measure(analysis);
             }
             Err(cascade::Error::Llm(failure)) if failure.bill.attempts > 0 => {
-                let model = self.config.first_model().map_or("", |(model, _)| model);
-                self.counter.count_failed(task, &caller, model);
+                self.counter.count_failed(task, &caller);
             }
             Err(_) => {}
         }
@@ -131,7 +134,7 @@ impl App {
     pub async fn close(&self) {
         self.cascade.finish_calls().await;
         self.flush().await;
-        self.store.close().await;
+        self.store.clone().close().await;
     }
 }
 
@@ -163,7 +166,8 @@ pub fn price_book(config: &Config) -> anyhow::Result<PriceBook> {
 /// The providers as configured, with the store as their ledger.
 pub fn open_llm(config: &Config, book: &Arc<PriceBook>, store: &Store) -> anyhow::Result<Llm> {
     let log = Arc::new(Ledger(store.clone()));
-    Ok(Llm::new(config.llm_configs(), Arc::clone(book), log)?)
+    let configs = config.providers();
+    Ok(Llm::new(&configs, Arc::clone(book), log, &Llm::http_client(&configs)?)?)
 }
 
 /// The store as the ledger that attempts are written to.

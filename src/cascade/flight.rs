@@ -84,15 +84,25 @@ impl Cascade {
                 }
             }
         });
-        call.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        // Only a panic ends the task early, and what it had sent is then on the ledger as open.
+        call.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a paid call broke off");
+            let bill = Bill { cost: None, attempts: 1, ..Bill::default() };
+            Err(Failure { kind: FailureKind::Lost, bill })
+        })
     }
 
     /// All that an answer depends on.
     pub(super) fn key(&self, request: &Request) -> Key {
         let mut hasher = blake3::Hasher::new();
+        let (_, fingerprint) = self
+            .fingerprints
+            .iter()
+            .find(|(task, _)| *task == request.task)
+            .expect("there is one for every task");
         let language = request.language.as_deref();
         // Each part is led by its length, so that no two requests read alike end to end.
-        for part in [request.task.name(), self.llm.fingerprint(request.task), &request.text] {
+        for part in [request.task.name(), fingerprint, &request.text] {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
         }

@@ -78,7 +78,7 @@ pub enum Error {
     #[error(transparent)]
     Classifier(#[from] classifier::Error),
     /// Only for `route: "llm"`: any other caller gets the local verdict.
-    #[error("no LLM answered: {}", .0.kind)]
+    #[error("no LLM answered: {}", .0.kind.name())]
     Llm(Failure),
 }
 
@@ -98,6 +98,8 @@ pub struct Cascade {
     answers: Cache<Answer, FailureKind>,
     thresholds: Thresholds,
     deadline: Duration,
+    /// For each task what an answer depends on beside the question.
+    fingerprints: [(Task, String); Task::ALL.len()],
     /// Paid calls, which outlive the requests that wanted them.
     calls: TaskTracker,
 }
@@ -113,6 +115,7 @@ impl Cascade {
         Cascade {
             thresholds: config.over(classifier.thresholds()),
             answers: Cache::new(cache),
+            fingerprints: Task::ALL.map(|task| (task, llm.fingerprint(task))),
             calls: TaskTracker::new(),
             classifier,
             llm,

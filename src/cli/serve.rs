@@ -29,12 +29,14 @@ impl Serve {
         start_logs(&config.telemetry)?;
         let address = self.listen.as_deref().unwrap_or(&config.server.listen);
         let listener = http::listen(address).await?;
-        let drain = Duration::from_millis(config.llm.deadline_ms) + DRAIN_GRACE;
+        let drain = config.llm.deadline() + DRAIN_GRACE;
         // Listened for from now on, so that one during the start is not missed.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let app = App::start(config).await?;
-        app.warm_up().await.context("the local model does not answer")?;
+        if let Some(error) = app.readiness().await.model.error {
+            anyhow::bail!("the local model does not answer: {error}");
+        }
         let flushing = app.spawn_flushing();
 
         let url = format!("http://{}", listener.local_addr()?);

@@ -2,10 +2,12 @@
 
 mod attempt;
 mod book;
+mod price;
 mod usage;
 mod usd;
 
 pub use attempt::{AttemptId, AttemptState, Caller, Reservation, Settlement};
-pub use book::{Catalogue, Error, Price, PriceBook};
+pub use book::{Error, ModelEntry, PriceBook};
+pub use price::Price;
 pub use usage::Usage;
 pub use usd::{ParseUsdError, Usd};
