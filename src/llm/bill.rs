@@ -11,6 +11,13 @@ pub struct Bill {
     pub attempts: u32,
 }
 
+impl Default for Bill {
+    /// Nothing was attempted, and nothing is owed.
+    fn default() -> Bill {
+        Bill { usage: Usage::default(), cost: Some(Usd::ZERO), attempts: 0 }
+    }
+}
+
 /// A bill in the making.
 #[derive(Debug, Default)]
 pub(super) struct Tally {

@@ -96,6 +96,13 @@ pub struct Failure {
     pub bill: Bill,
 }
 
+impl Failure {
+    /// One for which no provider was called.
+    pub fn unasked(kind: FailureKind) -> Failure {
+        Failure { kind, bill: Bill::default() }
+    }
+}
+
 /// Why there is no verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
@@ -143,6 +150,27 @@ impl FailureKind {
             FailureKind::Unreachable => "unreachable",
             FailureKind::Lost => "lost",
         }
+    }
+}
+
+/// In words, for whoever asked.
+impl std::fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            FailureKind::NoProvider => "no provider has a key",
+            FailureKind::BreakerOpen => "every provider failed several times in a row and is left alone",
+            FailureKind::StoreDown => "the ledger cannot be written, so nothing was sent",
+            FailureKind::Deadline => "the deadline passed (llm.deadline_ms)",
+            FailureKind::OverBudget => "the call might cost more than max_cost_usd, or has no price",
+            FailureKind::Refused => "the model refused",
+            FailureKind::Truncated => "the answer was cut off at its token limit",
+            FailureKind::Invalid => "the answer was not of the schema, twice",
+            FailureKind::ModelNotFound => "the provider does not know the model",
+            FailureKind::Rejected => "the provider turned the key, the account or the request down",
+            FailureKind::Unavailable => "the provider has trouble",
+            FailureKind::Unreachable => "the provider cannot be reached",
+            FailureKind::Lost => "the provider's reply was lost",
+        })
     }
 }
 
