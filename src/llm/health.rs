@@ -96,3 +96,42 @@ impl Llm {
         self.book.retires(&model.id).filter(|date| *date <= day.saturating_add(NOTICE))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::llm::testing::{Ledger, Stage, answer, caller, dollars, error};
+    use crate::llm::{Config, FailureKind};
+    use crate::pricing::PriceBook;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_asks_each_provider_on_its_own() {
+        let script = vec![("p", "m", vec![error(401)]), ("q", "n", vec![answer()])];
+        let stage = Stage::with(Config::default(), Ledger::default(), script);
+        let checks = stage.llm.check(&caller(), Duration::from_secs(20)).await;
+        assert_eq!((checks[0].provider, checks[0].model.as_str()), ("p", "m"));
+        assert_eq!(checks[0].result.as_ref().unwrap_err().kind, FailureKind::Rejected);
+        assert_eq!(checks[1].result.as_ref().unwrap().bill.cost, Some(dollars(7)));
+        assert_eq!(stage.ledger.settlements.lock().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_retirement_within_sixty_days_is_told() {
+        let retires = |days: i64| {
+            let date = today() + time::Duration::days(days);
+            let book = format!(
+                "[[model]]\nid = \"m\"\nprovider = \"p\"\nretires = {date}\n[[model.price]]\n\
+                 from = 2020-01-01\ntiers = [\"default\"]\ninput = \"1\"\noutput = \"1\"\n"
+            );
+            let mut stage = Stage::new([]);
+            let llm = Arc::get_mut(&mut stage.llm).unwrap();
+            llm.book = Arc::new(PriceBook::parse(&book).unwrap());
+            (llm.health().remove(0).retires, date)
+        };
+        let (soon, date) = retires(60);
+        assert_eq!(soon, Some(date));
+        assert_eq!(retires(61).0, None);
+    }
+}

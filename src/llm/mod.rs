@@ -158,10 +158,14 @@ impl std::fmt::Display for FailureKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             FailureKind::NoProvider => "no provider has a key",
-            FailureKind::BreakerOpen => "every provider failed several times in a row and is left alone",
+            FailureKind::BreakerOpen => {
+                "every provider failed several times in a row and is left alone"
+            }
             FailureKind::StoreDown => "the ledger cannot be written, so nothing was sent",
             FailureKind::Deadline => "the deadline passed (llm.deadline_ms)",
-            FailureKind::OverBudget => "the call might cost more than max_cost_usd, or has no price",
+            FailureKind::OverBudget => {
+                "the call might cost more than max_cost_usd, or has no price"
+            }
             FailureKind::Refused => "the model refused",
             FailureKind::Truncated => "the answer was cut off at its token limit",
             FailureKind::Invalid => "the answer was not of the schema, twice",

@@ -353,17 +353,6 @@ async fn with_nobody_to_ask_the_answer_is_no() {
     assert_eq!((failure.kind, failure.bill.cost), (FailureKind::NoProvider, Some(Usd::ZERO)));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_check_asks_each_provider_on_its_own() {
-    let script = vec![("p", "m", vec![error(401)]), ("q", "n", vec![answer()])];
-    let stage = Stage::with(Config::default(), Ledger::default(), script);
-    let checks = stage.llm.check(&caller(), seconds(20)).await;
-    assert_eq!((checks[0].provider, checks[0].model.as_str()), ("p", "m"));
-    assert_eq!(checks[0].result.as_ref().unwrap_err().kind, FailureKind::Rejected);
-    assert_eq!(checks[1].result.as_ref().unwrap().bill.cost, Some(dollars(7)));
-    assert_eq!(stage.ledger.settlements.lock().unwrap().len(), 2);
-}
-
 #[test]
 fn a_fingerprint_changes_with_the_model() {
     let fingerprint = |model| {

@@ -2,15 +2,17 @@
 //! request; sending and reading are ours (`wire`), put in by its middleware: its own would retry
 //! behind the ledger's back, read without bound, and log whole bodies that it cannot parse.
 
+mod endpoint;
+
 use async_openai::Client;
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
 use async_trait::async_trait;
-use http::{HeaderMap, HeaderValue, header};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use self::endpoint::Endpoint;
 use super::config::{Error, OpenAiConfig, OutputLimitField};
 use super::models::Model;
 use super::provider::{
@@ -104,50 +106,6 @@ impl Provider for OpenAi {
             // `post` is an aside, or a body that parses.
             Err(_) => Reply::NotSent,
         }
-    }
-}
-
-/// Where async-openai sends to. Its own configuration would take address, key and organisation from
-/// the environment behind ours, and panic on a key that no header can carry.
-#[derive(Clone)]
-struct Endpoint {
-    base_url: String,
-    key: SecretString,
-    headers: HeaderMap,
-}
-
-impl Endpoint {
-    fn new(base_url: &str, key: SecretString) -> Result<Endpoint, Error> {
-        let bearer = format!("Bearer {}", key.expose_secret());
-        let mut bearer = HeaderValue::try_from(bearer).map_err(|_| Error::Key {
-            source_name: "openai".into(),
-            problem: "no HTTP header can carry it",
-        })?;
-        bearer.set_sensitive(true);
-        let headers = HeaderMap::from_iter([(header::AUTHORIZATION, bearer)]);
-        Ok(Endpoint { base_url: base_url.trim_end_matches('/').to_owned(), key, headers })
-    }
-}
-
-impl async_openai::config::Config for Endpoint {
-    fn headers(&self) -> HeaderMap {
-        self.headers.clone()
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.base_url)
-    }
-
-    fn query(&self) -> Vec<(&str, &str)> {
-        Vec::new()
-    }
-
-    fn api_base(&self) -> &str {
-        &self.base_url
-    }
-
-    fn api_key(&self) -> &SecretString {
-        &self.key
     }
 }
 
