@@ -1,7 +1,7 @@
 //! What only a file can suffer: locks, damage, bad paths, callers that give up on a slow disk.
 
 use std::collections::BTreeMap;
-use std::time::UNIX_EPOCH;
+use std::time::{Instant, UNIX_EPOCH};
 
 use uuid::Uuid;
 
@@ -126,4 +126,25 @@ async fn a_reservation_is_confirmed_or_off_the_ledger_wherever_its_caller_drops_
     }
     assert_eq!(store.ping().await, Ok(()));
     assert_eq!(reserved(&store).await, confirmed);
+}
+
+#[tokio::test]
+async fn what_is_committed_unsynced_is_synced_about_a_second_later() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("ledger.db");
+    let store = Sqlite::open(path.clone(), Durability::Process).await.expect("a new store opens");
+    let attempt = reservation();
+    let id = attempt.id.to_string();
+    store.reserve(attempt).await.expect("reserved");
+    // A checkpoint syncs, and moves the row from the log to the file.
+    let synced = || {
+        let file = std::fs::read(&path).expect("the file can be read");
+        file.windows(id.len()).any(|bytes| bytes == id.as_bytes())
+    };
+    assert!(!synced(), "the commit itself does not wait for the disk");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !synced() {
+        assert!(Instant::now() < deadline, "not synced");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
