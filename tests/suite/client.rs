@@ -37,6 +37,10 @@ impl Client {
         Client { base: base.trim_end_matches('/').to_owned(), http }
     }
 
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base))
     }

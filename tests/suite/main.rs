@@ -3,4 +3,16 @@
 
 mod client;
 mod double;
+mod gateway;
 mod money;
+mod verdict;
+
+mod billing;
+mod cache;
+mod errors;
+mod escalation;
+mod failures;
+mod house;
+mod ledger;
+mod operations;
+mod sentiment;
