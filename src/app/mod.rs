@@ -1,1 +1,185 @@
-//! app
+//! The application: what HTTP and the command line share. Builds every part from the
+//! configuration, counts texts, and takes the parts down in order.
+
+mod config;
+mod costs;
+mod counts;
+mod readiness;
+mod telemetry;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::task::JoinHandle;
+
+use crate::cascade::{self, Analysis, Cascade, Request};
+use crate::classifier::Classifier;
+use crate::llm::{AttemptLog, Llm, LogDown};
+use crate::pricing::{AttemptId, PriceBook, Reservation, Settlement};
+use crate::sentiment::Thresholds;
+use crate::store::{self, CostReport, Store};
+
+pub use config::{Config, Error as ConfigError};
+pub use costs::{BadParameter, CostRequest};
+pub use readiness::Readiness;
+pub use telemetry::start_logs;
+
+pub type SharedApp = Arc<App>;
+
+/// How often counts go to the store.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+
+pub struct App {
+    config: Config,
+    book: Arc<PriceBook>,
+    store: Store,
+    cascade: Cascade,
+    counter: counts::Counter,
+    metrics: PrometheusHandle,
+}
+
+/// Why a request got no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    #[error(transparent)]
+    Cascade(#[from] cascade::Error),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl App {
+    /// Loads the model, opens the store, and makes ready to ask the providers.
+    pub async fn start(config: Config) -> anyhow::Result<SharedApp> {
+        let metrics = telemetry::start_metrics()?;
+        let book = Arc::new(price_book(&config)?);
+        let store = Store::open(&config.store).await?;
+        let llm = Arc::new(open_llm(&config, &book, &store)?);
+        let classifier_config = config.classifier.clone();
+        let classifier =
+            tokio::task::spawn_blocking(move || Classifier::start(&classifier_config)).await??;
+        let cascade = Cascade::new(config.cascade, config.cache, classifier, llm, config.llm.deadline());
+        let counter = counts::Counter::default();
+        Ok(Arc::new(App { config, book, store, cascade, counter, metrics }))
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub fn thresholds(&self) -> &Thresholds {
+        self.cascade.thresholds()
+    }
+
+    pub fn render_metrics(&self) -> String {
+        self.metrics.render()
+    }
+
+    /// Whether there is an LLM to ask.
+    pub fn has_llm(&self) -> bool {
+        self.cascade.llm().is_enabled()
+    }
+
+    /// Analyses a text and counts it.
+    pub async fn analyse(&self, request: Request) -> Result<Analysis, RequestError> {
+        let (task, caller) = (request.task, request.caller.clone());
+        let text_bytes = request.text.len() as u64;
+        let result = self.cascade.analyse(request).await;
+        match &result {
+            Ok(analysis) => {
+                self.counter.count(task, text_bytes, &caller, analysis);
+                measure(analysis);
+            }
+            Err(cascade::Error::Llm(failure)) if failure.bill.attempts > 0 => {
+                self.counter.count_failed(task, &caller);
+            }
+            Err(_) => {}
+        }
+        Ok(result?)
+    }
+
+    pub async fn costs(&self, request: CostRequest) -> Result<CostReport, RequestError> {
+        // What was counted a moment ago belongs in the report.
+        self.flush().await;
+        Ok(request.run(&self.store, &self.book, &self.config).await?)
+    }
+
+    /// Writes counts to the store once a second, until the task is aborted.
+    pub fn spawn_flushing(self: &Arc<App>) -> JoinHandle<()> {
+        let app = Arc::clone(self);
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(FLUSH_EVERY);
+            loop {
+                ticks.tick().await;
+                app.flush().await;
+                app.metrics.run_upkeep();
+            }
+        })
+    }
+
+    async fn flush(&self) {
+        let counts = self.counter.take();
+        if counts.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.add_counts(counts.clone()).await {
+            tracing::warn!(%error, "counts wait for the store");
+            self.counter.put_back(counts);
+        }
+    }
+
+    /// Waits for paid calls to be written down, then writes the last counts and closes the store.
+    pub async fn close(&self) {
+        self.cascade.finish_calls().await;
+        self.flush().await;
+        self.store.clone().close().await;
+    }
+}
+
+fn measure(analysis: &Analysis) {
+    let outcome = analysis.outcome.name();
+    let cached = if analysis.cached { "true" } else { "false" };
+    metrics::counter!("undertone_texts_total", "outcome" => outcome, "cached" => cached)
+        .increment(1);
+    for reason in &analysis.reasons {
+        metrics::counter!("undertone_escalation_reasons_total", "reason" => reason.name())
+            .increment(1);
+    }
+    if !analysis.local.is_zero() {
+        metrics::histogram!("undertone_local_read_seconds").record(analysis.local);
+    }
+}
+
+/// The price book as configured, else the built-in one.
+pub fn price_book(config: &Config) -> anyhow::Result<PriceBook> {
+    let file = &config.pricing.file;
+    if file.as_os_str().is_empty() {
+        return Ok(PriceBook::built_in());
+    }
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("pricing.file: {} cannot be read", file.display()))?;
+    PriceBook::parse(&text).with_context(|| format!("pricing.file: {}", file.display()))
+}
+
+/// The providers as configured, with the store as their ledger.
+pub fn open_llm(config: &Config, book: &Arc<PriceBook>, store: &Store) -> anyhow::Result<Llm> {
+    let log = Arc::new(Ledger(store.clone()));
+    let configs = config.providers();
+    Ok(Llm::new(&configs, Arc::clone(book), log, &Llm::http_client(&configs)?)?)
+}
+
+/// The store as the ledger that attempts are written to.
+struct Ledger(Store);
+
+#[async_trait]
+impl AttemptLog for Ledger {
+    async fn reserve(&self, reservation: Reservation) -> Result<(), LogDown> {
+        self.0.reserve(reservation).await.map_err(|error| LogDown(error.to_string()))
+    }
+
+    async fn settle(&self, id: AttemptId, settlement: Settlement) -> Result<(), LogDown> {
+        self.0.settle(id, settlement).await.map_err(|error| LogDown(error.to_string()))
+    }
+}

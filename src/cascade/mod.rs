@@ -1,1 +1,262 @@
-//! cascade
+//! The cascade: the local model reads every text, and an LLM what the signals say it cannot be
+//! trusted with.
+
+mod flight;
+mod policy;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use crate::cache::{self, Cache};
+use crate::classifier::{self, Classifier, Language, Reading};
+use crate::llm::{Bill, Failure, FailureKind, Llm};
+use crate::pricing::{Caller, Usd};
+use crate::sentiment::{Outcome, Reason, Route, Signals, Task, Thresholds, Verdict};
+
+use flight::Reply;
+pub use policy::{Allowance, Decision, decide};
+
+/// The section `[cascade]`: thresholds that override the model's own, one for each signal.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    pub ambiguous: Option<f32>,
+    pub sarcasm: Option<f32>,
+    pub multi_aspect: Option<f32>,
+    pub out_of_domain: Option<f32>,
+}
+
+impl Config {
+    fn over(&self, own: Thresholds) -> Thresholds {
+        Thresholds {
+            ambiguous: self.ambiguous.unwrap_or(own.ambiguous),
+            sarcasm: self.sarcasm.unwrap_or(own.sarcasm),
+            multi_aspect: self.multi_aspect.unwrap_or(own.multi_aspect),
+            out_of_domain: self.out_of_domain.unwrap_or(own.out_of_domain),
+        }
+    }
+}
+
+/// A text and what its sender wants.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub task: Task,
+    pub text: Arc<str>,
+    /// BCP 47; detected where it is not given.
+    pub language: Option<String>,
+    pub route: Route,
+    /// The most that all attempts of this request may cost together.
+    pub max_cost: Option<Usd>,
+    pub caller: Caller,
+}
+
+/// A verdict, and how it came about.
+#[derive(Clone, Debug)]
+pub struct Analysis {
+    pub verdict: Verdict,
+    pub language: Language,
+    pub signals: Signals,
+    pub reasons: Vec<Reason>,
+    pub outcome: Outcome,
+    pub cached: bool,
+    /// Whose verdict it is.
+    pub model: String,
+    pub bill: Bill,
+    /// What the answer cost when it was bought, where it came from the cache.
+    pub saved: Option<Usd>,
+    pub local: Duration,
+    pub llm: Duration,
+}
+
+/// Why there is no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Classifier(#[from] classifier::Error),
+    /// Only for `route: "llm"`: any other caller gets the local verdict.
+    #[error("no LLM answered: {}", .0.kind.name())]
+    Llm(Failure),
+}
+
+/// A bought answer, with the local signals, so that a later request can be decided without
+/// reading the text again.
+struct Answer {
+    verdict: Verdict,
+    model: String,
+    language: Language,
+    signals: Signals,
+    cost: Option<Usd>,
+}
+
+pub struct Cascade {
+    classifier: Classifier,
+    llm: Arc<Llm>,
+    answers: Cache<Answer, FailureKind>,
+    thresholds: Thresholds,
+    deadline: Duration,
+    /// For each task what an answer depends on beside the question.
+    fingerprints: [(Task, String); Task::ALL.len()],
+    /// Paid calls, which outlive the requests that wanted them.
+    calls: TaskTracker,
+}
+
+impl Cascade {
+    pub fn new(
+        config: Config,
+        cache: cache::Config,
+        classifier: Classifier,
+        llm: Arc<Llm>,
+        deadline: Duration,
+    ) -> Cascade {
+        Cascade {
+            thresholds: config.over(classifier.thresholds()),
+            answers: Cache::new(cache),
+            fingerprints: Task::ALL.map(|task| (task, llm.fingerprint(task))),
+            calls: TaskTracker::new(),
+            classifier,
+            llm,
+            deadline,
+        }
+    }
+
+    pub fn thresholds(&self) -> &Thresholds {
+        &self.thresholds
+    }
+
+    pub fn classifier(&self) -> &Classifier {
+        &self.classifier
+    }
+
+    pub fn llm(&self) -> &Llm {
+        &self.llm
+    }
+
+    /// Waits until every paid call has been written down.
+    pub async fn finish_calls(&self) {
+        self.calls.close();
+        self.calls.wait().await;
+    }
+
+    /// The whole path of a text: an answer that was bought before, else the local reading, and an
+    /// LLM where the policy says so.
+    ///
+    /// # Errors
+    /// [`Error::Classifier`] where the local model cannot read; [`Error::Llm`] for `route: "llm"`.
+    pub async fn analyse(&self, request: Request) -> Result<Analysis, Error> {
+        let deadline = Instant::now() + self.deadline;
+        if let Some(analysis) = self.remembered(&request) {
+            return Ok(analysis);
+        }
+        let reading = self.classifier.read(request.text.clone(), request.language.clone()).await?;
+        match self.decide(request.route, &reading.signals) {
+            Decision::Ask { reasons } => self.escalate(request, reading, reasons, deadline).await,
+            Decision::Local { .. } if request.route == Route::Llm => {
+                Err(Error::Llm(Failure::unasked(FailureKind::NoProvider)))
+            }
+            Decision::Local { reasons, outcome } => {
+                Ok(self.local(reading, reasons, outcome, Bill::default(), Duration::ZERO))
+            }
+        }
+    }
+
+    /// A bought answer to the same question, where the request would buy it again.
+    fn remembered(&self, request: &Request) -> Option<Analysis> {
+        if request.route == Route::Local || !self.llm.is_enabled() {
+            return None;
+        }
+        let answer = self.answers.get(&self.key(request))?;
+        match self.decide(request.route, &answer.signals) {
+            Decision::Ask { reasons } => {
+                Some(from_cache(&answer, reasons, Duration::ZERO, Duration::ZERO))
+            }
+            Decision::Local { .. } => None,
+        }
+    }
+
+    async fn escalate(
+        &self,
+        request: Request,
+        reading: Reading,
+        reasons: Vec<Reason>,
+        deadline: Instant,
+    ) -> Result<Analysis, Error> {
+        let asked = Instant::now();
+        let route = request.route;
+        let reply = self.ask(request, &reading, &reasons, deadline).await;
+        let llm = asked.elapsed();
+        match reply {
+            Ok(Reply::Bought { answer, bill }) => {
+                Ok(Analysis { bill, cached: false, ..from_cache(&answer, reasons, reading.took, llm) })
+            }
+            Ok(Reply::Shared(answer)) => Ok(from_cache(&answer, reasons, reading.took, llm)),
+            Err(failure) if route == Route::Llm => Err(Error::Llm(failure)),
+            Err(Failure { kind, bill }) => {
+                Ok(self.local(reading, reasons, outcome_of(kind), bill, llm))
+            }
+        }
+    }
+
+    fn local(
+        &self,
+        reading: Reading,
+        reasons: Vec<Reason>,
+        outcome: Outcome,
+        bill: Bill,
+        llm: Duration,
+    ) -> Analysis {
+        Analysis {
+            verdict: reading.verdict,
+            language: reading.language,
+            signals: reading.signals,
+            reasons,
+            outcome,
+            cached: false,
+            model: self.classifier.name().to_owned(),
+            bill,
+            saved: None,
+            local: reading.took,
+            llm,
+        }
+    }
+
+    fn decide(&self, route: Route, signals: &Signals) -> Decision {
+        let allowance =
+            if self.llm.is_enabled() { Allowance::Granted } else { Allowance::Disabled };
+        decide(route, signals, &self.thresholds, allowance)
+    }
+}
+
+/// What a caller is told of an LLM that did not answer.
+fn outcome_of(failure: FailureKind) -> Outcome {
+    match failure {
+        FailureKind::NoProvider => Outcome::Disabled,
+        FailureKind::OverBudget => Outcome::OverBudget,
+        _ => Outcome::Unavailable,
+    }
+}
+
+/// An answer as one gets it who does not pay for it.
+fn from_cache(
+    answer: &Answer,
+    reasons: Vec<Reason>,
+    local: Duration,
+    llm: Duration,
+) -> Analysis {
+    Analysis {
+        verdict: answer.verdict,
+        language: answer.language.clone(),
+        signals: answer.signals,
+        reasons,
+        outcome: Outcome::Answered,
+        cached: true,
+        model: answer.model.clone(),
+        bill: Bill::default(),
+        saved: answer.cost,
+        local,
+        llm,
+    }
+}

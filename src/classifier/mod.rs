@@ -1,1 +1,25 @@
-//! classifier
+//! The local model: every text is read here first, on threads of its own.
+//!
+//! Owns the model folders, the tokenizer, ONNX Runtime's sessions, calibration and the language
+//! check. What follows from a reading is the cascade's business.
+
+mod calibration;
+mod config;
+mod error;
+mod language;
+mod manifest;
+mod model;
+mod reader;
+mod runtime;
+mod scheduler;
+mod windows;
+
+pub use calibration::Calibration;
+pub use config::Config;
+pub use error::Error;
+pub use language::{Language, detect};
+pub use manifest::{ModelFolder, resolve};
+pub use model::{Encoder, Model};
+pub use reader::{Library, Reader, Reading};
+pub use runtime::start_runtime;
+pub use scheduler::Classifier;

@@ -1,1 +1,93 @@
-//! cli
+//! The command line: a file for each command.
+
+mod config;
+mod costs;
+mod models;
+mod output;
+mod providers;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::{BadParameter, Config, ConfigError};
+use crate::http::ListenError;
+
+/// A sentiment gateway: a local model reads every text, and an LLM only what the local model cannot
+/// be trusted with.
+///
+/// Start with `undertone serve`; it needs no key and no network. With OPENAI_API_KEY or
+/// ANTHROPIC_API_KEY set, sarcastic, ambiguous and mixed text goes to GPT-4o or Claude.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Cli {
+    /// A configuration file [default: config/undertone.toml where there is one]. Every key can also
+    /// be set as UNDERTONE_SECTION__KEY
+    #[arg(long, global = true, value_name = "FILE", env = "UNDERTONE_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The table of contents.
+#[derive(Subcommand)]
+enum Command {
+    /// Start the gateway
+    Serve(serve::Serve),
+    /// Report what was spent and what was answered for nothing
+    Costs(costs::Costs),
+    /// Manage local models
+    Models(models::Models),
+    /// Try the configured LLM providers
+    #[command(subcommand)]
+    Providers(providers::Providers),
+    /// Show or check the configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Print the OpenAPI document that the gateway serves
+    Openapi,
+    /// Print the JSON Schemas that are asked of the LLMs
+    Schemas,
+}
+
+impl Cli {
+    /// Runs the command. The exit code is 0 for done, 1 for failed or done in part, 2 for wrong
+    /// usage.
+    pub fn run(self) -> ExitCode {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let result = runtime
+            .map_err(anyhow::Error::from)
+            .and_then(|runtime| runtime.block_on(self.command.run(self.config.as_deref())));
+        result.unwrap_or_else(|error| {
+            eprintln!("undertone: {error:#}");
+            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
+        })
+    }
+}
+
+impl Command {
+    async fn run(self, file: Option<&std::path::Path>) -> anyhow::Result<ExitCode> {
+        let config = || Config::load(file);
+        match self {
+            Command::Serve(command) => command.run(config()?).await,
+            Command::Costs(command) => command.run(config()?).await,
+            Command::Models(command) => command.run(config()?).await,
+            Command::Providers(command) => command.run(config()?).await,
+            Command::Config(command) => command.run(config()?),
+            Command::Openapi => output::json(&crate::http::openapi_document()),
+            Command::Schemas => output::json(&crate::llm::schemas()),
+        }
+    }
+}
+
+/// Whether the user has to type something else, rather than mend something.
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.is::<ConfigError>()
+        || error.is::<BadParameter>()
+        || matches!(
+            error.downcast_ref(),
+            Some(ListenError::Address(_) | ListenError::NotLoopback(_))
+        )
+}

@@ -1,1 +1,48 @@
-//! http
+//! The gateway over HTTP: the router, what surrounds every request, and the JSON of the surface.
+
+mod extract;
+mod middleware;
+mod openapi;
+mod problem;
+mod routes;
+mod serve;
+mod wire;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::from_fn;
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::app::SharedApp;
+use routes::{costs, health, metrics, openapi as document, sentiment};
+
+pub use openapi::document as openapi_document;
+pub use problem::Problem;
+pub use serve::{ListenError, listen, serve};
+
+/// The table of contents.
+pub fn router(app: SharedApp) -> Router {
+    Router::new()
+        .route("/v1/sentiment", post(sentiment::analyse))
+        .route("/v1/costs", get(costs::costs))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::metrics))
+        .route("/openapi.json", get(document::openapi))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found)
+        .layer(CatchPanicLayer::custom(middleware::panicked))
+        .layer(from_fn(middleware::loopback_only))
+        .layer(from_fn(middleware::observe))
+        .with_state(app)
+}
+
+async fn not_found() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "There is no such route; /openapi.json lists them.")
+}
+
+/// axum adds the header `Allow` to what this returns.
+async fn method_not_allowed() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This route does not take that method.")
+}

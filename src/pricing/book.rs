@@ -1,20 +1,375 @@
-//! The price book.
+//! The price book: which models there are, what they cost since when, and when they retire.
 
-use std::time::SystemTime;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 
-use super::{Usage, Usd};
+use serde::{Deserialize, Deserializer};
+use time::Date;
 
-/// One effective-dated price.
+use super::Usd;
+use super::price::{Price, Rates};
+
+/// Prices and retirement dates by model, read from TOML; `config/prices.toml` explains its form.
 #[derive(Clone, Debug)]
-pub struct Price;
+pub struct PriceBook {
+    models: Vec<ModelEntry>,
+    /// Where each id and each alias stands in `models`.
+    by_name: HashMap<String, usize>,
+    served: Served,
+    version: String,
+}
 
-/// Prices and retirement dates by model.
+/// The tiers that a requested tier may be served as, by provider and requested name.
+type Served = BTreeMap<String, BTreeMap<String, Vec<String>>>;
+
+/// One model and all its prices.
 #[derive(Clone, Debug)]
-pub struct PriceBook;
+pub struct ModelEntry {
+    pub id: String,
+    /// Other names of the same model.
+    pub aliases: Vec<String>,
+    pub provider: String,
+    /// The first day on which the provider no longer serves it.
+    pub retires: Option<Date>,
+    /// The latest first, so that the first that has begun is the one that applies.
+    prices: Vec<Price>,
+}
 
-#[derive(Clone, Debug)]
-pub struct Catalogue;
-
+/// Why a text is no price book.
 #[derive(Debug, thiserror::Error)]
-#[error("")]
-pub struct Error;
+pub enum Error {
+    #[error("the price book is no valid TOML: {0}")]
+    Toml(#[from] toml::de::Error),
+    #[error("price book, {model}, {field}: {message}")]
+    Model {
+        /// The model's id, or its place where it has none.
+        model: String,
+        field: String,
+        message: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BookText {
+    #[serde(default)]
+    served: Served,
+    /// Read one by one, so that an error can name the model.
+    model: Vec<toml::Table>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModelText {
+    id: String,
+    #[serde(default)]
+    aliases: Vec<String>,
+    provider: String,
+    #[serde(default, deserialize_with = "some_date")]
+    retires: Option<Date>,
+    price: Vec<PriceText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PriceText {
+    #[serde(deserialize_with = "date")]
+    from: Date,
+    tiers: Vec<String>,
+    // The fields of `Rates`, spelled out: serde's flatten would give up naming unknown ones.
+    input: Usd,
+    cache_read: Option<Usd>,
+    cache_write_5m: Option<Usd>,
+    cache_write_1h: Option<Usd>,
+    output: Usd,
+    #[serde(default)]
+    above: Vec<AboveText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AboveText {
+    prompt_tokens: u64,
+    input: Usd,
+    cache_read: Option<Usd>,
+    cache_write_5m: Option<Usd>,
+    cache_write_1h: Option<Usd>,
+    output: Usd,
+}
+
+impl PriceBook {
+    /// The book that the program ships with.
+    pub fn built_in() -> PriceBook {
+        PriceBook::parse(include_str!("../../config/prices.toml"))
+            .expect("the built-in price book parses: a test holds it")
+    }
+
+    pub fn parse(text: &str) -> Result<PriceBook, Error> {
+        let book: BookText = toml::from_str(text)?;
+        let version = blake3::hash(text.as_bytes()).to_hex()[..8].to_owned();
+        let mut models = Vec::with_capacity(book.model.len());
+        let mut by_name = HashMap::new();
+        for (place, table) in book.model.into_iter().enumerate() {
+            let entry = entry(place, table, &version)?;
+            for name in entry.aliases.iter().chain([&entry.id]) {
+                if by_name.insert(name.clone(), place).is_some() {
+                    let message = format!("\"{name}\" already names a model");
+                    return Err(Error::model(&entry.id, "id or aliases", message));
+                }
+            }
+            models.push(entry);
+        }
+        Ok(PriceBook { models, by_name, served: book.served, version })
+    }
+
+    /// A short hash of the text, so that a cost on the ledger can be computed again.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The entry of that id or alias.
+    pub fn model(&self, name: &str) -> Option<&ModelEntry> {
+        self.by_name.get(name).map(|place| &self.models[*place])
+    }
+
+    pub fn models(&self) -> impl Iterator<Item = &ModelEntry> {
+        self.models.iter()
+    }
+
+    /// The first day on which the model, by id or alias, is no longer served, where that is known.
+    pub fn retires(&self, model: &str) -> Option<Date> {
+        self.model(model)?.retires
+    }
+
+    /// The price on day `at` (UTC) of a model, by id or alias, in a tier as the response names it.
+    pub fn price(&self, model: &str, tier: &str, at: Date) -> Option<&Price> {
+        self.model(model)?.price(tier, at)
+    }
+
+    /// The most that a call can cost which requests `tier`: all input in the dearest bucket, at the
+    /// dearest rates and the dearest tier that it may be served at. `None` where one of these
+    /// tiers has no price.
+    pub fn worst_case(
+        &self,
+        model: &str,
+        tier: &str,
+        at: Date,
+        input_tokens: u64,
+        output_tokens: u64,
+    ) -> Option<Usd> {
+        let entry = self.model(model)?;
+        let cost = |tier| entry.price(tier, at)?.worst_case(input_tokens, output_tokens);
+        match self.served.get(&entry.provider).and_then(|served| served.get(tier)) {
+            Some(served) => served
+                .iter()
+                .map(|tier| cost(tier))
+                .reduce(|dearest, next| Some(dearest?.max(next?)))
+                .flatten(),
+            None => cost(tier),
+        }
+    }
+}
+
+impl ModelEntry {
+    fn price(&self, tier: &str, at: Date) -> Option<&Price> {
+        self.prices.iter().find(|price| price.tier == tier && price.from <= at)
+    }
+}
+
+impl Error {
+    fn model(model: &str, field: impl Into<String>, message: impl Into<String>) -> Error {
+        Error::Model { model: model.to_owned(), field: field.into(), message: message.into() }
+    }
+}
+
+fn entry(place: usize, table: toml::Table, version: &str) -> Result<ModelEntry, Error> {
+    let model = match table.get("id").and_then(toml::Value::as_str) {
+        Some(id) => id.to_owned(),
+        None => format!("model number {}", place + 1),
+    };
+    let text: ModelText =
+        serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|error| {
+            let (field, message) = (error.path().to_string(), error.into_inner().to_string());
+            Error::model(&model, field, message.trim_end())
+        })?;
+    let mut prices: Vec<Price> = Vec::new();
+    for (row, text) in text.price.into_iter().enumerate() {
+        for price in text.prices(&model, &format!("price[{row}]"), version)? {
+            if prices.iter().any(|other| (&other.tier, other.from) == (&price.tier, price.from)) {
+                let message = format!("tier \"{}\" has two prices from that day", price.tier);
+                return Err(Error::model(&model, format!("price[{row}].from"), message));
+            }
+            prices.push(price);
+        }
+    }
+    prices.sort_by_key(|price| std::cmp::Reverse(price.from));
+    let ModelText { id, aliases, provider, retires, .. } = text;
+    Ok(ModelEntry { id, aliases, provider, retires, prices })
+}
+
+impl PriceText {
+    /// The row's price, once a tier.
+    fn prices(self, model: &str, field: &str, book: &str) -> Result<Vec<Price>, Error> {
+        let error =
+            |key: &str, message: &str| Err(Error::model(model, format!("{field}.{key}"), message));
+        let rates = Rates {
+            input: self.input,
+            cache_read: self.cache_read,
+            cache_write_5m: self.cache_write_5m,
+            cache_write_1h: self.cache_write_1h,
+            output: self.output,
+        };
+        let above: Vec<(u64, Rates)> = self.above.into_iter().map(AboveText::rates).collect();
+        if !above.is_sorted_by(|(one, _), (next, _)| one < next) {
+            return error("above", "prompt_tokens must ascend from one entry to the next");
+        }
+        for (bucket, rate) in
+            above.iter().flat_map(|(_, rates)| rates.buckets()).chain(rates.buckets())
+        {
+            if !AMOUNTS.contains(&rate.unwrap_or_default()) {
+                return error(bucket, "expected US dollars per million tokens, 0 to 1000000");
+            }
+        }
+        if self.tiers.is_empty() {
+            return error("tiers", "name at least one service tier");
+        }
+        let price = |tier| Price {
+            model: model.to_owned(),
+            tier,
+            from: self.from,
+            book: book.to_owned(),
+            rates: rates.clone(),
+            above: above.clone(),
+        };
+        Ok(self.tiers.into_iter().map(price).collect())
+    }
+}
+
+/// A dollar a token is beyond any model: a figure outside is a slip of units.
+const AMOUNTS: RangeInclusive<Usd> = Usd::ZERO..=Usd::from_pico(1_000_000_000_000_000_000);
+
+impl AboveText {
+    fn rates(self) -> (u64, Rates) {
+        let AboveText { prompt_tokens, input, cache_read, cache_write_5m, cache_write_1h, output } =
+            self;
+        (prompt_tokens, Rates { input, cache_read, cache_write_5m, cache_write_1h, output })
+    }
+}
+
+fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
+    let expected = || serde::de::Error::custom("expected a date such as 2026-11-01");
+    let written = toml::value::Datetime::deserialize(deserializer)?;
+    if written.time.is_some() || written.offset.is_some() {
+        return Err(expected());
+    }
+    let date = written.date.ok_or_else(expected)?;
+    let month = time::Month::try_from(date.month).map_err(|_| expected())?;
+    Date::from_calendar_date(date.year.into(), month, date.day).map_err(|_| expected())
+}
+
+fn some_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
+    date(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::date;
+
+    use super::*;
+
+    const TODAY: Date = date!(2026 - 11 - 20);
+
+    #[test]
+    fn the_built_in_book_prices_every_model_by_id_and_alias() {
+        let book = PriceBook::built_in();
+        assert_eq!(book.models().count(), 15);
+        for model in book.models() {
+            let tier = if model.provider == "openai" { "default" } else { "standard" };
+            for name in model.aliases.iter().chain([&model.id]) {
+                assert!(book.price(name, tier, TODAY).is_some(), "{name}");
+            }
+        }
+        assert_eq!(book.price("gpt-4o", "flex", TODAY), None);
+        assert_eq!(book.price("gpt-5", "default", TODAY), None);
+        assert_eq!(book.price("gpt-6-luna", "default", date!(2026 - 10 - 31)), None);
+    }
+
+    #[test]
+    fn retirement_dates_are_found_by_alias_too() {
+        let book = PriceBook::built_in();
+        for model in ["gpt-4o", "gpt-4o-2024-11-20", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini"] {
+            assert_eq!(book.retires(model), Some(date!(2027 - 01 - 14)), "{model}");
+        }
+        assert_eq!(book.retires("gpt-6-luna"), None);
+    }
+
+    #[test]
+    fn a_worst_case_takes_the_dearest_bucket_rate_and_tier() {
+        let book = PriceBook::built_in();
+        let worst = |model, tier, input, output| {
+            book.worst_case(model, tier, TODAY, input, output).map(|usd| usd.to_string())
+        };
+        for (model, tier, input, output, expected) in [
+            ("gpt-4o", "default", 1_000, 200, Some("0.0045")),
+            ("gpt-6-luna", "default", 1_000, 200, Some("0.000225")),
+            ("claude-haiku-4-5", "standard_only", 1_000, 200, Some("0.003")),
+            ("claude-haiku-5-5", "standard_only", 100_000, 0, Some("0.01")),
+            ("claude-haiku-5-5", "standard_only", 100_001, 0, Some("0.0500005")),
+            // `auto` may be served as `priority`, whose price is not known.
+            ("gpt-4o", "auto", 1, 1, None),
+            ("gpt-4o", "default", u64::MAX, u64::MAX, None),
+            ("some-model", "default", 1, 1, None),
+        ] {
+            assert_eq!(worst(model, tier, input, output).as_deref(), expected, "{model} {tier}");
+        }
+    }
+
+    /// A book of one model, `m`, with this text after its provider.
+    fn book(rest: &str) -> Result<PriceBook, Error> {
+        PriceBook::parse(&format!("[[model]]\nid = \"m\"\nprovider = \"p\"\n{rest}"))
+    }
+
+    fn row(from: &str, tiers: &str, input: &str) -> String {
+        format!(
+            "[[model.price]]\nfrom = {from}\ntiers = {tiers}\ninput = \"{input}\"\noutput = \"1\"\n"
+        )
+    }
+
+    #[test]
+    fn the_latest_price_that_has_begun_applies() {
+        let rows = row("2026-01-01", "[\"t\", \"u\"]", "1") + &row("2026-06-01", "[\"t\"]", "2");
+        let book = book(&rows).expect("a price book");
+        let from = |tier, at| book.price("m", tier, at).map(|price| price.from);
+        assert_eq!(from("t", date!(2025 - 12 - 31)), None);
+        assert_eq!(from("t", date!(2026 - 05 - 31)), Some(date!(2026 - 01 - 01)));
+        assert_eq!(from("t", date!(2026 - 06 - 01)), Some(date!(2026 - 06 - 01)));
+        assert_eq!(from("u", date!(2026 - 06 - 01)), Some(date!(2026 - 01 - 01)));
+    }
+
+    #[test]
+    fn errors_name_the_model_and_the_field() {
+        let tier = "[\"t\"]";
+        for (rest, expected) in [
+            (row("2026-01-01", tier, "free"), "price book, m, price[0].input: expected US dollars"),
+            (row("2026-01-01", tier, "-1"), "price book, m, price[0].input: expected US dollars"),
+            (row("2026-01-01", tier, "1000001"), "price book, m, price[0].input: expected US"),
+            (row("2026-02-30", tier, "1"), "the price book is no valid TOML"),
+            (row("07:00:00", tier, "1"), "price book, m, price[0].from: expected a date"),
+            (row("2026-01-01", "[]", "1"), "price book, m, price[0].tiers: name at least one"),
+            (
+                row("2026-01-01", tier, "1").repeat(2),
+                "price book, m, price[1].from: tier \"t\" has",
+            ),
+            (row("2026-01-01", tier, "1") + "inptu = 1", "price book, m, price[0].inptu: unknown"),
+            ("aliases = [\"m\"]\nprice = []".into(), "price book, m, id or aliases: \"m\" already"),
+            ("retires = 2027".into(), "price book, m, retires: "),
+            ("".into(), "price book, m, .: missing field `price`"),
+            ("[[model]]".into(), "price book, m, .: missing field `price`"),
+        ] {
+            let error = book(&rest).expect_err(&rest).to_string();
+            assert!(error.starts_with(expected), "{rest}\n{error}");
+        }
+        let unnamed = PriceBook::parse("[[model]]\nprovider = \"p\"").expect_err("no id");
+        assert!(unnamed.to_string().starts_with("price book, model number 1"), "{unnamed}");
+    }
+}

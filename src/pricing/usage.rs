@@ -19,21 +19,25 @@ pub struct Usage {
 impl Usage {
     /// All that the model read: the sum of the input buckets.
     pub fn prompt(&self) -> u64 {
-        self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h
+        self.input
+            .saturating_add(self.cache_read)
+            .saturating_add(self.cache_write_5m)
+            .saturating_add(self.cache_write_1h)
     }
 }
 
 impl Add for Usage {
     type Output = Usage;
 
+    /// Saturates, because a provider may report any number.
     fn add(self, other: Usage) -> Usage {
         Usage {
-            input: self.input + other.input,
-            cache_read: self.cache_read + other.cache_read,
-            cache_write_5m: self.cache_write_5m + other.cache_write_5m,
-            cache_write_1h: self.cache_write_1h + other.cache_write_1h,
-            output: self.output + other.output,
-            reasoning: self.reasoning + other.reasoning,
+            input: self.input.saturating_add(other.input),
+            cache_read: self.cache_read.saturating_add(other.cache_read),
+            cache_write_5m: self.cache_write_5m.saturating_add(other.cache_write_5m),
+            cache_write_1h: self.cache_write_1h.saturating_add(other.cache_write_1h),
+            output: self.output.saturating_add(other.output),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
         }
     }
 }

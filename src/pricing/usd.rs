@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn what_is_no_amount_is_refused() {
-        for text in ["", ".", "1.", ".5", "1e-3", "+1", "$1", "0.0000000000001", "99999999", "--1"] {
+        for text in ["", ".", "1.", ".5", "1e-3", "+1", "$1", "0.0000000000001", "99999999", "--1"]
+        {
             assert_eq!(text.parse::<Usd>(), Err(ParseUsdError), "{text:?}");
         }
     }

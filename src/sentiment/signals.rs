@@ -67,6 +67,19 @@ pub enum Reason {
     Sampled,
 }
 
+impl Reason {
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::Sarcasm => "sarcasm",
+            Reason::Ambiguous => "ambiguous",
+            Reason::MultiAspect => "multi_aspect",
+            Reason::OutOfDomain => "out_of_domain",
+            Reason::Requested => "requested",
+            Reason::Sampled => "sampled",
+        }
+    }
+}
+
 /// What came of wanting one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -83,17 +96,37 @@ pub enum Outcome {
     Disabled,
 }
 
+impl Outcome {
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::NotNeeded => "not_needed",
+            Outcome::Answered => "answered",
+            Outcome::Unavailable => "unavailable",
+            Outcome::OverBudget => "over_budget",
+            Outcome::Disabled => "disabled",
+        }
+    }
+}
+
 impl Signals {
-    /// The signals at or above their thresholds, in a fixed order.
-    pub fn reasons(&self, thresholds: &Thresholds) -> Vec<Reason> {
+    /// Each signal's name, value and threshold, in a fixed order.
+    pub fn named(&self, thresholds: &Thresholds) -> [(&'static str, f32, f32); 4] {
         [
-            (self.sarcasm, thresholds.sarcasm, Reason::Sarcasm),
-            (self.ambiguous, thresholds.ambiguous, Reason::Ambiguous),
-            (self.multi_aspect, thresholds.multi_aspect, Reason::MultiAspect),
-            (self.out_of_domain, thresholds.out_of_domain, Reason::OutOfDomain),
+            ("sarcasm", self.sarcasm, thresholds.sarcasm),
+            ("ambiguous", self.ambiguous, thresholds.ambiguous),
+            ("multi_aspect", self.multi_aspect, thresholds.multi_aspect),
+            ("out_of_domain", self.out_of_domain, thresholds.out_of_domain),
         ]
-        .into_iter()
-        .filter_map(|(value, threshold, reason)| (value >= threshold).then_some(reason))
-        .collect()
+    }
+
+    /// What the signals at or above their thresholds say, in the same order.
+    pub fn reasons(&self, thresholds: &Thresholds) -> Vec<Reason> {
+        let reasons =
+            [Reason::Sarcasm, Reason::Ambiguous, Reason::MultiAspect, Reason::OutOfDomain];
+        self.named(thresholds)
+            .into_iter()
+            .zip(reasons)
+            .filter_map(|((_, value, threshold), reason)| (value >= threshold).then_some(reason))
+            .collect()
     }
 }

@@ -1,0 +1,71 @@
+# `make help` lists what there is.
+
+PYTHON ?= python3
+CARGO ?= cargo
+# Where each Python environment keeps its interpreter.
+TRAINING := training/.venv/bin/python
+QUANTISE := training/.venv-quantise/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help run build vendor test test-training check check-licences bench train quantize clean
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+run: vendor ## Build and start the gateway on 127.0.0.1:8787
+	@$(CARGO) build --release --locked --quiet || { echo "the build failed: see above" >&2; exit 1; }
+	@exec target/release/undertone serve
+
+build: vendor ## Build the program
+	$(CARGO) build --release --locked
+
+vendor: ## Fetch ONNX Runtime's library, by version and hash
+	@$(PYTHON) vendor/fetch.py
+
+test: vendor ## Every test but the training chain's
+	$(CARGO) test --locked
+
+# The environment is large (torch brings gigabytes of CUDA), so this stands apart.
+test-training: build $(TRAINING) ## The training chain, from CSV to a served model, on a tiny set
+	$(TRAINING) -m pytest -q training/tests
+
+check: vendor ## What CI runs: format, lints, docs, licences, every test
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+	@$(MAKE) --no-print-directory check-licences
+	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory test-training
+
+check-licences: ## Licences, bans and sources of all dependencies, and advisories where they can be had
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked --quiet cargo-deny
+	$(CARGO) deny --locked check licenses bans sources
+	@$(CARGO) deny --locked check advisories 2>/dev/null \
+		|| { $(CARGO) deny --locked fetch >/dev/null 2>&1 \
+			&& $(CARGO) deny --locked check advisories \
+			|| echo "advisories: NOT CHECKED, their database cannot be had from here"; }
+
+bench: vendor ## The benchmarks, one table
+	$(CARGO) bench --locked --bench local
+
+train: $(TRAINING) ## Train the bundled model: make train DATA=DIR
+	@test -n "$(DATA)" || { echo "say where the labelled texts are: make train DATA=DIR" >&2; exit 2; }
+	$(TRAINING) -m training --data "$(DATA)" --out models/undertone-mini
+
+quantize: $(QUANTISE) ## Make the INT8 graph of a pulled model: make quantize MODEL=models/NAME
+	@test -n "$(MODEL)" || { echo "say which: make quantize MODEL=models/NAME" >&2; exit 2; }
+	$(QUANTISE) -m training.quantise "$(MODEL)"
+
+$(TRAINING): training/requirements.txt
+	$(PYTHON) -m venv training/.venv
+	$(TRAINING) -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(QUANTISE): training/requirements-quantise.txt
+	$(PYTHON) -m venv training/.venv-quantise
+	$(QUANTISE) -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+clean: ## Remove what was built and fetched; the ledger in data/ stays
+	$(CARGO) clean
+	rm -rf vendor/onnxruntime training/.venv training/.venv-quantise

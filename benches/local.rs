@@ -1,0 +1,140 @@
+//! What a local answer costs, and how much of that is the gateway's own.
+//!
+//! One process, one kept-alive connection, one text at a time; tokenising, a bare session run of the
+//! same graph, the reader and the whole gateway take turns, so that a machine that slows down slows
+//! all of them. Texts of 16, 64 and 128 tokens.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use undertone::app::{App, Config};
+use undertone::classifier::{Encoder, Model, ModelFolder, Reader, start_runtime};
+use undertone::http;
+
+const ROUNDS: usize = 400;
+const WARM_UP: usize = 40;
+
+fn main() -> anyhow::Result<()> {
+    let folder = std::env::temp_dir().join(format!("undertone-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let mut config = Config::load(None)?;
+    config.store.url = format!("sqlite://{}", folder.join("ledger.db").display());
+    let runtime = tokio::runtime::Runtime::new()?;
+    let address = runtime.block_on(start(config.clone()))?;
+
+    let environment = start_runtime(&config.classifier.onnxruntime)?;
+    let model = ModelFolder::read(&config.classifier.model, &config.classifier)?;
+    let encoder = Encoder::load(&model.tokenizer).map_err(anyhow::Error::msg)?;
+    let mut session = Model::load(environment, &model)?;
+    let mut reader = Reader::open(&config.classifier)?;
+    let mut client = Client::connect(address)?;
+
+    let sessions = config.classifier.sessions();
+    println!("{}, {sessions} sessions; milliseconds over {ROUNDS} rounds", model.name);
+    println!(
+        "{:>6}  {:>13}  {:>13}  {:>13}  {:>13}  {:>9}",
+        "tokens", "tokenise", "session", "reader", "HTTP", "own share"
+    );
+    println!("{:>6}{}", "", "     p50    p99".repeat(4));
+    for tokens in [16, 64, 128] {
+        let text = text_of(&encoder, tokens)?;
+        let encoding = encoder.encode(&text)?;
+        let mut times: [Vec<Duration>; 4] = Default::default();
+        for round in 0..WARM_UP + ROUNDS {
+            let taken = [
+                timed(|| encoder.encode(&text).map(drop).map_err(Into::into))?,
+                timed(|| session.run(&encoding).map(drop).map_err(Into::into))?,
+                timed(|| reader.read(&text, None).map(drop).map_err(Into::into))?,
+                timed(|| client.analyse(&text))?,
+            ];
+            if round >= WARM_UP {
+                for (all, one) in times.iter_mut().zip(taken) {
+                    all.push(one);
+                }
+            }
+        }
+        let mut p50s = [0.0; 4];
+        print!("{:>6}", encoding.len());
+        for (times, p50) in times.iter_mut().zip(&mut p50s) {
+            times.sort_unstable();
+            *p50 = milliseconds(times[ROUNDS / 2]);
+            print!("  {:>6.3} {:>6.3}", p50, milliseconds(times[ROUNDS * 99 / 100]));
+        }
+        let [tokenise, bare, _, whole] = p50s;
+        println!("  {:>9.3}", whole - tokenise - bare);
+    }
+    println!("own share: HTTP p50 less tokenising and the bare session");
+    std::fs::remove_dir_all(&folder)?;
+    Ok(())
+}
+
+async fn start(config: Config) -> anyhow::Result<SocketAddr> {
+    let listener = http::listen("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let app = App::start(config).await?;
+    app.spawn_flushing();
+    tokio::spawn(http::serve(listener, http::router(app), std::future::pending()));
+    Ok(address)
+}
+
+/// English of exactly that many tokens, special ones included.
+fn text_of(encoder: &Encoder, tokens: usize) -> anyhow::Result<String> {
+    let words = ["the", "battery", "lasts", "all", "day", "and", "the", "screen", "is", "bright"];
+    let mut text = String::from("i love this phone because");
+    for word in words.iter().cycle() {
+        if encoder.encode(&text)?.len() >= tokens {
+            return Ok(text);
+        }
+        text.push(' ');
+        text.push_str(word);
+    }
+    unreachable!("the words go round for ever")
+}
+
+fn timed(run: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Duration> {
+    let started = Instant::now();
+    run()?;
+    Ok(started.elapsed())
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+/// The least that speaks HTTP/1.1 over one connection, so that little of a client is measured.
+struct Client {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    fn connect(address: SocketAddr) -> anyhow::Result<Client> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        Ok(Client { stream, buffer: vec![0; 64 * 1024] })
+    }
+
+    fn analyse(&mut self, text: &str) -> anyhow::Result<()> {
+        let body = format!(r#"{{"text": "{text}", "route": "local"}}"#);
+        let request = format!(
+            "POST /v1/sentiment HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.stream.write_all(request.as_bytes())?;
+        let mut read = 0;
+        loop {
+            read += self.stream.read(&mut self.buffer[read..])?;
+            let answer = std::str::from_utf8(&self.buffer[..read])?;
+            let Some((head, body)) = answer.split_once("\r\n\r\n") else { continue };
+            anyhow::ensure!(head.starts_with("HTTP/1.1 200"), "{answer}");
+            let length = head.lines().find_map(|line| {
+                line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok()
+            });
+            if Some(body.len()) == length {
+                return Ok(());
+            }
+        }
+    }
+}

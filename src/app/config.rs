@@ -1,0 +1,150 @@
+//! The configuration, put together from each module's own section.
+
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Toml};
+use serde::{Deserialize, Serialize};
+
+use super::telemetry;
+use crate::{cache, cascade, classifier, llm, store};
+
+/// Every key with its default, and why; a user's file and the environment override it.
+const DEFAULTS: &str = include_str!("../../config/undertone.toml");
+
+/// The file that is read where none is named.
+const DEFAULT_FILE: &str = "config/undertone.toml";
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub server: ServerConfig,
+    pub classifier: classifier::Config,
+    pub cascade: cascade::Config,
+    pub cache: cache::Config,
+    pub llm: llm::Config,
+    pub openai: llm::OpenAiConfig,
+    pub anthropic: llm::AnthropicConfig,
+    pub pricing: PricingConfig,
+    pub store: store::Config,
+    pub telemetry: telemetry::Config,
+}
+
+/// The section `[server]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    pub listen: String,
+    pub max_body_bytes: usize,
+}
+
+/// The section `[pricing]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PricingConfig {
+    pub file: PathBuf,
+}
+
+/// A configuration that cannot be used; its message names the key and where it was set.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the configuration file {} cannot be read: {reason}", file.display())]
+    File { file: PathBuf, reason: std::io::Error },
+    #[error("the configuration is not usable: {0}")]
+    Value(String),
+}
+
+impl Config {
+    /// Defaults, then the file, then `UNDERTONE_SECTION__KEY` from the environment.
+    ///
+    /// # Errors
+    /// A file that was named and is not there; a key that is unknown or has a bad value.
+    pub fn load(file: Option<&Path>) -> Result<Config, Error> {
+        let mut figment = Figment::from(Toml::string(DEFAULTS));
+        let file = match file {
+            Some(named) => Some(named),
+            None => Some(Path::new(DEFAULT_FILE)).filter(|default| default.exists()),
+        };
+        if let Some(file) = file {
+            std::fs::metadata(file)
+                .map_err(|reason| Error::File { file: file.to_owned(), reason })?;
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        let sections = Env::prefixed("UNDERTONE_").filter(|key| key.as_str().contains("__"));
+        let config: Config = figment
+            .merge(sections.split("__"))
+            .extract()
+            .map_err(|errors| Error::Value(describe(errors)))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The sections that the providers are set up from.
+    pub fn providers(&self) -> llm::Configs {
+        llm::Configs {
+            llm: self.llm.clone(),
+            openai: self.openai.clone(),
+            anthropic: self.anthropic.clone(),
+        }
+    }
+
+    /// The model that is asked first, and the tier that its responses name.
+    pub fn first_model(&self) -> Option<(&str, &str)> {
+        Some(match self.llm.providers.first()? {
+            llm::ProviderName::OpenAi => (&self.openai.model, &self.openai.service_tier),
+            llm::ProviderName::Anthropic => (&self.anthropic.model, "standard"),
+        })
+    }
+
+    /// What types alone cannot say.
+    fn check(&self) -> Result<(), Error> {
+        let cascade = &self.cascade;
+        let thresholds = [
+            ("cascade.ambiguous", cascade.ambiguous),
+            ("cascade.sarcasm", cascade.sarcasm),
+            ("cascade.multi_aspect", cascade.multi_aspect),
+            ("cascade.out_of_domain", cascade.out_of_domain),
+        ];
+        for (key, value) in thresholds {
+            if value.is_some_and(|value| !(0.0..=1.0).contains(&value)) {
+                return Err(Error::Value(format!("{key} has to be from 0 to 1")));
+            }
+        }
+        let positive = [
+            ("server.max_body_bytes", self.server.max_body_bytes),
+            ("classifier.batch_size", self.classifier.batch_size),
+            ("classifier.queue", self.classifier.queue),
+        ];
+        for (key, value) in positive {
+            if value == 0 {
+                return Err(Error::Value(format!("{key} has to be at least 1")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Each fault with the key's full name and its source.
+fn describe(errors: figment::Error) -> String {
+    let one = |error: figment::Error| {
+        let key = error.path.join(".");
+        let source = error.metadata.as_ref().map(|metadata| match &metadata.source {
+            Some(source) => format!(" in {source}"),
+            None => format!(" in {}", metadata.name),
+        });
+        let at = if key.is_empty() { String::new() } else { format!("{key}: ") };
+        format!("{at}{}{}", error.kind, source.unwrap_or_default())
+    };
+    errors.into_iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_file_holds_every_key() {
+        let config: Config = Figment::from(Toml::string(DEFAULTS)).extract().expect("complete");
+        config.check().expect("usable");
+    }
+}

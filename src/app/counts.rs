@@ -1,0 +1,73 @@
+//! Texts counted in memory and written to the store once a second: a crash loses at most the last
+//! second of counts, never a cost.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use crate::cascade::Analysis;
+use crate::pricing::Caller;
+use crate::sentiment::{Outcome, Task};
+use crate::store::{CountKey, Counts, Minute, VerdictBy};
+
+/// The counters of the current second.
+#[derive(Default)]
+pub struct Counter(Mutex<HashMap<CountKey, Counts>>);
+
+impl Counter {
+    /// Counts a text that got its verdict: once, as cached, escalated or local.
+    pub fn count(&self, task: Task, text_bytes: u64, caller: &Caller, analysis: &Analysis) {
+        let mut counts = Counts::default();
+        if analysis.cached {
+            counts.cached = 1;
+            counts.saved = analysis.saved.unwrap_or_default();
+            counts.saved_unknown = analysis.saved.is_none().into();
+        } else if analysis.bill.attempts > 0 {
+            counts.escalated = 1;
+        } else {
+            counts.local = 1;
+            counts.local_bytes = text_bytes;
+        }
+        let by = match analysis.outcome {
+            Outcome::Answered => VerdictBy::Llm,
+            _ => VerdictBy::Local,
+        };
+        self.add(key(task, caller, by, Some(&analysis.model)), counts);
+    }
+
+    /// Counts a text for which an LLM was called in vain and that got no verdict.
+    pub fn count_failed(&self, task: Task, caller: &Caller) {
+        let counts = Counts { escalated: 1, ..Counts::default() };
+        self.add(key(task, caller, VerdictBy::Llm, None), counts);
+    }
+
+    /// Takes what was counted since the last time.
+    pub fn take(&self) -> Vec<(CountKey, Counts)> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *counts).into_iter().collect()
+    }
+
+    /// Puts back what could not be written.
+    pub fn put_back(&self, counts: Vec<(CountKey, Counts)>) {
+        for (key, counts) in counts {
+            self.add(key, counts);
+        }
+    }
+
+    fn add(&self, key: CountKey, counts: Counts) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *all.entry(key).or_default() += counts;
+    }
+}
+
+fn key(task: Task, caller: &Caller, route: VerdictBy, model: Option<&str>) -> CountKey {
+    CountKey {
+        minute: Minute::of(SystemTime::now()),
+        team: caller.team.clone(),
+        key_id: caller.key_id.clone(),
+        tags: caller.tags.clone(),
+        endpoint: task.name(),
+        route,
+        model: model.map(str::to_owned),
+    }
+}

@@ -1,0 +1,84 @@
+//! What `/readyz` says.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::App;
+use crate::classifier;
+use crate::llm::{BreakerState, ProviderHealth};
+
+/// Whether local answers can be given, and the state of all else.
+#[derive(Debug, Serialize)]
+pub struct Readiness {
+    pub ready: bool,
+    /// The local model, which has just read a sentence, or why it could not.
+    pub model: Part,
+    pub store: Part,
+    pub providers: Vec<ProviderState>,
+    /// What somebody should look at soon.
+    pub warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Part {
+    pub name: String,
+    pub ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A provider as seen without calling it.
+#[derive(Debug, Serialize)]
+pub struct ProviderState {
+    pub name: &'static str,
+    /// The model that the next call asks; `null`: the provider knows none of those configured.
+    pub model: Option<String>,
+    pub ok: bool,
+    /// Why it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl From<&ProviderHealth> for ProviderState {
+    fn from(health: &ProviderHealth) -> ProviderState {
+        let error = match (health.fault, health.breaker) {
+            (Some(fault), _) => Some(fault.name().to_owned()),
+            (None, BreakerState::Closed) => None,
+            (None, _) => Some("it failed several times in a row and is left alone".to_owned()),
+        };
+        let model = health.model.clone();
+        ProviderState { name: health.provider, ok: error.is_none(), model, error }
+    }
+}
+
+/// What a coming retirement means for whoever runs the gateway.
+fn retirement(health: &ProviderHealth) -> Option<String> {
+    let (model, date) = (health.model.as_ref()?, health.retires?);
+    Some(format!("{model} of {} retires on {date}", health.provider))
+}
+
+impl Part {
+    fn of<E: ToString>(name: &str, result: Result<(), E>) -> Part {
+        let error = result.err().map(|error| error.to_string());
+        Part { name: name.to_owned(), ok: error.is_none(), error }
+    }
+}
+
+impl App {
+    pub async fn readiness(&self) -> Readiness {
+        let classifier = self.cascade.classifier();
+        let read = classifier.read(Arc::from("I like it."), Some("en".into())).await;
+        // A full queue is load, not failure: its texts are being answered.
+        let read = match read {
+            Ok(_) | Err(classifier::Error::Busy(_)) => Ok(()),
+            Err(error) => Err(error),
+        };
+        let model = Part::of(classifier.name(), read);
+        let store = Part::of("sqlite", self.store.ping().await);
+        let health = self.cascade.llm().health();
+        let warnings = health.iter().filter_map(retirement).collect();
+        let providers = health.iter().map(ProviderState::from).collect();
+        Readiness { ready: model.ok, model, store, providers, warnings }
+    }
+}

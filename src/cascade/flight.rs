@@ -1,0 +1,113 @@
+//! Buying an answer once for all who ask the same at the same time.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::{Answer, Cascade, Request};
+use crate::cache::{Boarding, Flight, Key};
+use crate::classifier::Reading;
+use crate::llm::{Answered, Bill, Failure, FailureKind, Hint, Limits, Question};
+use crate::sentiment::Reason;
+
+/// How an answer was had.
+pub(super) enum Reply {
+    /// This request paid for it.
+    Bought { answer: Arc<Answer>, bill: Bill },
+    /// It was bought before, or by somebody who asked the same at the same time.
+    Shared(Arc<Answer>),
+}
+
+impl Cascade {
+    pub(super) async fn ask(
+        &self,
+        request: Request,
+        reading: &Reading,
+        reasons: &[Reason],
+        deadline: Instant,
+    ) -> Result<Reply, Failure> {
+        let key = self.key(&request);
+        loop {
+            match self.answers.board(key) {
+                Boarding::Kept(answer) => return Ok(Reply::Shared(answer)),
+                Boarding::Lead(flight) => {
+                    return self.buy(request, reading, reasons, deadline, flight).await;
+                }
+                Boarding::Follow(passenger) => {
+                    match timeout_at(deadline, passenger.landed()).await {
+                        Ok(Some(Ok(answer))) => return Ok(Reply::Shared(answer)),
+                        Ok(Some(Err(kind))) => return Err(Failure::unasked(kind)),
+                        // Its leader was refused for reasons of its own.
+                        Ok(None) => {}
+                        Err(_) => return Err(Failure::unasked(FailureKind::Deadline)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks in a task of its own: who hangs up cancels neither the call nor its record.
+    async fn buy(
+        &self,
+        request: Request,
+        reading: &Reading,
+        reasons: &[Reason],
+        deadline: Instant,
+        flight: Flight<Answer, FailureKind>,
+    ) -> Result<Reply, Failure> {
+        let llm = Arc::clone(&self.llm);
+        let question = Question {
+            task: request.task,
+            text: request.text.to_string(),
+            language: request.language,
+            hint: Some(Hint {
+                label: reading.verdict.scores.label(),
+                confidence: reading.verdict.scores.confidence(),
+                reasons: reasons.to_vec(),
+            }),
+        };
+        let (signals, language) = (reading.signals, reading.language.clone());
+        let limits = Limits { deadline, max_cost: request.max_cost };
+        let call = self.calls.spawn(async move {
+            match llm.ask(&question, &request.caller, &limits).await {
+                Ok(Answered { verdict, model, bill }) => {
+                    let cost = bill.cost;
+                    let answer = Arc::new(Answer { verdict, model, language, signals, cost });
+                    flight.land(Ok(Arc::clone(&answer)));
+                    Ok(Reply::Bought { answer, bill })
+                }
+                Err(failure) => {
+                    if failure.kind != FailureKind::OverBudget {
+                        flight.land(Err(failure.kind));
+                    }
+                    Err(failure)
+                }
+            }
+        });
+        // Only a panic ends the task early, and what it had sent is then on the ledger as open.
+        call.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a paid call broke off");
+            let bill = Bill { cost: None, attempts: 1, ..Bill::default() };
+            Err(Failure { kind: FailureKind::Lost, bill })
+        })
+    }
+
+    /// All that an answer depends on.
+    pub(super) fn key(&self, request: &Request) -> Key {
+        let mut hasher = blake3::Hasher::new();
+        let (_, fingerprint) = self
+            .fingerprints
+            .iter()
+            .find(|(task, _)| *task == request.task)
+            .expect("there is one for every task");
+        let language = request.language.as_deref();
+        // Each part is led by its length, so that no two requests read alike end to end.
+        for part in [request.task.name(), fingerprint, &request.text] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
+        }
+        hasher.update(&[u8::from(language.is_some())]);
+        hasher.update(language.unwrap_or_default().as_bytes());
+        *hasher.finalize().as_bytes()
+    }
+}

@@ -1,0 +1,59 @@
+//! Numbers fitted to a model after it was quantised: temperatures and routing thresholds.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::sentiment::Thresholds;
+
+/// The file `calibration.json` beside a model.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    pub format: u32,
+    /// Which graph the numbers were fitted to.
+    pub graph_sha256: String,
+    /// On what they were fitted, for the reader of the file.
+    pub fitted_on: Value,
+    pub date: String,
+    pub temperatures: Temperatures,
+    #[serde(default)]
+    pub emotion_thresholds: BTreeMap<String, f32>,
+    pub thresholds: Thresholds,
+}
+
+/// By what a head's logits are divided before they become probabilities
+/// (Guo et al. 2017, <https://arxiv.org/abs/1706.04599>).
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Temperatures {
+    pub sentiment: f32,
+    pub sarcasm: f32,
+}
+
+impl Default for Temperatures {
+    fn default() -> Temperatures {
+        Temperatures { sentiment: 1.0, sarcasm: 1.0 }
+    }
+}
+
+impl Calibration {
+    /// Reads the file in a model's folder; `None` where there is none.
+    pub fn read(folder: &Path) -> Result<Option<Calibration>, String> {
+        let path = folder.join("calibration.json");
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(format!("{}: {error}", path.display())),
+        };
+        let calibration: Calibration =
+            serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        let Temperatures { sentiment, sarcasm } = calibration.temperatures;
+        if !(sentiment > 0.0 && sarcasm > 0.0) {
+            return Err(format!("{}: temperatures must be above 0", path.display()));
+        }
+        Ok(Some(calibration))
+    }
+}

@@ -1,0 +1,35 @@
+//! The section `[classifier]`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::pricing::Usd;
+use crate::sentiment::Label;
+
+/// As configured; `config/undertone.toml` says what each key means and holds its default.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub model: PathBuf,
+    pub bundled: PathBuf,
+    pub onnxruntime: PathBuf,
+    pub threads: usize,
+    pub batch_size: usize,
+    pub queue: usize,
+    pub cpu_hour_usd: Usd,
+    #[serde(default)]
+    pub labels: BTreeMap<String, Label>,
+    pub languages: Vec<String>,
+}
+
+impl Config {
+    /// Sessions to run: as configured, else one for each core that this process may use.
+    pub fn sessions(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+}

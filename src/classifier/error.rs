@@ -1,0 +1,26 @@
+//! What can go wrong with the local model.
+
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// ONNX Runtime's shared library is not there or does not load.
+    #[error(
+        "ONNX Runtime's library was not found or does not load ({reason}). `make vendor` fetches it \
+         into vendor/onnxruntime; elsewhere, set classifier.onnxruntime or ORT_DYLIB_PATH to it. \
+         Looked at: {looked_at}"
+    )]
+    Library { looked_at: String, reason: String },
+    /// A model folder that cannot be served.
+    #[error("the model in {} cannot be served: {reason}", folder.display())]
+    Model { folder: PathBuf, reason: String },
+    /// All sessions are busy and the queue is full.
+    #[error("all {0} places in the queue of the local model are taken (classifier.queue)")]
+    Busy(usize),
+    /// ONNX Runtime or the tokenizer failed on this text.
+    #[error("the local model failed: {0}")]
+    Inference(String),
+    /// The program is going down.
+    #[error("the local model has been stopped")]
+    Stopped,
+}

@@ -1,0 +1,98 @@
+//! Threads that read texts, and the bounded queue before them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use super::{Config, Error, Library, Reader, Reading, start_runtime};
+use crate::sentiment::Thresholds;
+
+/// A cheap handle to the local model. When the last one is dropped, its threads end.
+#[derive(Clone)]
+pub struct Classifier {
+    jobs: flume::Sender<Job>,
+    about: Arc<About>,
+}
+
+struct About {
+    name: String,
+    thresholds: Thresholds,
+    queue: usize,
+}
+
+/// A text to read, and who waits for it.
+struct Job {
+    text: Arc<str>,
+    language: Option<String>,
+    reply: oneshot::Sender<Result<Reading, Error>>,
+}
+
+impl Classifier {
+    /// Loads the model and starts its threads; returns once each has its session.
+    pub fn start(config: &Config) -> Result<Classifier, Error> {
+        let environment = start_runtime(&config.onnxruntime)?;
+        let library = Library::load(config)?;
+        let about = About {
+            name: library.name().to_owned(),
+            thresholds: library.thresholds()?,
+            queue: config.queue,
+        };
+        let (jobs, waiting) = flume::bounded(config.queue);
+        let (report, ready) = std::sync::mpsc::channel();
+        for index in 0..config.sessions() {
+            let (library, waiting, report) = (library.clone(), waiting.clone(), report.clone());
+            thread::Builder::new()
+                .name(format!("reader-{index}"))
+                .spawn(move || match Reader::new(environment, library) {
+                    Ok(reader) => {
+                        let _ = report.send(Ok(()));
+                        work(reader, &waiting);
+                    }
+                    Err(error) => {
+                        let _ = report.send(Err(error));
+                    }
+                })
+                .map_err(|error| Error::Inference(format!("no thread for a session: {error}")))?;
+        }
+        drop(report);
+        ready.iter().collect::<Result<(), Error>>()?;
+        Ok(Classifier { jobs, about: Arc::new(about) })
+    }
+
+    /// The model's name, as responses give it.
+    pub fn name(&self) -> &str {
+        &self.about.name
+    }
+
+    /// From which value on the model's signals call for an LLM, as calibrated for it.
+    pub fn thresholds(&self) -> Thresholds {
+        self.about.thresholds
+    }
+
+    /// Reads one text. Dropping the future before a session has taken the text leaves it unread.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] at once where the queue is full; [`Error::Inference`].
+    pub async fn read(&self, text: Arc<str>, language: Option<String>) -> Result<Reading, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.try_send(Job { text, language, reply }).map_err(|refused| match refused {
+            flume::TrySendError::Full(_) => Error::Busy(self.about.queue),
+            flume::TrySendError::Disconnected(_) => Error::Stopped,
+        })?;
+        answer.await.map_err(|_| Error::Stopped)?
+    }
+}
+
+fn work(mut reader: Reader, waiting: &flume::Receiver<Job>) {
+    while let Ok(Job { text, language, reply }) = waiting.recv() {
+        if reply.is_closed() {
+            continue;
+        }
+        // A library that panics on one text must not take the session from all others.
+        let reading = catch_unwind(AssertUnwindSafe(|| reader.read(&text, language.as_deref())));
+        let reading = reading.unwrap_or_else(|_| Err(Error::Inference("a panic".into())));
+        let _ = reply.send(reading);
+    }
+}

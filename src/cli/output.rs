@@ -1,0 +1,32 @@
+//! How commands print.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+/// How a table is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// Comma-separated, with a header.
+    Csv,
+    /// As the gateway answers.
+    Json,
+}
+
+/// Prints a value as indented JSON.
+pub fn json(value: &impl Serialize) -> anyhow::Result<ExitCode> {
+    line(&serde_json::to_string_pretty(value)?)
+}
+
+/// Prints a text and ends it with a line break. A reader that has gone away (`| head`) is no error.
+pub fn line(text: &str) -> anyhow::Result<ExitCode> {
+    match writeln!(io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}

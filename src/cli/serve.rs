@@ -1,0 +1,79 @@
+//! `undertone serve`: the gateway.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::output;
+use crate::app::{App, Config, start_logs};
+use crate::http;
+
+/// How much longer than a request may take the gateway waits, going down, for those at hand.
+const DRAIN_GRACE: Duration = Duration::from_secs(5);
+
+/// Start the gateway. It answers on this machine only, and stops on Ctrl-C or SIGTERM once the
+/// requests at hand are answered.
+#[derive(Args)]
+pub struct Serve {
+    /// Where to listen, such as 127.0.0.1:8787; port 0 takes a free one [default: server.listen]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+}
+
+impl Serve {
+    pub async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
+        start_logs(&config.telemetry)?;
+        let address = self.listen.as_deref().unwrap_or(&config.server.listen);
+        let listener = http::listen(address).await?;
+        let drain = config.llm.deadline() + DRAIN_GRACE;
+        // Listened for from now on, so that one during the start is not missed.
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let app = App::start(config).await?;
+        if let Some(error) = app.readiness().await.model.error {
+            anyhow::bail!("the local model does not answer: {error}");
+        }
+        let flushing = app.spawn_flushing();
+
+        let url = format!("http://{}", listener.local_addr()?);
+        output::line(&format!("Undertone listens on {url}"))?;
+        if std::io::stdout().is_terminal() {
+            output::line(&greeting(&url, &app))?;
+        }
+        let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
+        let stopped = async {
+            // An error means that the sender is gone: time to stop as well.
+            let _ = stopping.await;
+        };
+        let serving = tokio::spawn(http::serve(listener, http::router(app.clone()), stopped));
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: no new requests, those at hand are finished");
+        let _ = stop.send(());
+        let finished = tokio::time::timeout(drain, serving).await;
+        flushing.abort();
+        app.close().await;
+        finished.context("requests were still running")???;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What to try, for somebody who has just started the gateway by hand.
+fn greeting(url: &str, app: &App) -> String {
+    let llm = if app.has_llm() {
+        "Sarcastic, ambiguous and mixed text goes to the LLM."
+    } else {
+        "No LLM is configured: every answer is local. Set OPENAI_API_KEY or ANTHROPIC_API_KEY to \
+         have one."
+    };
+    format!(
+        "{llm}\n\nTry:\n  curl {url}/v1/sentiment -H 'Content-Type: application/json' \\\n    \
+         -d '{{\"text\": \"I love this phone, the battery lasts all day.\"}}'\n\nStop with Ctrl-C."
+    )
+}

@@ -1,0 +1,111 @@
+//! A JSON body, read within its limits and with errors that name the field.
+
+use std::time::Duration;
+
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use super::Problem;
+use crate::app::SharedApp;
+
+/// How long a client may take to send its body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A body of `application/json`.
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<SharedApp> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &SharedApp) -> Result<Json<T>, Problem> {
+        require_json(&request)?;
+        let limit = app.config().server.max_body_bytes;
+        let body = tokio::time::timeout(BODY_TIMEOUT, to_bytes(request.into_body(), limit)).await;
+        let bytes = match body {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(error)) if is_length_limit(&error) => {
+                let detail = format!(
+                    "The body is longer than {limit} bytes, the limit (server.max_body_bytes)."
+                );
+                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+            }
+            Ok(Err(_)) => {
+                return Err(Problem::new(StatusCode::BAD_REQUEST, "The body broke off."));
+            }
+            Err(_) => {
+                let detail =
+                    format!("The body did not arrive within {} s.", BODY_TIMEOUT.as_secs());
+                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail));
+            }
+        };
+        parse(&bytes).map(Json)
+    }
+}
+
+fn is_length_limit(error: &axum::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        if error.is::<http_body_util::LengthLimitError>() {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+fn require_json(request: &Request) -> Result<(), Problem> {
+    let given = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = given.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let detail = "The body has to be JSON: send Content-Type: application/json.";
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+}
+
+/// Parses JSON: 400 where it is none, 422 naming the field where a value is not what it should be.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let error = error.into_inner();
+        match error.classify() {
+            Category::Data => bad_value(&path, &error),
+            Category::Syntax | Category::Eof | Category::Io => malformed(&error),
+        }
+    })?;
+    deserializer.end().map_err(|error| malformed(&error))?;
+    Ok(value)
+}
+
+fn malformed(error: &serde_json::Error) -> Problem {
+    // serde_json's own message can quote nothing of the body but a position.
+    let detail = format!(
+        "The body is not JSON: error at line {}, column {}.",
+        error.line(),
+        error.column()
+    );
+    Problem::new(StatusCode::BAD_REQUEST, detail)
+}
+
+fn bad_value(path: &str, error: &serde_json::Error) -> Problem {
+    let text = error.to_string();
+    let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
+    // A missing or unknown field is reported at its parent: its name stands between backticks.
+    let named = ["missing field `", "unknown field `", "duplicate field `"]
+        .iter()
+        .find_map(|lead| message.strip_prefix(lead))
+        .and_then(|rest| rest.split('`').next())
+        .map(str::to_owned);
+    let field = match (named, path) {
+        (Some(name), "." | "") => name,
+        (Some(name), path) if path == name || path.ends_with(&format!(".{name}")) => path.into(),
+        (Some(name), path) => format!("{path}.{name}"),
+        (None, ".") => "body".into(),
+        (None, path) => path.into(),
+    };
+    Problem::field(field, message)
+}

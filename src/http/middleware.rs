@@ -1,0 +1,96 @@
+//! What happens around every request: its id, who may call, how problems are written.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use uuid::Uuid;
+
+use super::Problem;
+
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest id of a request that is taken over from its sender.
+const REQUEST_ID_LIMIT: usize = 128;
+
+/// The id under which a request is logged, answered and billed.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub String);
+
+/// The outermost layer: gives a request its id, renders problems under it, counts and logs.
+pub async fn observe(mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request_id(&request);
+    let header = HeaderValue::from_str(&id).expect("checked to be visible ASCII");
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let mut response = next.run(request).await;
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        response = problem.render(&id);
+    }
+    response.headers_mut().insert(REQUEST_ID, header);
+    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let (status, elapsed) = (response.status(), started.elapsed());
+    metrics::histogram!(
+        "undertone_http_request_duration_seconds",
+        "route" => route.clone(), "status" => status.as_str().to_owned()
+    )
+    .record(elapsed);
+    tracing::debug!(request_id = id, route, status = status.as_u16(), ?elapsed, "answered");
+    response
+}
+
+fn request_id(request: &Request) -> String {
+    let sent = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    sent.filter(|id| (1..=REQUEST_ID_LIMIT).contains(&id.len()))
+        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+}
+
+/// Without keys the gateway is for this machine alone: a page from elsewhere that makes a browser
+/// call it comes with the name of its own host (DNS rebinding), and is refused.
+pub async fn loopback_only(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
+    if host.is_some_and(is_loopback_host) {
+        return next.run(request).await;
+    }
+    let detail = "Without keys the gateway answers on loopback only: call it as localhost, \
+                  127.0.0.1 or [::1].";
+    Problem::new(StatusCode::FORBIDDEN, detail).into_response()
+}
+
+fn is_loopback_host(host: &str) -> bool {
+    if let Some(rest) = host.strip_prefix('[') {
+        let Some((address, port)) = rest.split_once(']') else { return false };
+        return (port.is_empty() || port.starts_with(':'))
+            && address.parse().is_ok_and(|address: Ipv6Addr| address.is_loopback());
+    }
+    let name = host.split_once(':').map_or(host, |(name, _)| name);
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+/// A panic in a handler becomes a 500 with a body, and one line in the log.
+pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "An error of the gateway's own.")
+        .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_loopback() {
+        for host in ["localhost", "LOCALHOST:8787", "127.0.0.1:1", "127.9.9.9", "[::1]:8787", "[::1]"]
+        {
+            assert!(is_loopback_host(host), "{host}");
+        }
+        for host in ["example.com", "localhost.evil.com", "10.0.0.1", "[::2]", "[::1", "::1", ""] {
+            assert!(!is_loopback_host(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The OpenAPI 3.1 document: routes by hand, shapes from the types that are (de)serialised.
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use super::wire::{AnalysisRequest, SentimentResponse};
+
+/// The document that `/openapi.json` serves.
+pub fn document() -> Value {
+    let mut generator = SchemaSettings::draft2020_12()
+        .with(|settings| settings.definitions_path = "/components/schemas".into())
+        .into_generator();
+    let request = generator.subschema_for::<AnalysisRequest>();
+    let response = generator.subschema_for::<SentimentResponse>();
+    let mut schemas = generator.take_definitions(true);
+    schemas.insert("Problem".into(), problem_schema());
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Undertone",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "A sentiment gateway: a local model answers, and an LLM where it should.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "paths": {
+            "/v1/sentiment": { "post": {
+                "summary": "What one text feels",
+                "requestBody": { "required": true, "content": body(&request) },
+                "responses": responses(&response, &[400, 402, 413, 415, 422, 429, 502, 503, 504]),
+            }},
+            "/v1/costs": { "get": {
+                "summary": "What was spent, and what was answered for nothing",
+                "parameters": [
+                    parameter("from", "Included; a date or a time (RFC 3339). Default: this month."),
+                    parameter("to", "Not included."),
+                    parameter("group_by", "Any of day, month, team, key, model, endpoint, route, \
+                                           tag:NAME, separated by commas."),
+                ],
+                "responses": responses(&true, &[422, 503]),
+            }},
+            "/healthz": { "get": text("The process runs") },
+            "/readyz": { "get": {
+                "summary": "Whether local answers can be given, and what else is amiss",
+                "responses": {
+                    "200": { "description": "Ready", "content": body(&true) },
+                    "503": { "description": "Not ready", "content": body(&true) },
+                },
+            }},
+            "/metrics": { "get": text("Prometheus's text format") },
+            "/openapi.json": { "get": {
+                "summary": "This document",
+                "responses": { "200": { "description": "OpenAPI 3.1", "content": body(&true) } },
+            }},
+        },
+        "components": { "schemas": schemas },
+    })
+}
+
+fn body(schema: &impl serde::Serialize) -> Value {
+    json!({ "application/json": { "schema": schema } })
+}
+
+fn text(summary: &str) -> Value {
+    let content = json!({ "text/plain": { "schema": { "type": "string" } } });
+    json!({ "summary": summary, "responses": { "200": { "description": "OK", "content": content } } })
+}
+
+fn parameter(name: &str, description: &str) -> Value {
+    json!({ "name": name, "in": "query", "description": description, "schema": { "type": "string" } })
+}
+
+fn responses(ok: &impl serde::Serialize, errors: &[u16]) -> Value {
+    let mut responses = serde_json::Map::new();
+    responses.insert("200".into(), json!({ "description": "OK", "content": body(ok) }));
+    for status in errors {
+        let status_code = axum::http::StatusCode::from_u16(*status).expect("listed by hand");
+        let schema = json!({ "$ref": "#/components/schemas/Problem" });
+        let content = json!({ "application/problem+json": { "schema": schema } });
+        let description = status_code.canonical_reason().unwrap_or_default();
+        responses
+            .insert(status.to_string(), json!({ "description": description, "content": content }));
+    }
+    Value::Object(responses)
+}
+
+/// RFC 9457, with this gateway's own members.
+#[derive(JsonSchema)]
+#[schemars(rename = "Problem")]
+#[expect(dead_code, reason = "only its schema is used: problems are written by hand")]
+struct ProblemSchema {
+    r#type: String,
+    title: String,
+    status: u16,
+    detail: String,
+    request_id: String,
+    /// The fields that are wrong.
+    errors: Option<Vec<FieldSchema>>,
+    /// What was paid before the request failed; `null` while it isn't known.
+    cost_usd: Option<String>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(inline)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct FieldSchema {
+    field: String,
+    message: String,
+}
+
+fn problem_schema() -> Value {
+    let mut schema = schemars::schema_for!(ProblemSchema).to_value();
+    schema.as_object_mut().expect("a struct's schema is an object").remove("$schema");
+    schema
+}

@@ -1,0 +1,149 @@
+//! Errors as `application/problem+json` (RFC 9457). The one place where a kind of error gets its
+//! HTTP status.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::app::RequestError;
+use crate::cascade;
+use crate::classifier;
+use crate::llm::{Failure, FailureKind};
+use crate::pricing::Usd;
+
+/// A failed request, before it is known under which id.
+#[derive(Clone, Debug, Default)]
+pub struct Problem {
+    status: StatusCode,
+    detail: String,
+    errors: Vec<FieldError>,
+    cost_usd: Option<Option<Usd>>,
+    retry_after_seconds: Option<u32>,
+    allow: Option<HeaderValue>,
+}
+
+/// A field that is wrong, and what would be right.
+#[derive(Clone, Debug, Serialize)]
+pub struct FieldError {
+    pub field: String,
+    pub message: String,
+}
+
+/// As it is written. `cost_usd` is there where an LLM was wanted; `null`: not known yet.
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_usd: Option<Option<Usd>>,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
+        Problem { status, detail: detail.into(), ..Problem::default() }
+    }
+
+    /// 422, with every field that is wrong.
+    pub fn fields(errors: Vec<FieldError>) -> Problem {
+        let names: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
+        let detail = format!("Not acceptable: {}.", names.join(", "));
+        Problem { errors, ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
+    }
+
+    /// 422 for one field.
+    pub fn field(field: impl Into<String>, message: impl Into<String>) -> Problem {
+        Problem::fields(vec![FieldError { field: field.into(), message: message.into() }])
+    }
+
+    pub fn with_allow(self, allow: Option<HeaderValue>) -> Problem {
+        Problem { allow, ..self }
+    }
+
+    /// The final response, under the request's id.
+    pub fn render(&self, request_id: &str) -> Response {
+        let body = Body {
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            request_id,
+            errors: &self.errors,
+            cost_usd: self.cost_usd,
+        };
+        let json = serde_json::to_vec(&body).expect("strings and numbers always serialise");
+        let kind = (header::CONTENT_TYPE, "application/problem+json");
+        let mut response = (self.status, [kind], json).into_response();
+        if let Some(seconds) = self.retry_after_seconds {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(allow) = &self.allow {
+            response.headers_mut().insert(header::ALLOW, allow.clone());
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    /// Carries the problem to the outermost layer, which knows the request's id and renders it.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<cascade::Error> for Problem {
+    fn from(error: cascade::Error) -> Problem {
+        match error {
+            cascade::Error::Classifier(error) => {
+                let detail = error.to_string();
+                match error {
+                    classifier::Error::Busy(_) => Problem {
+                        retry_after_seconds: Some(1),
+                        ..Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)
+                    },
+                    classifier::Error::Stopped => {
+                        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+                    }
+                    _ => {
+                        tracing::error!(%error, "the local model failed");
+                        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+                    }
+                }
+            }
+            cascade::Error::Llm(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(Failure { kind, bill }: Failure) -> Problem {
+        let status = match kind {
+            FailureKind::OverBudget => StatusCode::PAYMENT_REQUIRED,
+            FailureKind::NoProvider | FailureKind::BreakerOpen | FailureKind::StoreDown => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            FailureKind::Deadline => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::BAD_GATEWAY,
+        };
+        let detail = format!("No LLM answered: {kind}.");
+        Problem { cost_usd: Some(bill.cost), ..Problem::new(status, detail) }
+    }
+}
+
+impl From<RequestError> for Problem {
+    fn from(error: RequestError) -> Problem {
+        match error {
+            RequestError::Cascade(error) => error.into(),
+            RequestError::Store(error) => {
+                tracing::error!(%error, "the store failed");
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The store cannot be read now.")
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The JSON of the public surface.
+
+mod request;
+mod response;
+
+pub use request::{AnalysisRequest, Include};
+pub use response::SentimentResponse;

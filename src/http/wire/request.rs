@@ -1,0 +1,130 @@
+//! What callers send.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::cascade;
+use crate::http::Problem;
+use crate::http::middleware::RequestId;
+use crate::http::problem::FieldError;
+use crate::pricing::{Caller, Usd};
+use crate::sentiment::{Route, Task};
+
+/// The most characters (Unicode code points) that a text may have.
+const TEXT_LIMIT: usize = 20_000;
+/// The most tags of a request, and the most characters of a tag's name or value.
+const TAGS_LIMIT: usize = 10;
+const TAG_LENGTH_LIMIT: usize = 64;
+
+/// A text to analyse. An unknown field is an error.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnalysisRequest {
+    /// The text: not blank, at most 20,000 characters.
+    #[schemars(length(min = 1, max = 20_000))]
+    pub text: String,
+    /// The text's language (BCP 47), detected where it isn't given.
+    #[serde(default)]
+    pub language: Option<String>,
+    /// Who reads it: `auto` (the default), `local` or `llm`.
+    #[serde(default)]
+    #[schemars(with = "Option<RouteName>")]
+    pub route: Route,
+    /// The most that all calls for this request may cost together, in US dollars: `"0.02"`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub max_cost_usd: Option<Usd>,
+    /// What else the answer holds.
+    #[serde(default)]
+    pub include: Vec<Include>,
+    /// At most ten short strings, by which costs can be grouped.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// More that a response can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Include {
+    /// Each routing signal's name, value and threshold.
+    Signals,
+}
+
+/// The names of [`Route`], for the schema.
+#[derive(JsonSchema)]
+#[schemars(rename = "Route", rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is used: Route itself knows no JSON Schema")]
+enum RouteName {
+    Auto,
+    Local,
+    Llm,
+}
+
+impl AnalysisRequest {
+    pub fn includes(&self, what: Include) -> bool {
+        self.include.contains(&what)
+    }
+
+    /// Checks every field and says all that is wrong at once.
+    pub fn into_request(
+        self,
+        task: Task,
+        id: &RequestId,
+    ) -> Result<cascade::Request, Problem> {
+        let errors = self.faults();
+        if !errors.is_empty() {
+            return Err(Problem::fields(errors));
+        }
+        let team = self.tags.get("team").cloned();
+        let caller =
+            Caller { request_id: id.0.clone(), key_id: None, team, tags: self.tags };
+        Ok(cascade::Request {
+            task,
+            text: self.text.into(),
+            language: self.language,
+            route: self.route,
+            max_cost: self.max_cost_usd,
+            caller,
+        })
+    }
+
+    fn faults(&self) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let mut fault = |field: &str, message: String| {
+            errors.push(FieldError { field: field.to_owned(), message });
+        };
+        let characters = self.text.chars().count();
+        if characters > TEXT_LIMIT {
+            fault("text", format!("has {characters} characters; the limit is {TEXT_LIMIT}"));
+        }
+        if self.text.chars().all(|c| c.is_whitespace() || c.is_control()) {
+            fault("text", "is blank".into());
+        }
+        if let Some(tag) = &self.language
+            && oxilangtag::LanguageTag::parse(tag.as_str()).is_err()
+        {
+            fault("language", "is not a language tag (BCP 47) such as \"en\" or \"pt-BR\"".into());
+        }
+        if self.max_cost_usd.is_some_and(|amount| amount < Usd::ZERO) {
+            fault("max_cost_usd", "is below 0".into());
+        }
+        if self.tags.len() > TAGS_LIMIT {
+            fault("tags", format!("holds {} tags; the limit is {TAGS_LIMIT}", self.tags.len()));
+        }
+        for (name, value) in &self.tags {
+            for (what, string) in [("name", name), ("value", value)] {
+                let length = string.chars().count();
+                if !(1..=TAG_LENGTH_LIMIT).contains(&length) {
+                    let message = format!(
+                        "its {what} has {length} characters; 1 to {TAG_LENGTH_LIMIT} are allowed"
+                    );
+                    let shown: String = name.chars().take(TAG_LENGTH_LIMIT).collect();
+                    fault(&format!("tags.{shown}"), message);
+                }
+            }
+        }
+        errors
+    }
+}

@@ -1,0 +1,228 @@
+//! One attempt on the record: reserved, sent, settled, in this order, whatever comes of it.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+use time::{Date, OffsetDateTime};
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use super::ask::{Asked, Stop};
+use super::bill::Tally;
+use super::lane::Lane;
+use super::models::Model;
+use super::provider::{Completion, Content, ErrorReply, Reply};
+use super::{FailureKind, Llm, structured};
+use crate::pricing::{AttemptState, PriceBook, Reservation, Settlement, Usage, Usd};
+use crate::sentiment::{Task, Verdict};
+
+/// What came of an attempt that was sent.
+pub(super) enum Ended {
+    Answered {
+        verdict: Verdict,
+        model: String,
+    },
+    Refused,
+    Truncated,
+    /// A reply that was read, without an answer that the schema allows.
+    Invalid,
+    Failed(Failed),
+}
+
+/// No reply, or one with an error status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failed {
+    NotSent,
+    Lost,
+    Error(ErrorReply),
+}
+
+impl Llm {
+    /// Makes one attempt at `model` and adds it to the tally. An error says why none was made.
+    pub(super) async fn attempt(
+        &self,
+        lane: &Lane,
+        model: &Model,
+        asked: &Asked<'_>,
+        tally: &mut Tally,
+    ) -> Result<Ended, Stop> {
+        let limits = asked.limits;
+        let body = lane.provider.compose(model, asked.question);
+        let worst_case = self.worst_case(lane, model, &body);
+        if !tally.leaves_room(worst_case, limits.max_cost) {
+            return Err(Stop::Provider(FailureKind::OverBudget));
+        }
+        let turn = timeout_at(limits.deadline, self.permits.acquire()).await;
+        let now = Instant::now();
+        if turn.is_err() || now >= limits.deadline {
+            return Err(Stop::Request(FailureKind::Deadline));
+        }
+        if !lane.admit() {
+            return Err(Stop::Provider(FailureKind::BreakerOpen));
+        }
+
+        let deadline = limits.deadline.min(now + self.config.attempt_timeout());
+        let reserved_at = SystemTime::now();
+        let reservation = Reservation {
+            id: Uuid::now_v7(),
+            reserved_at,
+            expires_at: reserved_at + (deadline - now),
+            caller: asked.caller.clone(),
+            endpoint: asked.question.task.name(),
+            text_bytes: asked.question.text.len() as u64,
+            provider: lane.name(),
+            model: model.id.clone(),
+            worst_case,
+        };
+        let id = reservation.id;
+        if let Err(error) = self.log.reserve(reservation).await {
+            tracing::error!(provider = lane.name(), %error, "nothing is sent that is not on record");
+            return Err(Stop::Request(FailureKind::StoreDown));
+        }
+
+        let sent = Instant::now();
+        let reply = match sent < deadline {
+            true => lane.provider.send(&body, deadline).await,
+            false => Reply::NotSent,
+        };
+        let day = OffsetDateTime::from(reserved_at).date();
+        let (settlement, ended) =
+            judge(reply, asked.question.task, model, &self.book, day, sent.elapsed());
+        lane.report(match &ended {
+            Ended::Failed(failed) => Some(failed),
+            _ => None,
+        });
+        observe(lane, model, worst_case, &settlement);
+
+        let recorded = self.log.settle(id, settlement.clone()).await;
+        if let Err(error) = &recorded {
+            tracing::error!(attempt = %id, %error, "an attempt stays open: its end is not on record");
+        }
+        tally.add(worst_case, &settlement, recorded.is_ok());
+        Ok(ended)
+    }
+
+    /// A token a byte is the most that any tokenizer in use makes of a text.
+    fn worst_case(&self, lane: &Lane, model: &Model, body: &Value) -> Option<Usd> {
+        let bytes = body.to_string().len() as f64;
+        let input_tokens = (bytes * model.abilities.tokens_per_byte).ceil() as u64;
+        let output_tokens = self.config.max_output_tokens.into();
+        let tier = lane.provider.tier();
+        self.book.worst_case(&model.id, tier, super::today(), input_tokens, output_tokens)
+    }
+}
+
+/// What goes on record of a reply, and what it means for the request.
+fn judge(
+    reply: Reply,
+    task: Task,
+    asked: &Model,
+    book: &PriceBook,
+    day: Date,
+    latency: Duration,
+) -> (Settlement, Ended) {
+    let without_reply = |state, cost, error: String| Settlement {
+        state,
+        model_served: None,
+        tier: None,
+        usage: Usage::default(),
+        cost,
+        price_version: None,
+        error: Some(error),
+        latency,
+    };
+    match reply {
+        Reply::NotSent => (
+            without_reply(AttemptState::Settled, Some(Usd::ZERO), "not_sent".into()),
+            Ended::Failed(Failed::NotSent),
+        ),
+        Reply::Error(reply) => (
+            without_reply(
+                AttemptState::Settled,
+                Some(Usd::ZERO),
+                format!("status {} ({})", reply.status, reply.fault.name()),
+            ),
+            Ended::Failed(Failed::Error(reply)),
+        ),
+        Reply::Lost => (
+            without_reply(AttemptState::Unresolved, None, "lost".into()),
+            Ended::Failed(Failed::Lost),
+        ),
+        Reply::Read(completion) => {
+            let (ended, error) = read(&completion, task, asked);
+            (price(completion, book, day, latency, error), ended)
+        }
+    }
+}
+
+fn read(completion: &Completion, task: Task, asked: &Model) -> (Ended, Option<&'static str>) {
+    match &completion.content {
+        Content::Refused => (Ended::Refused, Some("refused")),
+        Content::Truncated => (Ended::Truncated, Some("truncated")),
+        Content::Unreadable => (Ended::Invalid, Some("unreadable")),
+        Content::Text(text) => match structured::read(task, text) {
+            None => (Ended::Invalid, Some("invalid")),
+            Some(verdict) => {
+                let model = completion.model.clone().unwrap_or_else(|| asked.id.clone());
+                (Ended::Answered { verdict, model }, None)
+            }
+        },
+    }
+}
+
+/// Prices a reply by the model and the tier that it names itself, whatever was asked for.
+fn price(
+    completion: Completion,
+    book: &PriceBook,
+    day: Date,
+    latency: Duration,
+    error: Option<&str>,
+) -> Settlement {
+    let Completion { model, tier, usage, content: _ } = completion;
+    let price = match (&model, &tier) {
+        (Some(model), Some(tier)) => book.price(model, tier, day),
+        _ => None,
+    };
+    let priced = price.and_then(|price| Some((price.cost(&usage?)?, price.version())));
+    let (cost, price_version) = priced.unzip();
+    let state = if cost.is_some() { AttemptState::Settled } else { AttemptState::Unpriced };
+    Settlement {
+        state,
+        model_served: model,
+        tier,
+        usage: usage.unwrap_or_default(),
+        cost,
+        price_version,
+        error: error.map(str::to_owned),
+        latency,
+    }
+}
+
+/// Log and metrics of an attempt; never a text, a key or a provider's message.
+fn observe(lane: &Lane, model: &Model, reserved: Option<Usd>, settlement: &Settlement) {
+    let provider = lane.name();
+    let state = match settlement.state {
+        AttemptState::Settled => "settled",
+        AttemptState::Unresolved => "unresolved",
+        AttemptState::Unpriced => "unpriced",
+    };
+    // The configured id: what a response names is not ours to bound.
+    let labels = [
+        ("provider", provider.to_owned()),
+        ("model", model.id.clone()),
+        ("state", state.to_owned()),
+    ];
+    metrics::counter!("undertone_llm_attempts_total", &labels).increment(1);
+    metrics::histogram!("undertone_llm_latency_seconds", "provider" => provider)
+        .record(settlement.latency);
+    if settlement.cost.zip(reserved).is_some_and(|(cost, reserved)| cost > reserved) {
+        metrics::counter!("undertone_llm_over_reservation_total", &labels[..2]).increment(1);
+    }
+    if let Some(error) = &settlement.error {
+        tracing::warn!(provider, model = %model.id, state, error, "an attempt gave no answer");
+    }
+    if settlement.state == AttemptState::Unpriced {
+        let (served, tier) = (&settlement.model_served, &settlement.tier);
+        tracing::warn!(provider, model = %model.id, ?served, ?tier, "an attempt has no price");
+    }
+}

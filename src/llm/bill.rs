@@ -1,0 +1,63 @@
+//! What the attempts of one request cost together.
+
+use crate::pricing::{AttemptState, Settlement, Usage, Usd};
+
+/// Tokens and money of all attempts of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bill {
+    pub usage: Usage,
+    /// `None` once the cost of any attempt is not known.
+    pub cost: Option<Usd>,
+    pub attempts: u32,
+}
+
+impl Default for Bill {
+    /// Nothing was attempted, and nothing is owed.
+    fn default() -> Bill {
+        Bill { usage: Usage::default(), cost: Some(Usd::ZERO), attempts: 0 }
+    }
+}
+
+/// A bill in the making.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    usage: Usage,
+    settled: Usd,
+    /// Reserved for attempts whose cost is not known.
+    held: Usd,
+    cost_unknown: bool,
+    attempts: u32,
+}
+
+impl Tally {
+    /// Adds an attempt for which `reserved` was set aside. One whose settlement is not on record
+    /// counts as open, since that is how the ledger goes on showing it.
+    pub fn add(&mut self, reserved: Option<Usd>, settlement: &Settlement, on_record: bool) {
+        self.attempts += 1;
+        self.usage = self.usage + settlement.usage;
+        match settlement.cost {
+            Some(cost) if on_record && settlement.state == AttemptState::Settled => {
+                self.settled = self.settled + cost;
+            }
+            _ => {
+                self.cost_unknown = true;
+                self.held = self.held + reserved.unwrap_or_default();
+            }
+        }
+    }
+
+    /// Whether an attempt of that worst case still fits `max_cost`, together with all before it. An
+    /// attempt without a price fits no limit.
+    pub fn leaves_room(&self, worst_case: Option<Usd>, max_cost: Option<Usd>) -> bool {
+        match (worst_case, max_cost) {
+            (_, None) => true,
+            (Some(worst_case), Some(max)) => self.settled + self.held + worst_case <= max,
+            (None, Some(_)) => false,
+        }
+    }
+
+    pub fn bill(&self) -> Bill {
+        let cost = (!self.cost_unknown).then_some(self.settled);
+        Bill { usage: self.usage, cost, attempts: self.attempts }
+    }
+}

@@ -1,0 +1,331 @@
+//! The configuration's sections `[llm]`, `[openai]` and `[anthropic]`, and the keys of the
+//! providers, which never stand in it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+/// The three sections together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Configs {
+    pub llm: Config,
+    pub openai: OpenAiConfig,
+    pub anthropic: AnthropicConfig,
+}
+
+/// `[llm]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Who is asked, in order of fallback.
+    pub providers: Vec<ProviderName>,
+    pub deadline_ms: u64,
+    pub attempt_timeout_ms: u64,
+    pub max_retries: u32,
+    pub max_concurrent: usize,
+    pub breaker_failures: u32,
+    pub breaker_cooldown_ms: u64,
+    pub max_output_tokens: u32,
+}
+
+/// `[openai]`: OpenAI, or any server that speaks its chat completions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OpenAiConfig {
+    pub base_url: String,
+    pub model: String,
+    /// Where `OPENAI_API_KEY` is not set; empty: no file.
+    pub api_key_file: PathBuf,
+    /// Empty: requests name none, for a server that knows no tiers. What they cost is then unknown.
+    pub service_tier: String,
+    pub models: BTreeMap<String, Abilities>,
+}
+
+/// `[anthropic]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AnthropicConfig {
+    pub base_url: String,
+    pub model: String,
+    /// Where `ANTHROPIC_API_KEY` is not set; empty: no file.
+    pub api_key_file: PathBuf,
+    /// The header `anthropic-version`.
+    pub version: String,
+    pub service_tier: String,
+    pub models: BTreeMap<String, Abilities>,
+}
+
+/// What a model can do, and who follows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Abilities {
+    /// The model that takes over at this one's retirement.
+    pub successor: Option<String>,
+    /// Unset: requests name none, as some models demand.
+    pub temperature: Option<f64>,
+    pub reasoning_effort: Option<String>,
+    /// What OpenAI-compatible servers call the limit of an answer's tokens.
+    pub output_limit_field: OutputLimitField,
+    /// Whether the model can be held to a schema; if not, the prompt alone asks for the form.
+    pub structured_output: bool,
+    /// The most input tokens that a byte of the request becomes, for the worst case of an attempt.
+    pub tokens_per_byte: f64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputLimitField {
+    #[default]
+    MaxCompletionTokens,
+    MaxTokens,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProviderName {
+    OpenAi,
+    Anthropic,
+}
+
+impl ProviderName {
+    pub fn name(self) -> &'static str {
+        match self {
+            ProviderName::OpenAi => "openai",
+            ProviderName::Anthropic => "anthropic",
+        }
+    }
+}
+
+impl Config {
+    /// How long a request may take in all.
+    pub fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+
+    pub(super) fn attempt_timeout(&self) -> Duration {
+        Duration::from_millis(self.attempt_timeout_ms)
+    }
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            providers: vec![ProviderName::OpenAi, ProviderName::Anthropic],
+            deadline_ms: 20_000,
+            attempt_timeout_ms: 10_000,
+            max_retries: 2,
+            max_concurrent: 32,
+            breaker_failures: 5,
+            breaker_cooldown_ms: 15_000,
+            max_output_tokens: 200,
+        }
+    }
+}
+
+impl Default for OpenAiConfig {
+    fn default() -> OpenAiConfig {
+        let gpt_4o = Abilities {
+            successor: Some("gpt-6-luna".into()),
+            temperature: Some(0.0),
+            ..Abilities::default()
+        };
+        let luna = Abilities { reasoning_effort: Some("none".into()), ..Abilities::default() };
+        OpenAiConfig {
+            base_url: "https://api.openai.com/v1".into(),
+            model: "gpt-4o-2024-08-06".into(),
+            api_key_file: PathBuf::new(),
+            service_tier: "default".into(),
+            models: [("gpt-4o-2024-08-06".into(), gpt_4o), ("gpt-6-luna".into(), luna)].into(),
+        }
+    }
+}
+
+impl Default for AnthropicConfig {
+    fn default() -> AnthropicConfig {
+        AnthropicConfig {
+            base_url: "https://api.anthropic.com".into(),
+            model: "claude-haiku-5-5".into(),
+            api_key_file: PathBuf::new(),
+            version: "2023-06-01".into(),
+            service_tier: "standard_only".into(),
+            models: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Abilities {
+    fn default() -> Abilities {
+        Abilities {
+            successor: None,
+            temperature: None,
+            reasoning_effort: None,
+            output_limit_field: OutputLimitField::default(),
+            structured_output: true,
+            tokens_per_byte: 1.0,
+        }
+    }
+}
+
+/// What keeps the providers from being set up; each names the key to change.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{key} is {value}: {expected}")]
+    Value { key: String, value: String, expected: &'static str },
+    #[error("{key} names {path}, which cannot be read: {source}")]
+    KeyFile { key: &'static str, path: PathBuf, source: std::io::Error },
+    /// Never with the key itself.
+    #[error("the API key from {source_name} is not one: {problem}")]
+    Key { source_name: String, problem: &'static str },
+    #[error("the HTTP client for the providers cannot be made: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+impl Error {
+    pub(super) fn value(
+        key: impl Into<String>,
+        value: impl ToString,
+        expected: &'static str,
+    ) -> Error {
+        Error::Value { key: key.into(), value: value.to_string(), expected }
+    }
+}
+
+impl Configs {
+    /// Refuses values with which no call could be made.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let at_least_one = [
+            ("llm.deadline_ms", self.llm.deadline_ms),
+            ("llm.attempt_timeout_ms", self.llm.attempt_timeout_ms),
+            ("llm.max_concurrent", self.llm.max_concurrent as u64),
+            ("llm.breaker_failures", self.llm.breaker_failures.into()),
+            ("llm.max_output_tokens", self.llm.max_output_tokens.into()),
+        ];
+        for (key, value) in at_least_one {
+            if value == 0 {
+                return Err(Error::value(key, value, "it must be at least 1"));
+            }
+        }
+        for (n, provider) in self.llm.providers.iter().enumerate() {
+            if self.llm.providers[..n].contains(provider) {
+                return Err(Error::value("llm.providers", provider.name(), "each stands once"));
+            }
+        }
+        for (section, base_url, model) in [
+            ("openai", &self.openai.base_url, &self.openai.model),
+            ("anthropic", &self.anthropic.base_url, &self.anthropic.model),
+        ] {
+            let url = reqwest::Url::parse(base_url).ok();
+            if !url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+                let expected = "it must be an http:// or https:// address";
+                return Err(Error::value(format!("{section}.base_url"), base_url, expected));
+            }
+            if model.is_empty() {
+                let expected = "it must name a model";
+                return Err(Error::value(format!("{section}.model"), "empty", expected));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The key from the environment, else from the file; `None` where neither is given.
+///
+/// # Errors
+/// A file that cannot be read, and a key that no header can carry.
+pub(super) fn api_key(
+    variable: &'static str,
+    file_key: &'static str,
+    file: &std::path::Path,
+) -> Result<Option<SecretString>, Error> {
+    let from_environment = std::env::var(variable).ok();
+    let (text, source_name) = match from_environment.filter(|text| !text.trim().is_empty()) {
+        Some(text) => (text, variable.to_owned()),
+        None if file.as_os_str().is_empty() => return Ok(None),
+        None => {
+            let text = std::fs::read_to_string(file).map_err(|source| Error::KeyFile {
+                key: file_key,
+                path: file.to_owned(),
+                source,
+            })?;
+            (text, file_key.to_owned())
+        }
+    };
+    let key = text.trim();
+    if key.is_empty() {
+        return Err(Error::Key { source_name, problem: "it is empty" });
+    }
+    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let problem = "it holds something other than visible ASCII characters";
+        return Err(Error::Key { source_name, problem });
+    }
+    Ok(Some(key.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn the_shipped_file_states_the_defaults() {
+        let text = include_str!("../../config/undertone.toml");
+        let mut all: toml::Table = text.parse().unwrap();
+        all.retain(|section, _| matches!(section, "llm" | "openai" | "anthropic"));
+        let defaults = toml::Table::try_from(Configs::default()).unwrap();
+        for (section, keys) in &defaults {
+            for key in keys.as_table().unwrap().keys() {
+                let stands = all[section].get(key).is_some() || key == "models";
+                assert!(stands, "{section}.{key} is missing in the file");
+            }
+        }
+        let shipped: Configs = all.try_into().unwrap();
+        assert_eq!(shipped, Configs::default());
+        shipped.check().unwrap();
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        for text in ["[llm]\nretries = 1", "[openai]\nkey = ''", "[openai.models.m]\nseed = 1"] {
+            assert!(toml::from_str::<Configs>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_allows_no_call_is_named() {
+        for (text, named) in [
+            ("[llm]\nmax_concurrent = 0", "llm.max_concurrent is 0"),
+            ("[llm]\nproviders = ['openai', 'openai']", "llm.providers is openai"),
+            ("[openai]\nbase_url = 'localhost:1'", "openai.base_url is localhost:1"),
+            ("[anthropic]\nmodel = ''", "anthropic.model is empty"),
+        ] {
+            let error = toml::from_str::<Configs>(text).unwrap().check().unwrap_err();
+            assert!(error.to_string().starts_with(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_key_file_is_trimmed_and_its_trouble_names_the_configuration() {
+        const UNSET: &str = "UNDERTONE_TEST_NO_SUCH_KEY";
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        let read = || api_key(UNSET, "openai.api_key_file", &file);
+
+        let missing = read().unwrap_err().to_string();
+        assert!(missing.starts_with("openai.api_key_file names "), "{missing}");
+        std::fs::write(&file, "  sk-secret\n").unwrap();
+        let key = read().unwrap().unwrap();
+        assert_eq!(key.expose_secret(), "sk-secret");
+        assert!(!format!("{key:?}").contains("sk-secret"));
+        for (content, problem) in [("\n", "empty"), ("sk-secret\nsecond", "visible ASCII")] {
+            std::fs::write(&file, content).unwrap();
+            let error = read().unwrap_err().to_string();
+            assert!(error.contains(problem) && !error.contains("sk-secret"), "{error}");
+        }
+        assert!(api_key(UNSET, "k", std::path::Path::new("")).unwrap().is_none());
+    }
+}

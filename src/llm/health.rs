@@ -1,0 +1,98 @@
+//! What operators are told of the providers: their state, and whether they work at all.
+
+use std::time::Duration;
+
+use time::Date;
+use tokio::time::Instant;
+
+use super::ask::Asked;
+use super::breaker::BreakerState;
+use super::lane::Lane;
+use super::provider::Fault;
+use super::{Answered, Failure, Limits, Llm, Question, today};
+use crate::pricing::Caller;
+use crate::sentiment::Task;
+
+/// How long before a model retires its operator is told.
+const NOTICE: time::Duration = time::Duration::days(60);
+
+/// One provider's state, as seen without calling it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderHealth {
+    pub provider: &'static str,
+    /// The model that the next call asks; `None` once the provider knows none of those configured.
+    pub model: Option<String>,
+    pub breaker: BreakerState,
+    /// What will not pass by itself: a refused key, an empty account, an unknown model.
+    pub fault: Option<Fault>,
+    /// Where the model in force retires within 60 days: when.
+    pub retires: Option<Date>,
+}
+
+/// What one small real call came to.
+#[derive(Clone, Debug)]
+pub struct Check {
+    pub provider: &'static str,
+    /// As configured; what answered is in the result.
+    pub model: String,
+    pub result: Result<Answered, Failure>,
+}
+
+impl Llm {
+    /// One entry a provider that has a key, in order of fallback.
+    pub fn health(&self) -> Vec<ProviderHealth> {
+        let day = today();
+        self.lanes
+            .iter()
+            .map(|lane| {
+                let model = lane.models.in_force(&self.book, day);
+                ProviderHealth {
+                    provider: lane.name(),
+                    model: model.map(|model| model.id.clone()),
+                    breaker: lane.breaker_state(),
+                    fault: lane.fault(),
+                    retires: self.retires_soon(lane, day),
+                }
+            })
+            .collect()
+    }
+
+    /// One small real call to each provider that has a key, on the ledger like any other.
+    pub async fn check(&self, caller: &Caller, timeout: Duration) -> Vec<Check> {
+        let question = Question {
+            task: Task::Sentiment,
+            text: "The soup was lovely.".into(),
+            language: Some("en".into()),
+            hint: None,
+        };
+        let mut checks = Vec::with_capacity(self.lanes.len());
+        for lane in &self.lanes {
+            let limits = Limits { deadline: Instant::now() + timeout, max_cost: None };
+            let asked = Asked { question: &question, caller, limits: &limits };
+            checks.push(Check {
+                provider: lane.name(),
+                model: lane.models.configured().id.clone(),
+                result: self.ask_only(lane, &asked).await,
+            });
+        }
+        checks
+    }
+
+    pub(super) fn warn_of_retirements(&self) {
+        let day = today();
+        for lane in &self.lanes {
+            if let (Some(model), Some(date)) =
+                (lane.models.in_force(&self.book, day), self.retires_soon(lane, day))
+            {
+                let successor = model.abilities.successor.as_deref().unwrap_or("none");
+                let (provider, model) = (lane.name(), &model.id);
+                tracing::warn!(provider, %model, %date, successor, "a configured model retires soon");
+            }
+        }
+    }
+
+    fn retires_soon(&self, lane: &Lane, day: Date) -> Option<Date> {
+        let model = lane.models.in_force(&self.book, day)?;
+        self.book.retires(&model.id).filter(|date| *date <= day.saturating_add(NOTICE))
+    }
+}

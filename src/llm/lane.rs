@@ -1,0 +1,113 @@
+//! What is known of one provider between requests: its models, its breaker, its last fault.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::anthropic::Anthropic;
+use super::attempt::Failed;
+use super::breaker::{Breaker, BreakerState};
+use super::config::{Config, Configs, Error, ProviderName, api_key};
+use super::models::Succession;
+use super::openai::OpenAi;
+use super::provider::{Fault, Provider};
+
+pub(super) struct Lane {
+    pub provider: Box<dyn Provider>,
+    pub models: Succession,
+    state: Mutex<State>,
+}
+
+struct State {
+    breaker: Breaker,
+    /// What the provider turned down last, unless it has answered since.
+    fault: Option<Fault>,
+}
+
+/// The provider as configured; `None` without a key.
+pub(super) fn configured(
+    name: ProviderName,
+    configs: &Configs,
+    http: &reqwest::Client,
+) -> Result<Option<Lane>, Error> {
+    let max_output_tokens = configs.llm.max_output_tokens;
+    let (provider, models): (Box<dyn Provider>, Succession) = match name {
+        ProviderName::OpenAi => {
+            let config = &configs.openai;
+            let file = &config.api_key_file;
+            let Some(key) = api_key("OPENAI_API_KEY", "openai.api_key_file", file)? else {
+                return Ok(None);
+            };
+            let provider = OpenAi::new(config, max_output_tokens, key, http.clone())?;
+            let models = Succession::new(name.name(), &config.model, &config.models)?;
+            (Box::new(provider), models)
+        }
+        ProviderName::Anthropic => {
+            let config = &configs.anthropic;
+            let file = &config.api_key_file;
+            let Some(key) = api_key("ANTHROPIC_API_KEY", "anthropic.api_key_file", file)? else {
+                return Ok(None);
+            };
+            let provider = Anthropic::new(config, max_output_tokens, key, http.clone())?;
+            let models = Succession::new(name.name(), &config.model, &config.models)?;
+            (Box::new(provider), models)
+        }
+    };
+    Ok(Some(Lane::new(provider, models, &configs.llm)))
+}
+
+impl Lane {
+    pub fn new(provider: Box<dyn Provider>, models: Succession, config: &Config) -> Lane {
+        let cooldown = Duration::from_millis(config.breaker_cooldown_ms);
+        let breaker = Breaker::new(config.breaker_failures, cooldown);
+        Lane { provider, models, state: Mutex::new(State { breaker, fault: None }) }
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.provider.name()
+    }
+
+    /// Whether the breaker lets a call through. Whoever is let through reports how it ended.
+    pub fn admit(&self) -> bool {
+        self.state().breaker.admit(Instant::now())
+    }
+
+    /// An attempt's end. A provider that turns one request down is there for the next; one that
+    /// turns down the key, the account or the model fails all.
+    pub fn report(&self, failed: Option<&Failed>) {
+        let now = Instant::now();
+        let mut state = self.state();
+        let fault = match failed {
+            Some(Failed::Error(reply)) => Some(reply.fault),
+            Some(Failed::NotSent | Failed::Lost) => Some(Fault::Passing),
+            None => None,
+        };
+        match fault {
+            None | Some(Fault::Rejected) => state.breaker.succeeded(),
+            Some(_) => state.breaker.failed(now),
+        }
+        if fault != Some(Fault::Passing) {
+            state.fault = fault;
+        }
+        let open = state.breaker.state(now) == BreakerState::Open;
+        metrics::gauge!("undertone_llm_breaker_open", "provider" => self.name()).set(if open {
+            1.0
+        } else {
+            0.0
+        });
+    }
+
+    pub fn breaker_state(&self) -> BreakerState {
+        self.state().breaker.state(Instant::now())
+    }
+
+    pub fn fault(&self) -> Option<Fault> {
+        self.state().fault
+    }
+
+    /// No code that holds the lock can panic halfway through a change, so a poisoned one is whole.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

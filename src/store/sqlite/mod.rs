@@ -1,0 +1,158 @@
+//! The store in one SQLite file, which several processes may share. One thread writes, in groups;
+//! reports read on connections of their own and keep nobody waiting.
+
+mod report;
+mod rows;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use self::writer::{Op, Writer};
+use super::{CostQuery, CostReport, CountKey, Counts, Durability, Error, OpenAttempt, millis};
+use crate::pricing::{AttemptId, Reservation, Settlement};
+
+mod migrations {
+    refinery::embed_migrations!("migrations/sqlite");
+}
+
+/// How long another process's transaction is waited for.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Debug)]
+pub struct Sqlite {
+    path: Arc<Path>,
+    writer: Writer,
+}
+
+impl Sqlite {
+    pub async fn open(path: PathBuf, durability: Durability) -> Result<Sqlite, Error> {
+        blocking(move || {
+            let cannot = |reason| Error::Open { path: path.clone(), reason };
+            let connection = create(&path, durability).map_err(cannot)?;
+            let writer = Writer::start(connection, path.clone(), durability)
+                .map_err(|error| cannot(error.to_string()))?;
+            Ok(Sqlite { path: path.into(), writer })
+        })
+        .await
+    }
+
+    pub async fn reserve(&self, reservation: Reservation) -> Result<(), Error> {
+        self.writer.reserve(reservation).await
+    }
+
+    pub async fn settle(&self, id: AttemptId, settlement: Settlement) -> Result<(), Error> {
+        self.writer.write(Op::Settle(id, Box::new(settlement), SystemTime::now())).await
+    }
+
+    pub async fn add_counts(&self, counts: Vec<(CountKey, Counts)>) -> Result<(), Error> {
+        if counts.is_empty() {
+            return Ok(());
+        }
+        self.writer.write(Op::Count(counts)).await
+    }
+
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.writer.ping().await
+    }
+
+    pub async fn close(self) {
+        self.writer.close().await;
+    }
+
+    pub async fn costs(&self, query: CostQuery, now: SystemTime) -> Result<CostReport, Error> {
+        let sums = {
+            let query = query.clone();
+            self.read(move |connection| report::sums(connection, &query, now)).await?
+        };
+        Ok(CostReport::assemble(query, sums))
+    }
+
+    pub async fn open_attempts(&self, now: SystemTime) -> Result<Vec<OpenAttempt>, Error> {
+        self.read(move |connection| report::open_attempts(connection, millis(now))).await
+    }
+
+    /// Reads one consistent state. Each reader opens the file anew, which takes well under a
+    /// millisecond: reports run side by side, and none inherits a broken connection.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let path = Arc::clone(&self.path);
+        let read = move || {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let mut connection = Connection::open_with_flags(&path, flags)?;
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            let snapshot = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+            read(&snapshot)
+        };
+        blocking(move || read().map_err(|error: rusqlite::Error| Error::Read(error.to_string())))
+            .await
+    }
+}
+
+/// The writing connection to a file that is created, with its folder, where there is none.
+fn create(path: &Path, durability: Durability) -> Result<Connection, String> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| format!("its folder cannot be created: {error}"))?;
+    }
+    let mut connection = connect(path, durability, OpenFlags::SQLITE_OPEN_CREATE)
+        .map_err(|error| error.to_string())?;
+    migrate(&mut connection)?;
+    Ok(connection)
+}
+
+/// A connection that writes. `create` decides whether a missing file is an error.
+fn connect(path: &Path, durability: Durability, create: OpenFlags) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | create;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // In WAL mode, FULL syncs at every commit; NORMAL syncs at checkpoints alone, which loses
+    // nothing while the operating system lives. The writer then checkpoints every second.
+    let synchronous = match durability {
+        Durability::Disk => "full",
+        Durability::Process => "normal",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    Ok(connection)
+}
+
+/// Brings the tables up to date. Of several processes that start at once, one wins each step; the
+/// others find it done when they look again.
+fn migrate(connection: &mut Connection) -> Result<(), String> {
+    const TRIES: u32 = 5;
+    let mut tries = 1;
+    while let Err(error) = migrations::migrations::runner().run(connection) {
+        if tries == TRIES {
+            return Err(error.to_string());
+        }
+        tries += 1;
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // A file that cannot be written passes for up to date where there is nothing to migrate.
+    match connection.is_readonly("main") {
+        Ok(false) => Ok(()),
+        Ok(true) => Err("it is read-only".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Runs what may wait for a disk off the asynchronous threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(Error::Closed),
+    }
+}

@@ -1,0 +1,213 @@
+//! The sums behind a report.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use rusqlite::types::{Type, Value};
+use rusqlite::{Connection, Error, Result, Row, params_from_iter};
+use time::OffsetDateTime;
+
+use crate::pricing::Usd;
+use crate::store::report::{Group, Means, Sums, mean_period};
+use crate::store::{CostQuery, Counts, Figures, GroupBy, Minute, OpenAttempt, OpenState, millis};
+
+pub(super) fn sums(connection: &Connection, query: &CostQuery, now: SystemTime) -> Result<Sums> {
+    Ok(Sums {
+        calls: calls(connection, query)?,
+        texts: texts(connection, query)?,
+        means: means(connection, mean_period(query, now))?,
+    })
+}
+
+fn calls(connection: &Connection, query: &CostQuery) -> Result<Vec<(Group, Figures)>> {
+    let groups = query.group_by.len();
+    let (columns, parameters) = columns(
+        &query.group_by,
+        millis(query.from.into()),
+        millis(query.to.into()),
+        |by| match by {
+            GroupBy::Day => "date(reserved_at / 1000, 'unixepoch')",
+            GroupBy::Month => "strftime('%Y-%m', reserved_at / 1000, 'unixepoch')",
+            GroupBy::Team => "nullif(team, '')",
+            GroupBy::Key => "nullif(key_id, '')",
+            GroupBy::Model => "coalesce(model_served, model_asked)",
+            GroupBy::Endpoint => "endpoint",
+            GroupBy::Route => "'llm'",
+            GroupBy::Tag(_) => TAG,
+        },
+    );
+    let sql = format!(
+        "SELECT {columns}
+            count(*),
+            count(*) FILTER (WHERE state = 'unpriced'),
+            count(*) FILTER (WHERE state IN ('reserved', 'unresolved')),
+            ifnull(sum(reserved_pico) FILTER (WHERE state IN ('reserved', 'unresolved')), 0),
+            sum(input), sum(output), sum(cache_read), sum(cache_write_5m + cache_write_1h),
+            ifnull(sum(cost_pico), 0)
+         FROM attempts WHERE reserved_at >= ?1 AND reserved_at < ?2
+         GROUP BY {}",
+        grouping(groups)
+    );
+    let figures = |row: &Row<'_>| {
+        let number = |column: usize| unsigned(row, groups + column);
+        let usd = |column: usize| row.get(groups + column).map(Usd::from_pico);
+        let figures = Figures {
+            calls: number(0)?,
+            unpriced: number(1)?,
+            unresolved: number(2)?,
+            unresolved_usd: usd(3)?,
+            input_tokens: number(4)?,
+            output_tokens: number(5)?,
+            cache_read_tokens: number(6)?,
+            cache_write_tokens: number(7)?,
+            cost_usd: usd(8)?,
+            ..Figures::default()
+        };
+        Ok((group(row, groups)?, figures))
+    };
+    connection.prepare(&sql)?.query_map(params_from_iter(parameters), figures)?.collect()
+}
+
+fn texts(connection: &Connection, query: &CostQuery) -> Result<Vec<(Group, String, Counts)>> {
+    let groups = query.group_by.len();
+    let from = Minute::of(query.from.into()).start_ms();
+    let (columns, parameters) =
+        columns(&query.group_by, from, millis(query.to.into()), |by| match by {
+            GroupBy::Day => "date(minute / 1000, 'unixepoch')",
+            GroupBy::Month => "strftime('%Y-%m', minute / 1000, 'unixepoch')",
+            GroupBy::Team => "nullif(team, '')",
+            GroupBy::Key => "nullif(key_id, '')",
+            GroupBy::Model => "nullif(model, '')",
+            GroupBy::Endpoint => "endpoint",
+            GroupBy::Route => "route",
+            GroupBy::Tag(_) => TAG,
+        });
+    let sql = format!(
+        "SELECT {columns} endpoint,
+            sum(local), sum(cached), sum(escalated), sum(local_bytes), sum(saved_pico),
+            sum(saved_unknown)
+         FROM rollups WHERE minute >= ?1 AND minute < ?2
+         GROUP BY {}",
+        grouping(groups + 1)
+    );
+    let counts = |row: &Row<'_>| {
+        let number = |column: usize| unsigned(row, groups + column);
+        let counts = Counts {
+            local: number(1)?,
+            cached: number(2)?,
+            escalated: number(3)?,
+            local_bytes: number(4)?,
+            saved: row.get(groups + 5).map(Usd::from_pico)?,
+            saved_unknown: number(6)?,
+        };
+        Ok((group(row, groups)?, row.get(groups)?, counts))
+    };
+    connection.prepare(&sql)?.query_map(params_from_iter(parameters), counts)?.collect()
+}
+
+/// Settled calls that were answered: those that never got that far say nothing of what one costs.
+fn means(connection: &Connection, (from, to): (i64, i64)) -> Result<BTreeMap<String, Means>> {
+    let means = |row: &Row<'_>| {
+        let means = Means {
+            calls: unsigned(row, 1)?,
+            text_bytes: unsigned(row, 2)?,
+            prompt_tokens: unsigned(row, 3)?,
+            output_tokens: unsigned(row, 4)?,
+        };
+        Ok((row.get(0)?, means))
+    };
+    connection
+        .prepare(
+            "SELECT endpoint, count(*), sum(text_bytes),
+                sum(input + cache_read + cache_write_5m + cache_write_1h), sum(output)
+             FROM attempts
+             WHERE reserved_at >= ?1 AND reserved_at < ?2 AND state = 'settled'
+                AND input + cache_read + cache_write_5m + cache_write_1h > 0
+             GROUP BY endpoint",
+        )?
+        .query_map([from, to], means)?
+        .collect()
+}
+
+pub(super) fn open_attempts(connection: &Connection, now: i64) -> Result<Vec<OpenAttempt>> {
+    let attempt = |row: &Row<'_>| {
+        let state: String = row.get("state")?;
+        let expires_at: i64 = row.get("expires_at")?;
+        let reserved_at: i64 = row.get("reserved_at")?;
+        let id: String = row.get("id")?;
+        Ok(OpenAttempt {
+            id: id.parse().map_err(|error| unreadable(Type::Text, error))?,
+            state: match state.as_str() {
+                "unpriced" => OpenState::Unpriced,
+                "reserved" if expires_at > now => OpenState::InFlight,
+                _ => OpenState::Unresolved,
+            },
+            reserved_at: OffsetDateTime::from_unix_timestamp_nanos(
+                i128::from(reserved_at) * 1_000_000,
+            )
+            .map_err(|error| unreadable(Type::Integer, error))?,
+            request_id: row.get("request_id")?,
+            team: row.get("team")?,
+            key_id: row.get("key_id")?,
+            endpoint: row.get("endpoint")?,
+            provider: row.get("provider")?,
+            model: row.get("model")?,
+            reserved_usd: row.get::<_, Option<i64>>("reserved_pico")?.map(Usd::from_pico),
+            error: row.get("error")?,
+        })
+    };
+    connection
+        .prepare(
+            "SELECT id, state, expires_at, reserved_at, request_id, team, key_id, endpoint,
+                provider, coalesce(model_served, model_asked) AS model, reserved_pico, error
+             FROM attempts WHERE state <> 'settled' ORDER BY reserved_at, id",
+        )?
+        .query_map([], attempt)?
+        .collect()
+}
+
+/// The value of a tag. Its name is compared as data, because a JSON path would have to quote it;
+/// the `?` becomes the number of its parameter.
+const TAG: &str = "(SELECT value FROM json_each(tags) WHERE key = ?)";
+
+/// The columns that tell groups apart, each with a comma, and the parameters: `from` as `?1`, `to`
+/// as `?2`, then the names of tags.
+fn columns(
+    group_by: &[GroupBy],
+    from: i64,
+    to: i64,
+    expression: impl Fn(&GroupBy) -> &'static str,
+) -> (String, Vec<Value>) {
+    let mut parameters = vec![Value::from(from), Value::from(to)];
+    let mut columns = String::new();
+    for by in group_by {
+        let mut column = expression(by).to_owned();
+        if let GroupBy::Tag(name) = by {
+            parameters.push(Value::from(name.clone()));
+            column = column.replace('?', &format!("?{}", parameters.len()));
+        }
+        columns += &column;
+        columns += ", ";
+    }
+    (columns, parameters)
+}
+
+/// The first `columns` columns; of none, a constant, so that no rows give no group.
+fn grouping(columns: usize) -> String {
+    match columns {
+        0 => "NULL".to_owned(),
+        _ => (1..=columns).map(|column| column.to_string()).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn group(row: &Row<'_>, columns: usize) -> Result<Group> {
+    (0..columns).map(|column| row.get(column)).collect()
+}
+
+fn unsigned(row: &Row<'_>, column: usize) -> Result<u64> {
+    row.get::<_, i64>(column).map(|number| u64::try_from(number).unwrap_or_default())
+}
+
+fn unreadable(kind: Type, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::FromSqlConversionFailure(0, kind, Box::new(error))
+}

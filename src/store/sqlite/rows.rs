@@ -1,0 +1,137 @@
+//! How records become rows.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use rusqlite::{Connection, Result, named_params, params};
+
+use crate::pricing::{AttemptId, AttemptState, Reservation, Settlement, Usd};
+use crate::store::{CountKey, Counts, millis};
+
+/// More tokens than any call has, and few enough that sums of them stay far from SQLite's limit,
+/// past which it would answer no report at all: what a provider reports is not ours to trust.
+const MOST_TOKENS: u64 = 1 << 40;
+
+pub(super) fn reserve(connection: &Connection, reservation: &Reservation) -> Result<()> {
+    let Reservation { caller, .. } = reservation;
+    connection
+        .prepare_cached(
+            "INSERT INTO attempts (id, request_id, reserved_at, expires_at, key_id, team, tags,
+                endpoint, text_bytes, provider, model_asked, reserved_pico, state)
+             VALUES (:id, :request_id, :reserved_at, :expires_at, :key_id, :team, :tags,
+                :endpoint, :text_bytes, :provider, :model, :reserved_pico, 'reserved')",
+        )?
+        .execute(named_params! {
+            ":id": reservation.id.to_string(),
+            ":request_id": caller.request_id,
+            ":reserved_at": millis(reservation.reserved_at),
+            ":expires_at": millis(reservation.expires_at),
+            ":key_id": caller.key_id,
+            ":team": caller.team,
+            ":tags": json(&caller.tags),
+            ":endpoint": reservation.endpoint,
+            ":text_bytes": count(reservation.text_bytes),
+            ":provider": reservation.provider,
+            ":model": reservation.model,
+            ":reserved_pico": reservation.worst_case.map(Usd::pico),
+        })?;
+    Ok(())
+}
+
+/// Completes an attempt that is still open; `false` where there is no such attempt at all.
+pub(super) fn settle(
+    connection: &Connection,
+    id: AttemptId,
+    settlement: &Settlement,
+    at: SystemTime,
+) -> Result<bool> {
+    let usage = &settlement.usage;
+    let id = id.to_string();
+    let settled = connection
+        .prepare_cached(
+            "UPDATE attempts SET state = :state, settled_at = :settled_at,
+                model_served = :model_served, tier = :tier, input = :input,
+                cache_read = :cache_read, cache_write_5m = :cache_write_5m,
+                cache_write_1h = :cache_write_1h, output = :output, reasoning = :reasoning,
+                price_version = :price_version, cost_pico = :cost_pico, error = :error,
+                latency_ms = :latency_ms
+             WHERE id = :id AND state = 'reserved'",
+        )?
+        .execute(named_params! {
+            ":id": id,
+            ":state": match settlement.state {
+                AttemptState::Settled => "settled",
+                AttemptState::Unresolved => "unresolved",
+                AttemptState::Unpriced => "unpriced",
+            },
+            ":settled_at": millis(at),
+            ":model_served": settlement.model_served,
+            ":tier": settlement.tier,
+            ":input": count(usage.input),
+            ":cache_read": count(usage.cache_read),
+            ":cache_write_5m": count(usage.cache_write_5m),
+            ":cache_write_1h": count(usage.cache_write_1h),
+            ":output": count(usage.output),
+            ":reasoning": count(usage.reasoning),
+            ":price_version": settlement.price_version,
+            ":cost_pico": settlement.cost.map(Usd::pico),
+            ":error": settlement.error,
+            ":latency_ms": i64::try_from(settlement.latency.as_millis()).unwrap_or(i64::MAX),
+        })?;
+    if settled > 0 {
+        return Ok(true);
+    }
+    connection.prepare_cached("SELECT 1 FROM attempts WHERE id = ?1")?.exists([id])
+}
+
+/// Takes back a reservation of which nobody was told: nothing was sent on its strength.
+pub(super) fn withdraw(connection: &Connection, id: AttemptId) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM attempts WHERE id = ?1 AND state = 'reserved'")?
+        .execute([id.to_string()])?;
+    Ok(())
+}
+
+pub(super) fn add_counts(connection: &Connection, counts: &[(CountKey, Counts)]) -> Result<()> {
+    let mut upsert = connection.prepare_cached(
+        "INSERT INTO rollups VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+         ON CONFLICT DO UPDATE SET
+            local = local + excluded.local,
+            cached = cached + excluded.cached,
+            escalated = escalated + excluded.escalated,
+            local_bytes = local_bytes + excluded.local_bytes,
+            saved_pico = saved_pico + excluded.saved_pico,
+            saved_unknown = saved_unknown + excluded.saved_unknown",
+    )?;
+    for (key, counts) in counts {
+        upsert.execute(params![
+            key.minute.start_ms(),
+            key.team.as_deref().unwrap_or_default(),
+            key.key_id.as_deref().unwrap_or_default(),
+            json(&key.tags),
+            key.endpoint,
+            key.route.name(),
+            key.model.as_deref().unwrap_or_default(),
+            count(counts.local),
+            count(counts.cached),
+            count(counts.escalated),
+            count(counts.local_bytes),
+            counts.saved.pico(),
+            count(counts.saved_unknown),
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn ping(connection: &Connection, now: SystemTime) -> Result<()> {
+    connection.prepare_cached("UPDATE pulse SET at = ?1")?.execute([millis(now)])?;
+    Ok(())
+}
+
+fn count(number: u64) -> i64 {
+    number.min(MOST_TOKENS).cast_signed()
+}
+
+fn json(tags: &BTreeMap<String, String>) -> String {
+    serde_json::to_string(tags).expect("a map of strings has a JSON form")
+}

@@ -1,0 +1,129 @@
+//! What only a file can suffer: locks, damage, bad paths, callers that give up on a slow disk.
+
+use std::collections::BTreeMap;
+use std::time::UNIX_EPOCH;
+
+use uuid::Uuid;
+
+use super::*;
+use crate::pricing::{Caller, Usd};
+
+async fn open(path: &Path) -> Result<Sqlite, Error> {
+    Sqlite::open(path.to_owned(), Durability::Disk).await
+}
+
+fn reservation() -> Reservation {
+    Reservation {
+        id: Uuid::now_v7(),
+        reserved_at: UNIX_EPOCH + Duration::from_secs(1),
+        expires_at: UNIX_EPOCH + Duration::from_secs(2),
+        caller: Caller { request_id: "r".into(), key_id: None, team: None, tags: BTreeMap::new() },
+        endpoint: "sentiment",
+        text_bytes: 1,
+        provider: "openai",
+        model: "gpt-4o".into(),
+        worst_case: Some(Usd::from_pico(1)),
+    }
+}
+
+/// The reservations that are on the ledger.
+async fn reserved(store: &Sqlite) -> Vec<AttemptId> {
+    let open = store.open_attempts(UNIX_EPOCH).await.expect("the ledger can be read");
+    open.into_iter().map(|open| open.id).collect()
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_opened_says_which_and_why() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "this is no database, and long enough to be seen as none")
+        .expect("a file");
+    for (path, reason) in [
+        (folder.path().to_owned(), "unable to open database file"),
+        (file.clone(), "file is not a database"),
+        (file.join("ledger.db"), "its folder cannot be created"),
+    ] {
+        let error = open(&path).await.expect_err("no store").to_string();
+        assert!(error.contains(&path.display().to_string()), "{error}");
+        assert!(error.contains(reason), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_answers_with_the_reason_and_recovers_with_the_file() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("ledger.db");
+    let store = open(&path).await.expect("a new store opens");
+    let other = Connection::open(&path).expect("the file opens twice");
+    other.execute_batch("ALTER TABLE attempts RENAME TO elsewhere").expect("damaged");
+    let error = store.reserve(reservation()).await.expect_err("there is no table");
+    assert!(matches!(&error, Error::Write(reason) if reason.contains("no such table")), "{error}");
+    assert_eq!(store.ping().await, Ok(()));
+
+    other.execute_batch("ALTER TABLE elsewhere RENAME TO attempts").expect("mended");
+    let attempt = reservation();
+    let id = attempt.id;
+    assert_eq!(store.reserve(attempt).await, Ok(()));
+    assert_eq!(reserved(&store).await, [id]);
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_the_record_and_the_next_one_succeeds_where_there_is_room() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("ledger.db");
+    let connection = create(&path, Durability::Disk).expect("a new store");
+    // Holds for this connection alone: the one that the thread opens after the failure has room.
+    connection.pragma_update(None, "max_page_count", 1).expect("full from here on");
+    let writer = Writer::start(connection, path.clone(), Durability::Disk).expect("a thread");
+    let store = Sqlite { path: path.into(), writer };
+    let mut large = reservation();
+    large.caller.request_id = "r".repeat(100_000);
+    let error = store.reserve(large.clone()).await.expect_err("there is no room");
+    assert_eq!(error, Error::Write("database or disk is full".into()));
+    assert!(reserved(&store).await.is_empty());
+    assert_eq!(store.reserve(large.clone()).await, Ok(()));
+    assert_eq!(reserved(&store).await, [large.id]);
+}
+
+#[tokio::test]
+async fn a_reservation_that_was_given_up_on_is_not_left_in_flight() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("ledger.db");
+    let store = open(&path).await.expect("a new store opens");
+    let other = Connection::open(&path).expect("the file opens twice");
+    other.execute_batch("BEGIN IMMEDIATE").expect("locked");
+    let slow = store.reserve(reservation()).await;
+    assert!(matches!(slow, Err(Error::Slow(_))), "{slow:?}");
+    assert!(matches!(store.ping().await, Err(Error::Slow(_))));
+    assert!(reserved(&store).await.is_empty(), "reports go on beside the lock");
+
+    other.execute_batch("COMMIT").expect("unlocked");
+    let attempt = reservation();
+    let id = attempt.id;
+    assert_eq!(store.reserve(attempt).await, Ok(()));
+    assert_eq!(reserved(&store).await, [id]);
+}
+
+#[tokio::test]
+async fn a_reservation_is_confirmed_or_off_the_ledger_wherever_its_caller_drops_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = open(&folder.path().join("ledger.db")).await.expect("a new store opens");
+    let mut confirmed = Vec::new();
+    // From before it is queued until after it is committed, in steps finer than a commit takes.
+    for step in 0..200 {
+        let attempt = reservation();
+        let id = attempt.id;
+        let mut reserve = Box::pin(store.reserve(attempt));
+        let mut heard = step > 0 && futures::poll!(reserve.as_mut()).is_ready();
+        std::thread::sleep(Duration::from_micros(step * 50));
+        if step % 3 == 0 && !heard {
+            heard = futures::poll!(reserve.as_mut()).is_ready();
+        }
+        if heard {
+            confirmed.push(id);
+        }
+        drop(reserve);
+    }
+    assert_eq!(store.ping().await, Ok(()));
+    assert_eq!(reserved(&store).await, confirmed);
+}

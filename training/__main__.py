@@ -1,0 +1,56 @@
+"""The whole chain: data in, a model folder out.
+
+    python -m training --data DIR --out models/undertone-mini [--run RUN] [--resume]
+
+Stages, each also a module of its own: train, export, quantise, calibrate, figures,
+package. RUN keeps checkpoints, the trained weights and the fp32 graph.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import onnx
+
+from training import recipe
+from training.calibrate import calibrate
+from training.export import KEPT_FLOAT, graph_of
+from training.figures import figures
+from training.model import load
+from training.package import verify, write_manifest, write_tokenizer
+from training.quantise import quantise
+from training.train import train
+
+
+def finish(data: Path, run: Path, out: Path) -> None:
+    """Everything after training: from RUN/model to a verified model folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    model, _ = load(run / "model")
+    onnx.save(graph_of(model), run / "fp32.onnx")
+    quantise(run / "fp32.onnx", out / "model.onnx", KEPT_FLOAT)
+    write_tokenizer(run / "model" / "tokenizer.json", out)
+    calibrate(run, out)
+    figures(data, out, run / "fp32.onnx")
+    write_manifest(run, out)
+    verify(out)
+    print(f"{out}: model.onnx {(out / 'model.onnx').stat().st_size / 1e6:.1f} MB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="layout: training/README.md")
+    parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
+    parser.add_argument("--run", type=Path, help="working folder; default training/runs/NAME")
+    parser.add_argument("--epochs", type=int, default=recipe.Hyper.epochs)
+    parser.add_argument("--resume", action="store_true", help="go on from RUN's last checkpoint")
+    parser.add_argument("--skip-training", action="store_true", help="RUN/model is there already")
+    given = parser.parse_args()
+    run = given.run or Path("training/runs") / given.out.name
+    if not given.skip_training:
+        train(given.data, run, recipe.Hyper(epochs=given.epochs), given.resume)
+    finish(given.data, run, given.out)
+
+
+if __name__ == "__main__":
+    main()

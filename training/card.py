@@ -1,0 +1,102 @@
+"""Owns the text of a model card: every figure in it comes from the folder's JSON files."""
+
+from __future__ import annotations
+
+from training.figures import table
+
+TEMPLATE = """# {name}, version {version}
+
+A sentiment model for English that Undertone ships: one encoder of 22 million parameters
+(6 layers, width 384), four heads, one pass. INT8, for ONNX Runtime on a CPU.
+
+| output | shape | reads as |
+|---|---|---|
+| `sentiment` | [batch, 3] | logits of negative, neutral, positive |
+| `sarcasm` | [batch, 1] | logit of "the writer means the opposite" |
+| `emotions` | [batch, 28] | one logit per GoEmotions label, several may hold |
+| `aspects` | [batch, sequence, 7] | logits of O and of B/I × negative, neutral, positive per token |
+
+Inputs: `input_ids` and `attention_mask`, int64 [batch, sequence], at most {max_tokens} tokens
+with [CLS] and [SEP]. `manifest.json` names the files, their SHA-256 and the labels in
+output order. `calibration.json` holds what turns logits into decisions; it was fitted on the
+INT8 graph with {fitted} texts set aside from the training sets before training.
+
+## How it was made
+
+Base: {base_name} ({base_licence}), a BERT without its
+token types, which makes it a DistilBERT exactly. The text heads read the mean over all
+tokens, the tag head reads each token. All tasks share the encoder; a batch holds one task;
+the weights are an exponential moving average. Trained with Hugging Face's Trainer, exported
+node by node, quantised dynamically (signed weights per channel). The heads' last layers
+stay fp32. The commands that make it again are in `training/README.md`.
+
+Aspects in `conflict` are left out of training: a term is negative, neutral or positive here.
+To read terms from the tags: average the tag probabilities over a word's pieces; a word
+belongs to a term where O is below one half, and opens a new one where the word before is
+in none or B outweighs I; the polarity is the one with the largest sum over the term.
+
+## Figures
+
+On the dev sets, one text at a time, through the INT8 graph; in brackets the fp32 graph
+before quantisation. No dev text was trained or calibrated on. Sentiment scores are
+restricted to the labels that occur in a set. Sarcasm F1 is of the sarcastic class at 0.5.
+Emotion macro-F1 at the tuned thresholds, and at 0.3 for all. Aspect F1 needs exact offsets
+and polarity, and a `conflict` term counts as missed. Texts of more than {max_tokens} tokens
+are cut.
+
+{table}
+
+## Decisions
+
+Temperatures: sentiment {t_sentiment}, sarcasm {t_sarcasm}. Routing, chosen so that a fifth of a mixed
+traffic (80 % plain, 10 % sarcastic, 10 % with both polarities) escalates, with the best
+catch:
+
+| reason | signal | threshold |
+|---|---|---|
+| `ambiguous` | 1 − (first − second calibrated sentiment probability) | {ambiguous} |
+| `sarcasm` | calibrated sarcasm probability | {sarcasm} |
+| `multi_aspect` | the smaller of the strongest positive and the strongest negative evidence of any token (B + I) | {multi_aspect} |
+| `out_of_domain` | 1 where the text is not English | {out_of_domain} |
+
+## Training data
+
+Texts that trained it, each set with its licence as its source states it.
+
+| set | texts | licence |
+|---|---|---|
+{data}
+
+## Limits
+
+- English only. Reviews, tweets, headlines and comments made it; other registers it reads
+  less well than the figures say.
+- Sarcasm depends on what the writer knows and the reader doesn't; the figures show how
+  often a single text gives it away.
+- The labels are crowd workers' judgements, with their biases, and a text about a person or
+  a group can be scored by the words that name them. Don't decide about people with it.
+- Dynamic INT8 takes its scales over the whole batch: a text's logits move a little with
+  its neighbours.
+- Signed 8-bit products may saturate on x86 CPUs without VNNI; figures there may differ.
+"""
+
+
+def card(manifest: dict, measured: dict, calibration: dict) -> str:
+    """The README.md of a model folder."""
+    thresholds, temperatures = calibration["thresholds"], calibration["temperatures"]
+    return TEMPLATE.format(
+        name=manifest["name"],
+        version=manifest["version"],
+        max_tokens=manifest["max_tokens"],
+        fitted=calibration["fitted_on"]["texts"],
+        base_name=manifest["base"]["name"],
+        base_licence=manifest["base"]["licence"],
+        table=table(measured),
+        t_sentiment=temperatures["sentiment"],
+        t_sarcasm=temperatures["sarcasm"],
+        data="\n".join(
+            f"| `{entry['name']}` | {entry['texts']:,} | {entry['licence']} |"
+            for entry in manifest["data"]
+        ),
+        **thresholds,
+    )

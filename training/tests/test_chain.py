@@ -1,0 +1,171 @@
+"""The chain from sample data to a served folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from conftest import ROOT, SAMPLE, TINY, Chain
+from training import recipe, tiny_models
+from training.data import split
+from training.model import load
+from training.package import verify
+from training.quantise import quantise_folder
+from training.reader import Reader
+
+FIXTURES = ROOT / "tests" / "fixtures" / "models"
+START_SECONDS = 30
+
+
+def test_the_folder_is_whole(finished: Chain) -> None:
+    names = {path.name for path in finished.model.iterdir()}
+    assert names == {
+        "model.onnx", "tokenizer.json", "manifest.json", "calibration.json", "figures.json", "README.md"
+    }  # fmt: skip
+    verify(finished.model)
+    manifest = json.loads((finished.model / "manifest.json").read_text())
+    assert manifest["heads"]["emotions"]["labels"] == recipe.EMOTIONS
+    assert {entry["name"] for entry in manifest["data"]} == {
+        "sentiment/dynasent", "sarcasm/written", "emotion/goemotions", "aspects/mams"
+    }  # fmt: skip
+    tokenizer = json.loads((finished.model / "tokenizer.json").read_text())
+    assert tokenizer["truncation"] is None
+    assert tokenizer["padding"] is None
+
+
+def test_a_changed_graph_is_noticed(finished: Chain, tmp_path: Path) -> None:
+    copy = tmp_path / "model"
+    shutil.copytree(finished.model, copy)
+    with (copy / "model.onnx").open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(RuntimeError, match="is not the manifest's"):
+        verify(copy)
+
+
+def test_every_figure_is_there_and_in_range(finished: Chain) -> None:
+    measured = json.loads((finished.model / "figures.json").read_text())
+    for part in ("int8", "fp32"):
+        assert set(measured[part]) == {
+            "sentiment/dynasent", "sarcasm/written", "emotion/goemotions", "aspects/mams"
+        }  # fmt: skip
+        for figures in measured[part].values():
+            assert figures.pop("texts") > 0
+            assert all(0 <= value <= 1 for value in figures.values())
+
+
+def test_int8_stays_close_to_pytorch(finished: Chain) -> None:
+    model, tokenizer = load(finished.run / "model")
+    reader = Reader(finished.model / "model.onnx", finished.model / "tokenizer.json")
+    differences, spread = [], []
+    for row in split(SAMPLE, TINY.seed).dev:
+        ids = torch.tensor([tokenizer.encode(row.text).ids[:128]])
+        with torch.no_grad():
+            expected = model(ids, torch.ones_like(ids))
+        reading = reader.read(row.text)
+        differences.append(np.abs(reading.sentiment - expected["sentiment"][0].numpy()).max())
+        spread.append(expected["sentiment"][0].numpy())
+    assert np.mean(differences) < 0.1 * np.std(spread)
+
+
+def test_tiny_models_are_made_again_byte_by_byte(tmp_path: Path) -> None:
+    tiny_models.make_all(tmp_path)
+    for name in ("tiny-distilbert", "tiny-bert", "tiny-roberta"):
+        for file in ("tokenizer.json", "config.json"):
+            assert (tmp_path / name / file).read_text() == (FIXTURES / name / file).read_text()
+        old = json.loads((FIXTURES / name / "expected.json").read_text())
+        new = json.loads((tmp_path / name / "expected.json").read_text())
+        for was, now in zip(old, new, strict=True):
+            assert now["input_ids"] == was["input_ids"]
+            np.testing.assert_allclose(now["logits"], was["logits"], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["tiny-distilbert", "tiny-bert", "tiny-roberta"])
+def test_tiny_graphs_equal_pytorch(name: str) -> None:
+    session = onnxruntime.InferenceSession(str(FIXTURES / name / "model.onnx"))
+    for case in json.loads((FIXTURES / name / "expected.json").read_text()):
+        # Twice the same text: the batch is as free as the length.
+        ids = np.array([case["input_ids"]] * 2)
+        given = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": ids * 0}
+        inputs = {entry.name: given[entry.name] for entry in session.get_inputs()}
+        logits = session.run(["logits"], inputs)[0]
+        np.testing.assert_allclose(logits, [case["logits"]] * 2, atol=1e-4)
+
+
+def test_quantising_a_folder_from_the_hub_needs_no_torch(tmp_path: Path) -> None:
+    folder = tmp_path / "tiny"
+    shutil.copytree(FIXTURES / "tiny-bert", folder)
+    program = (
+        "import sys; from pathlib import Path; from training.quantise import quantise_folder\n"
+        f"quantise_folder(Path({str(folder)!r}))\n"
+        "assert not {'torch', 'transformers', 'tokenizers'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+    quantised = tmp_path / "tiny-int8"
+    assert (quantised / "config.json").read_bytes() == (folder / "config.json").read_bytes()
+    assert (quantised / "tokenizer.json").exists()
+    session = onnxruntime.InferenceSession(str(quantised / "model.onnx"))
+    kinds = {node.name for node in session.get_inputs()}
+    assert kinds == {"input_ids", "attention_mask", "token_type_ids"}
+
+
+def test_quantising_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="neither model.onnx nor onnx/model.onnx"):
+        quantise_folder(tmp_path)
+
+
+def test_the_gateway_serves_the_folder(finished: Chain, tmp_path: Path) -> None:
+    program = Path(os.environ.get("UNDERTONE_BIN", ROOT / "target" / "release" / "undertone"))
+    assert program.exists(), f"{program} is missing: cargo build --release, or set UNDERTONE_BIN"
+    library = next(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so.*"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")},
+        "ORT_DYLIB_PATH": str(library),
+        "UNDERTONE_CLASSIFIER__MODEL": str(finished.model),
+        "UNDERTONE_STORE__URL": f"sqlite://{tmp_path}/l.db",
+    }
+    with (tmp_path / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [program, "serve", "--listen", address], env=environment, cwd=ROOT, stdout=log, stderr=log
+        )
+    try:
+        _wait_until_ready(server, address, tmp_path / "log")
+        request = urllib.request.Request(
+            f"http://{address}/v1/sentiment",
+            json.dumps({"text": "I love this phone."}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:
+            assert response.status == 200
+            assert json.load(response)["label"] in {"negative", "neutral", "positive", "mixed"}
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def _wait_until_ready(server: subprocess.Popen, address: str, log: Path) -> None:
+    for _ in range(START_SECONDS * 10):
+        assert server.poll() is None, f"the gateway ended: {log.read_text()}"
+        try:
+            with urllib.request.urlopen(f"http://{address}/readyz", timeout=2) as response:
+                if response.status == 200:
+                    return
+        except (urllib.error.URLError, ConnectionError):
+            pass
+        time.sleep(0.1)
+    pytest.fail(f"not ready after {START_SECONDS} s: {log.read_text()}")

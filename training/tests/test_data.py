@@ -1,0 +1,109 @@
+"""Which text may train: never one that is measured, set aside, or in `domain/`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from conftest import SAMPLE, TINY, tiny_network
+from training import recipe
+from training.data import normalised, split
+from training.encode import IGNORED, encode, plan
+
+
+def write(folder: Path, part: str, rows: list[dict]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / f"{part}.jsonl").write_text(lines, encoding="utf-8")
+
+
+def test_no_dev_text_trains_whatever_set_or_spelling_it_comes_in(tmp_path: Path) -> None:
+    sentiment, sarcasm = tmp_path / "sentiment" / "a", tmp_path / "sarcasm" / "b"
+    write(sentiment, "dev", [{"text": "A fine  film", "label": "positive"}])
+    write(
+        sentiment,
+        "train",
+        [{"text": "a fine film", "label": "positive"}, {"text": "Dull.", "label": "negative"}],
+    )
+    write(
+        sarcasm,
+        "train",
+        [{"text": " A FINE\tFILM ", "label": "sarcastic"}, {"text": "No.", "label": "sarcastic"}],
+    )
+    rows = split(tmp_path, 1)
+    assert [row.text for row in rows.train] == ["No.", "Dull."]
+
+
+def test_no_piece_of_a_measured_sentence_trains(tmp_path: Path) -> None:
+    write(
+        tmp_path / "sentiment" / "sst5",
+        "dev",
+        [{"text": "It is a long and winding road .", "label3": "neutral", "label5": 2}],
+    )
+    pieces = ["a long and winding", "long and winding", "a short and winding road"]
+    write(
+        tmp_path / "sentiment" / "sst2",
+        "train",
+        [{"text": piece, "label": "positive"} for piece in pieces],
+    )
+    assert [row.text for row in split(tmp_path, 1).train] == pieces[1:]
+
+
+def test_domain_is_never_opened(tmp_path: Path) -> None:
+    write(tmp_path / "sentiment" / "a", "train", [{"text": "Good.", "label": "positive"}])
+    domain = tmp_path / "domain" / "airline"
+    domain.mkdir(parents=True)
+    (domain / "train.jsonl").write_text("not JSON: reading it would fail")
+    assert [row.set for row in split(tmp_path, 1).train] == ["sentiment/a"]
+
+
+def test_train_aside_and_dev_share_no_text() -> None:
+    rows = split(SAMPLE, TINY.seed)
+    parts = [{normalised(row.text) for row in part} for part in (rows.train, rows.aside, rows.dev)]
+    assert all(parts)
+    assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+
+
+def test_a_folder_without_sets_says_what_it_needs(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="holds no sets: expected sentiment, sarcasm"):
+        split(tmp_path, 1)
+
+
+def test_batches_hold_one_task_and_shares_hold_over_epochs(converted) -> None:
+    tokenizer = converted[1]
+    examples = encode(split(SAMPLE, TINY.seed).train, tokenizer, 96)
+    batches = plan(examples, TINY)
+    assert all(len({examples[index].task for index in batch}) == 1 for batch in batches)
+    for name in {example.set for example in examples}:
+        size = sum(example.set == name for example in examples)
+        reads = sum(examples[index].set == name for batch in batches for index in batch)
+        assert reads == TINY.epochs * round(size * recipe.SHARES.get(name, 1)), name
+    assert batches == plan(examples, TINY), "a resumed run must meet the same batches"
+
+
+def test_tags_cover_a_term_and_ignore_a_conflict(tmp_path: Path, converted) -> None:
+    text = "The battery life is great but the keyboard, hm."
+    aspects = [
+        {"term": "battery life", "polarity": "positive", "from": 4, "to": 16},
+        {"term": "keyboard", "polarity": "conflict", "from": 34, "to": 42},
+        {"term": None, "polarity": "negative"},
+    ]
+    write(tmp_path / "aspects" / "a", "train", [{"text": text, "aspects": aspects}])
+    example = encode(split(tmp_path, 1).train, converted[1], 96)[0]
+    names = {converted[1].id_to_token(i): t for i, t in zip(example.ids, example.target, strict=True)}
+    assert names["battery"] == recipe.TAGS.index("B-positive")
+    assert names["life"] == recipe.TAGS.index("I-positive")
+    assert names["keyboard"] == names["[CLS]"] == names["[SEP]"] == IGNORED
+    assert names["great"] == 0
+
+
+def test_a_forward_pass_gives_the_shapes_of_the_contract(converted) -> None:
+    model = tiny_network(converted[1]).eval()
+    ids = torch.ones(2, 9, dtype=torch.long)
+    shapes = {name: tuple(output.shape) for name, output in model(ids, ids).items()}
+    assert shapes == {
+        "sentiment": (2, 3), "sarcasm": (2, 1), "emotions": (2, 28), "aspects": (2, 9, 7)
+    }  # fmt: skip

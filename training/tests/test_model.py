@@ -1,0 +1,88 @@
+"""The network: the converted base is the base, the graph is the network, runs resume."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from safetensors.torch import load_file
+from transformers import BertConfig, BertModel
+
+from conftest import SAMPLE, TINY, tiny_network
+from training.data import split
+from training.export import graph_of
+from training.model import conversion_difference, distil
+from training.train import train_model
+
+
+def test_the_conversion_equals_the_original(converted) -> None:
+    # base() raises where the real one differs by more than 1e-5; here with weights for which
+    # a forgotten token type or a swapped part would show.
+    torch.manual_seed(3)
+    bert = BertModel(
+        BertConfig(
+            vocab_size=99, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+            num_attention_heads=4, max_position_embeddings=64, initializer_range=0.5,
+        ),
+        add_pooling_layer=False,
+    )  # fmt: skip
+    distilled = distil(bert)
+    with torch.no_grad():
+        distilled.embeddings.position_embeddings.weight.add_(
+            torch.randn_like(distilled.embeddings.position_embeddings.weight)
+        )
+    assert conversion_difference(bert, distilled) > 1e-2
+    assert conversion_difference(bert, distil(bert)) <= 1e-5
+    assert converted[0].encoder.config.dim == 384
+
+
+def test_the_fp32_graph_equals_pytorch_text_by_text(converted, tmp_path: Path) -> None:
+    model, tokenizer = converted
+    model.eval()
+    path = tmp_path / "fp32.onnx"
+    onnx.save(graph_of(model), path)
+    session = onnxruntime.InferenceSession(str(path), disabled_optimizers=["SkipLayerNormFusion"])
+    for row in split(SAMPLE, TINY.seed).dev:
+        ids = torch.tensor([tokenizer.encode(row.text).ids])
+        mask = torch.ones_like(ids)
+        with torch.no_grad():
+            expected = model(ids, mask)
+        outputs = session.run(
+            list(expected), {"input_ids": ids.numpy(), "attention_mask": mask.numpy()}
+        )
+        for (name, tensor), output in zip(expected.items(), outputs, strict=True):
+            np.testing.assert_allclose(output, tensor.numpy(), atol=1e-4, err_msg=name)
+
+
+def test_padding_changes_nothing_in_fp32(converted, tmp_path: Path) -> None:
+    model = tiny_network(converted[1]).eval()
+    path = tmp_path / "fp32.onnx"
+    onnx.save(graph_of(model), path)
+    session = onnxruntime.InferenceSession(str(path))
+    ids = np.array([[101, 2307, 3185, 102]])
+    padded = np.array([[101, 2307, 3185, 102, 0, 0], [101, 2919, 3185, 2062, 4013, 102]])
+    mask = np.array([[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1]])
+    names = ["sentiment", "sarcasm", "emotions"]
+    alone = session.run(names, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+    together = session.run(names, {"input_ids": padded, "attention_mask": mask})
+    for one, two in zip(alone, together, strict=True):
+        np.testing.assert_allclose(one[0], two[0], atol=1e-5)
+
+
+def test_a_resumed_run_ends_where_an_unbroken_one_does(converted, tmp_path: Path) -> None:
+    tokenizer = converted[1]
+    whole = tmp_path / "whole"
+    train_model(tiny_network(tokenizer), tokenizer, SAMPLE, whole, TINY)
+    broken = tmp_path / "broken"
+    checkpoints = sorted(
+        (whole / "checkpoints").iterdir(), key=lambda path: int(path.name.split("-")[1])
+    )
+    shutil.copytree(checkpoints[0], broken / "checkpoints" / checkpoints[0].name)
+    train_model(tiny_network(tokenizer), tokenizer, SAMPLE, broken, TINY, resume=True)
+    expected = load_file(str(whole / "model" / "model.safetensors"))
+    for name, tensor in load_file(str(broken / "model" / "model.safetensors")).items():
+        torch.testing.assert_close(tensor, expected[name], msg=name)
