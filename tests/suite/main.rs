@@ -1,0 +1,18 @@
+//! The public surface, over a socket, against the real program. A file per feature; the providers
+//! are played by `double`.
+
+mod client;
+mod double;
+mod gateway;
+mod money;
+mod verdict;
+
+mod billing;
+mod cache;
+mod errors;
+mod escalation;
+mod failures;
+mod house;
+mod ledger;
+mod operations;
+mod sentiment;
