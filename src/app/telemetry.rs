@@ -30,7 +30,9 @@ pub fn start_logs(config: &Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log)
         .with_context(|| format!("telemetry.log: {:?} is not a log filter", config.log))?
         // async-openai logs whole bodies that it cannot parse: users' texts.
-        .add_directive("async_openai=off".parse().expect("a directive"));
+        .add_directive("async_openai=off".parse().expect("a directive"))
+        // ONNX Runtime tells every step of loading a graph.
+        .add_directive("ort=warn".parse().expect("a directive"));
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.format {

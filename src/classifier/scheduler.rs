@@ -45,13 +45,16 @@ impl Classifier {
             let (library, waiting, report) = (library.clone(), waiting.clone(), report.clone());
             thread::Builder::new()
                 .name(format!("reader-{index}"))
-                .spawn(move || match Reader::new(environment, library) {
-                    Ok(reader) => {
-                        let _ = report.send(Ok(()));
+                .spawn(move || {
+                    let (reader, result) = match Reader::new(environment, library) {
+                        Ok(reader) => (Some(reader), Ok(())),
+                        Err(error) => (None, Err(error)),
+                    };
+                    // Let go of before any work: `start` waits until nobody has it any more.
+                    let _ = report.send(result);
+                    drop(report);
+                    if let Some(reader) = reader {
                         work(reader, &waiting);
-                    }
-                    Err(error) => {
-                        let _ = report.send(Err(error));
                     }
                 })
                 .map_err(|error| Error::Inference(format!("no thread for a session: {error}")))?;

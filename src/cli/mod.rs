@@ -2,7 +2,7 @@
 
 mod config;
 mod costs;
-mod models;
+pub mod models;
 mod output;
 mod providers;
 mod serve;
@@ -73,7 +73,7 @@ impl Command {
         match self {
             Command::Serve(command) => command.run(config()?).await,
             Command::Costs(command) => command.run(config()?).await,
-            Command::Models(command) => command.run(config()?).await,
+            Command::Models(command) => models::run(command, &config()?).await,
             Command::Providers(command) => command.run(config()?).await,
             Command::Config(command) => command.run(config()?),
             Command::Openapi => output::json(&crate::http::openapi_document()),
