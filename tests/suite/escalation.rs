@@ -118,7 +118,7 @@ async fn the_text_and_the_local_hint_stand_in_the_last_message_as_data() {
 
 /// The ways in which a text may be written inside JSON or XML.
 fn escapes(text: &str) -> Vec<String> {
-    let quoted = serde_json::to_string(text).unwrap();
+    let quoted = serde_json::to_string(text).expect("a text is JSON");
     let json = quoted[1..quoted.len() - 1].to_owned();
     let json_without_tags = json.replace('<', "\\u003c").replace('>', "\\u003e");
     let xml = text.replace('&', "&amp;").replace('<', "&lt;");

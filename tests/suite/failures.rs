@@ -198,10 +198,8 @@ async fn a_request_that_insists_on_an_llm_is_told_why_there_is_none() {
         (Script::insufficient_quota(), 502),
     ] {
         double.script([part.clone()]);
-        let reply = gateway.post("/v1/sentiment", &plain).await;
-        let problem = reply.problem(status);
+        let problem = gateway.post("/v1/sentiment", &plain).await.problem(status);
         assert_eq!(problem["cost_usd"], "0", "{part:?}: {problem}");
-        assert_eq!(reply.header("x-undertone-cost-usd"), "0", "{part:?}");
     }
     let setup = Setup::with(&double).providers(&["openai"]).set("llm.max_retries", 0);
     let nobody = setup.set("openai.base_url", "http://127.0.0.1:9/v1").start().await;

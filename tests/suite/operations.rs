@@ -145,7 +145,6 @@ async fn a_configuration_that_makes_no_sense_is_wrong_usage_and_named() {
         ("llm.deadline_ms", "soon", "deadline_ms"),
         ("llm.deadline_ms", "-5", "deadline_ms"),
         ("llm.providers", "[\"openai\", \"skynet\"]", "skynet"),
-        ("store.url", "mongodb://localhost", "store"),
         ("store.durability", "eventually", "durability"),
         ("cascade.sarcasm", "often", "sarcasm"),
     ] {
@@ -156,6 +155,8 @@ async fn a_configuration_that_makes_no_sense_is_wrong_usage_and_named() {
     check_failure(&finished, &[2], &["listen_adress"]);
     let finished = Setup::local().run(&["--config", "/nowhere.toml", "serve"]).await;
     check_failure(&finished, &[1, 2], &["/nowhere.toml"]);
+    let finished = Setup::local().set("store.url", "mongodb://localhost").run(&["serve"]).await;
+    check_failure(&finished, &[1, 2], &["store.url"]);
 }
 
 #[tokio::test]

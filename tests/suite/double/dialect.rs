@@ -128,11 +128,11 @@ pub fn anthropic(schema: &Value) -> Result<(), String> {
             ));
         }
         if let Some(target) = node.get("$ref") {
-            let defined = internal(target, schema).map_err(|bad| format!("{AT}: {bad}"))?;
+            internal(target, schema).map_err(|bad| format!("{AT}: {bad}"))?;
             if path.len() >= 2 && path[0] == "$defs" && target == &format!("#/$defs/{}", path[1]) {
                 return Err(format!("{AT}: Recursive schemas are not supported"));
             }
-            return Ok(defined);
+            return Ok(());
         }
         if let Some(format) = node.get("format").and_then(Value::as_str)
             && !OPENAI_FORMATS.contains(&format)
