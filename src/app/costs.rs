@@ -46,10 +46,8 @@ impl CostRequest {
             .map(str::trim)
             .filter(|name| !name.is_empty())
             .map(|name| {
-                name.parse::<GroupBy>().map_err(|error| BadParameter {
-                    field: "group_by",
-                    message: error.to_string(),
-                })
+                name.parse::<GroupBy>()
+                    .map_err(|error| BadParameter { field: "group_by", message: error.to_string() })
             })
             .collect::<Result<_, _>>()?;
         Ok(CostRequest { from, to, group_by })
@@ -72,7 +70,8 @@ impl CostRequest {
 }
 
 fn moment(field: &'static str, text: &str) -> Result<OffsetDateTime, BadParameter> {
-    let date = Date::parse(text, format_description!("[year]-[month]-[day]")).map(|date| date.midnight().assume_utc());
+    let date = Date::parse(text, format_description!("[year]-[month]-[day]"))
+        .map(|date| date.midnight().assume_utc());
     date.or_else(|_| OffsetDateTime::parse(text, &Rfc3339)).map_err(|_| BadParameter {
         field,
         message: "is neither a date such as 2026-11-01 nor a time (RFC 3339)".into(),

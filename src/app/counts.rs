@@ -35,10 +35,10 @@ impl Counter {
         self.add(key(task, caller, by, Some(&analysis.model)), counts);
     }
 
-    /// Counts a text for which an LLM was called in vain and that got no verdict.
-    pub fn count_failed(&self, task: Task, caller: &Caller) {
+    /// Counts a text for which a provider was called and whose sender got no verdict.
+    pub fn count_undelivered(&self, task: Task, caller: &Caller, model: Option<&str>) {
         let counts = Counts { escalated: 1, ..Counts::default() };
-        self.add(key(task, caller, VerdictBy::Llm, None), counts);
+        self.add(key(task, caller, VerdictBy::Llm, model), counts);
     }
 
     /// Takes what was counted since the last time.

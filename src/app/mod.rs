@@ -4,6 +4,7 @@
 mod config;
 mod costs;
 mod counts;
+mod measure;
 mod readiness;
 mod telemetry;
 
@@ -15,15 +16,22 @@ use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinHandle;
 
-use crate::cascade::{self, Analysis, Cascade, Request};
-use crate::classifier::Classifier;
+use crate::cascade::{self, Cascade};
+use crate::classifier::{Classifier, ModelFolder};
 use crate::llm::{AttemptLog, Llm, LogDown};
 use crate::pricing::{AttemptId, PriceBook, Reservation, Settlement};
 use crate::sentiment::Thresholds;
-use crate::store::{self, CostReport, Store};
+use crate::store;
+
+/// What the doors need of the modules behind the application.
+pub use crate::cascade::{Analysis, Error as CascadeError, Request};
+pub use crate::classifier::{Error as ClassifierError, Sentence};
+pub use crate::llm::{Check, Failure, FailureKind, schemas};
+pub use crate::store::{CostReport, Figures, OpenAttempt, Store};
 
 pub use config::{Config, Error as ConfigError};
 pub use costs::{BadParameter, CostRequest};
+pub use measure::milliseconds;
 pub use readiness::Readiness;
 pub use telemetry::start_logs;
 
@@ -60,7 +68,8 @@ impl App {
         let classifier_config = config.classifier.clone();
         let classifier =
             tokio::task::spawn_blocking(move || Classifier::start(&classifier_config)).await??;
-        let cascade = Cascade::new(config.cascade, config.cache, classifier, llm, config.llm.deadline());
+        let cascade =
+            Cascade::new(config.cascade, config.cache, classifier, llm, config.llm.deadline());
         let counter = counts::Counter::default();
         Ok(Arc::new(App { config, book, store, cascade, counter, metrics }))
     }
@@ -93,11 +102,21 @@ impl App {
                 measure(analysis);
             }
             Err(cascade::Error::Llm(failure)) if failure.bill.attempts > 0 => {
-                self.counter.count_failed(task, &caller);
+                self.counter.count_undelivered(task, &caller, None);
             }
             Err(_) => {}
         }
         Ok(result?)
+    }
+
+    /// Reads a text sentence by sentence, locally.
+    pub async fn read_sentences(
+        &self,
+        text: Arc<str>,
+        language: Option<String>,
+    ) -> Result<Vec<Sentence>, RequestError> {
+        let sentences = self.cascade.classifier().read_sentences(text, language).await;
+        Ok(sentences.map_err(cascade::Error::from)?)
     }
 
     pub async fn costs(&self, request: CostRequest) -> Result<CostReport, RequestError> {
@@ -120,6 +139,9 @@ impl App {
     }
 
     async fn flush(&self) {
+        for text in self.cascade.take_abandoned() {
+            self.counter.count_undelivered(text.task, &text.caller, text.model.as_deref());
+        }
         let counts = self.counter.take();
         if counts.is_empty() {
             return;
@@ -150,6 +172,14 @@ fn measure(analysis: &Analysis) {
     if !analysis.local.is_zero() {
         metrics::histogram!("undertone_local_read_seconds").record(analysis.local);
     }
+}
+
+/// Checks all that is only read at the start: the model's folder, the price book, the providers'
+/// keys. Returns the model's name.
+pub fn check_files(config: &Config) -> anyhow::Result<String> {
+    price_book(config)?;
+    config.providers().check()?;
+    Ok(ModelFolder::read(&config.classifier.model, &config.classifier)?.name)
 }
 
 /// The price book as configured, else the built-in one.

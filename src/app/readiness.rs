@@ -32,8 +32,8 @@ pub struct Part {
 #[derive(Debug, Serialize)]
 pub struct ProviderState {
     pub name: &'static str,
-    /// The model that the next call asks; `null`: the provider knows none of those configured.
-    pub model: Option<String>,
+    /// The model that the next call asks.
+    pub model: String,
     pub ok: bool,
     /// Why it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,7 +54,7 @@ impl From<&ProviderHealth> for ProviderState {
 
 /// What a coming retirement means for whoever runs the gateway.
 fn retirement(health: &ProviderHealth) -> Option<String> {
-    let (model, date) = (health.model.as_ref()?, health.retires?);
+    let (model, date) = (&health.model, health.retires?);
     Some(format!("{model} of {} retires on {date}", health.provider))
 }
 

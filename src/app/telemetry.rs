@@ -21,9 +21,8 @@ pub enum LogFormat {
 }
 
 /// Seconds: from a cached answer to a slow LLM's.
-const LATENCY_BUCKETS: [f64; 14] = [
-    0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 20.0,
-];
+const LATENCY_BUCKETS: [f64; 14] =
+    [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 20.0];
 
 /// Sends logs to standard error, as configured.
 pub fn start_logs(config: &Config) -> anyhow::Result<()> {
@@ -31,10 +30,10 @@ pub fn start_logs(config: &Config) -> anyhow::Result<()> {
         .with_context(|| format!("telemetry.log: {:?} is not a log filter", config.log))?
         // async-openai logs whole bodies that it cannot parse: users' texts.
         .add_directive("async_openai=off".parse().expect("a directive"))
-        // ONNX Runtime tells every step of loading a graph.
-        .add_directive("ort=warn".parse().expect("a directive"));
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        // ONNX Runtime and the migrations tell every step of a start.
+        .add_directive("ort=warn".parse().expect("a directive"))
+        .add_directive("refinery_core=warn".parse().expect("a directive"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.format {
         LogFormat::Text => builder.with_ansi(false).try_init(),
         LogFormat::Json => builder.json().try_init(),

@@ -1,10 +1,11 @@
 //! Buying an answer once for all who ask the same at the same time.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Answer, Cascade, Request};
+use super::{Abandoned, Answer, Cascade, Request};
 use crate::cache::{Boarding, Flight, Key};
 use crate::classifier::Reading;
 use crate::llm::{Answered, Bill, Failure, FailureKind, Hint, Limits, Question};
@@ -68,8 +69,10 @@ impl Cascade {
         };
         let (signals, language) = (reading.signals, reading.language.clone());
         let limits = Limits { deadline, max_cost: request.max_cost };
-        let call = self.calls.spawn(async move {
-            match llm.ask(&question, &request.caller, &limits).await {
+        let abandoned = Arc::clone(&self.abandoned);
+        let (deliver, reply) = oneshot::channel();
+        self.calls.spawn(async move {
+            let reply = match llm.ask(&question, &request.caller, &limits).await {
                 Ok(Answered { verdict, model, bill }) => {
                     let cost = bill.cost;
                     let answer = Arc::new(Answer { verdict, model, language, signals, cost });
@@ -82,11 +85,18 @@ impl Cascade {
                     }
                     Err(failure)
                 }
-            }
+            };
+            let model = match deliver.send(reply) {
+                Err(Ok(Reply::Bought { answer, .. })) => Some(answer.model.clone()),
+                Err(Err(failure)) if failure.bill.attempts > 0 => None,
+                _ => return,
+            };
+            let text = Abandoned { task: question.task, caller: request.caller, model };
+            abandoned.lock().unwrap_or_else(PoisonError::into_inner).push(text);
         });
         // Only a panic ends the task early, and what it had sent is then on the ledger as open.
-        call.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a paid call broke off");
+        reply.await.unwrap_or_else(|_| {
+            tracing::error!("a paid call broke off");
             let bill = Bill { cost: None, attempts: 1, ..Bill::default() };
             Err(Failure { kind: FailureKind::Lost, bill })
         })

@@ -4,7 +4,7 @@
 mod flight;
 mod policy;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -102,6 +102,16 @@ pub struct Cascade {
     fingerprints: [(Task, String); Task::ALL.len()],
     /// Paid calls, which outlive the requests that wanted them.
     calls: TaskTracker,
+    abandoned: Arc<Mutex<Vec<Abandoned>>>,
+}
+
+/// A text for which a provider was called and whose sender did not wait for the end.
+#[derive(Debug)]
+pub struct Abandoned {
+    pub task: Task,
+    pub caller: Caller,
+    /// Who answered, if anybody did.
+    pub model: Option<String>,
 }
 
 impl Cascade {
@@ -117,6 +127,7 @@ impl Cascade {
             answers: Cache::new(cache),
             fingerprints: Task::ALL.map(|task| (task, llm.fingerprint(task))),
             calls: TaskTracker::new(),
+            abandoned: Arc::default(),
             classifier,
             llm,
             deadline,
@@ -133,6 +144,11 @@ impl Cascade {
 
     pub fn llm(&self) -> &Llm {
         &self.llm
+    }
+
+    /// The texts that were abandoned since the last time this was asked: they count as well.
+    pub fn take_abandoned(&self) -> Vec<Abandoned> {
+        std::mem::take(&mut *self.abandoned.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits until every paid call has been written down.
@@ -189,9 +205,11 @@ impl Cascade {
         let reply = self.ask(request, &reading, &reasons, deadline).await;
         let llm = asked.elapsed();
         match reply {
-            Ok(Reply::Bought { answer, bill }) => {
-                Ok(Analysis { bill, cached: false, ..from_cache(&answer, reasons, reading.took, llm) })
-            }
+            Ok(Reply::Bought { answer, bill }) => Ok(Analysis {
+                bill,
+                cached: false,
+                ..from_cache(&answer, reasons, reading.took, llm)
+            }),
             Ok(Reply::Shared(answer)) => Ok(from_cache(&answer, reasons, reading.took, llm)),
             Err(failure) if route == Route::Llm => Err(Error::Llm(failure)),
             Err(Failure { kind, bill }) => {
@@ -240,12 +258,7 @@ fn outcome_of(failure: FailureKind) -> Outcome {
 }
 
 /// An answer as one gets it who does not pay for it.
-fn from_cache(
-    answer: &Answer,
-    reasons: Vec<Reason>,
-    local: Duration,
-    llm: Duration,
-) -> Analysis {
+fn from_cache(answer: &Answer, reasons: Vec<Reason>, local: Duration, llm: Duration) -> Analysis {
     Analysis {
         verdict: answer.verdict,
         language: answer.language.clone(),

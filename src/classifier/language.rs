@@ -18,7 +18,12 @@ const SAMPLE_BYTES: usize = 500;
 impl Language {
     /// The language as given by the caller, else as [detected](detect), seen by a model that reads
     /// `supported` (primary subtags such as `en`).
-    pub fn of(text: &str, given: Option<&str>, english: &Encoding, supported: &[String]) -> Language {
+    pub fn of(
+        text: &str,
+        given: Option<&str>,
+        english: &Encoding,
+        supported: &[String],
+    ) -> Language {
         let code = match given {
             Some(tag) => Cow::Owned(tag.to_owned()),
             None => Cow::Borrowed(detect(text, english)),

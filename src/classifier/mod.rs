@@ -20,6 +20,6 @@ pub use error::Error;
 pub use language::{Language, detect};
 pub use manifest::{ModelFolder, resolve};
 pub use model::{Encoder, Model};
-pub use reader::{Library, Reader, Reading};
+pub use reader::{Library, Reader, Reading, Sentence};
 pub use runtime::start_runtime;
 pub use scheduler::Classifier;

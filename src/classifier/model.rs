@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
-use ort::ep;
 use ort::environment::Environment;
+use ort::ep;
 use ort::session::{Session, SessionInputValue, SessionOutputs};
 use ort::value::TensorRef;
 use tokenizers::{Encoding, Tokenizer};

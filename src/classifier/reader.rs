@@ -20,6 +20,14 @@ pub struct Reading {
     pub took: Duration,
 }
 
+/// A sentence of a text, as it reads by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Sentence {
+    /// The first code point of the text that is in it, and the first that is not.
+    pub span: (usize, usize),
+    pub scores: Scores,
+}
+
 /// The most that a text in a language the model does not read may be believed.
 const UNREAD_LANGUAGE_CEILING: f32 = 0.5;
 
@@ -96,6 +104,27 @@ impl Reader {
         let language = Language::of(text, language, &english[0], &folder.languages);
         let (verdict, signals) = sums.conclude(&language);
         Ok(Reading { verdict, signals, language, took: started.elapsed() })
+    }
+}
+
+impl Reader {
+    /// Reads each sentence alone, in the language that the whole text is in.
+    pub fn read_sentences(
+        &mut self,
+        text: &str,
+        language: Option<&str>,
+    ) -> Result<Vec<Sentence>, Error> {
+        let language = match language {
+            Some(given) => given.to_owned(),
+            None => self.read(text, None)?.language.code.into_owned(),
+        };
+        windows::sentences(text)
+            .map(|(start, sentence)| {
+                let scores = self.read(sentence, Some(&language))?.verdict.scores;
+                let first = text[..start].chars().count();
+                Ok(Sentence { span: (first, first + sentence.chars().count()), scores })
+            })
+            .collect()
     }
 }
 

@@ -6,7 +6,7 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-use super::{Config, Error, Library, Reader, Reading, start_runtime};
+use super::{Config, Error, Library, Reader, Reading, Sentence, start_runtime};
 use crate::sentiment::Thresholds;
 
 /// A cheap handle to the local model. When the last one is dropped, its threads end.
@@ -22,12 +22,8 @@ struct About {
     queue: usize,
 }
 
-/// A text to read, and who waits for it.
-struct Job {
-    text: Arc<str>,
-    language: Option<String>,
-    reply: oneshot::Sender<Result<Reading, Error>>,
-}
+/// What is to be done with a session; it answers whoever waits for it by itself.
+type Job = Box<dyn FnOnce(&mut Reader) + Send>;
 
 impl Classifier {
     /// Loads the model and starts its threads; returns once each has its session.
@@ -53,8 +49,8 @@ impl Classifier {
                     // Let go of before any work: `start` waits until nobody has it any more.
                     let _ = report.send(result);
                     drop(report);
-                    if let Some(reader) = reader {
-                        work(reader, &waiting);
+                    if let Some(mut reader) = reader {
+                        waiting.iter().for_each(|job: Job| job(&mut reader));
                     }
                 })
                 .map_err(|error| Error::Inference(format!("no thread for a session: {error}")))?;
@@ -79,23 +75,38 @@ impl Classifier {
     /// # Errors
     /// [`Error::Busy`] at once where the queue is full; [`Error::Inference`].
     pub async fn read(&self, text: Arc<str>, language: Option<String>) -> Result<Reading, Error> {
+        self.run(move |reader| reader.read(&text, language.as_deref())).await
+    }
+
+    /// Reads a text sentence by sentence.
+    ///
+    /// # Errors
+    /// As [`Classifier::read`].
+    pub async fn read_sentences(
+        &self,
+        text: Arc<str>,
+        language: Option<String>,
+    ) -> Result<Vec<Sentence>, Error> {
+        self.run(move |reader| reader.read_sentences(&text, language.as_deref())).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Reader) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
-        self.jobs.try_send(Job { text, language, reply }).map_err(|refused| match refused {
+        let job: Job = Box::new(move |reader| {
+            if reply.is_closed() {
+                return;
+            }
+            // A library that panics on one text must not take the session from all others.
+            let result = catch_unwind(AssertUnwindSafe(|| work(reader)));
+            let _ = reply.send(result.unwrap_or_else(|_| Err(Error::Inference("a panic".into()))));
+        });
+        self.jobs.try_send(job).map_err(|refused| match refused {
             flume::TrySendError::Full(_) => Error::Busy(self.about.queue),
             flume::TrySendError::Disconnected(_) => Error::Stopped,
         })?;
         answer.await.map_err(|_| Error::Stopped)?
-    }
-}
-
-fn work(mut reader: Reader, waiting: &flume::Receiver<Job>) {
-    while let Ok(Job { text, language, reply }) = waiting.recv() {
-        if reply.is_closed() {
-            continue;
-        }
-        // A library that panics on one text must not take the session from all others.
-        let reading = catch_unwind(AssertUnwindSafe(|| reader.read(&text, language.as_deref())));
-        let reading = reading.unwrap_or_else(|_| Err(Error::Inference("a panic".into())));
-        let _ = reply.send(reading);
     }
 }

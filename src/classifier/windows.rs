@@ -4,6 +4,18 @@ use tokenizers::Encoding;
 
 use super::{Encoder, Error};
 
+/// The sentences of a text without the space around them, each with its first byte.
+pub fn sentences(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    sentencex::get_sentence_boundaries("en", text)
+        .into_iter()
+        .map(|sentence| {
+            let whole = &text[sentence.start_byte..sentence.end_byte];
+            let indent = whole.len() - whole.trim_start().len();
+            (sentence.start_byte + indent, whole.trim())
+        })
+        .filter(|(_, sentence)| !sentence.is_empty())
+}
+
 /// The text's tokens in as many windows of at most `max_tokens` as it takes; together they hold
 /// the whole text.
 pub fn encode(encoder: &Encoder, text: &str, max_tokens: usize) -> Result<Vec<Encoding>, Error> {

@@ -6,7 +6,6 @@ use clap::Subcommand;
 
 use super::output;
 use crate::app::{self, Config};
-use crate::classifier::ModelFolder;
 
 #[derive(Subcommand)]
 pub enum ConfigCommand {
@@ -20,13 +19,8 @@ impl ConfigCommand {
     pub fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         match self {
             ConfigCommand::Check => {
-                let model = ModelFolder::read(&config.classifier.model, &config.classifier)?;
-                app::price_book(&config)?;
-                output::line(&format!(
-                    "The configuration can be used; it serves {} from {}.",
-                    model.name,
-                    model.folder.display()
-                ))
+                let model = app::check_files(&config)?;
+                output::line(&format!("The configuration can be used; it serves {model}."))
             }
             ConfigCommand::Show => output::line(toml::to_string_pretty(&config)?.trim_end()),
         }

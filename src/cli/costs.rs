@@ -8,9 +8,8 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
 
 use super::output::{self, Format};
-use crate::app::{self, Config, CostRequest};
+use crate::app::{self, Config, CostReport, CostRequest, Figures, OpenAttempt, Store};
 use crate::pricing::Usd;
-use crate::store::{CostReport, Figures, OpenAttempt, Store};
 
 /// Report what was spent and what was answered for nothing.
 ///
@@ -72,8 +71,10 @@ impl Costs {
     }
 }
 
-/// The columns of a report, in order: a name, and how a row's figures read there.
-const COLUMNS: [(&str, fn(&Figures) -> String); 14] = [
+/// A column of a report: its name, and how a row's figures read there.
+type Column = (&'static str, fn(&Figures) -> String);
+
+const COLUMNS: [Column; 14] = [
     ("requests", |row| row.requests.to_string()),
     ("local", |row| row.local.to_string()),
     ("cached", |row| row.cached.to_string()),
@@ -130,8 +131,9 @@ fn print_report(report: &CostReport, format: Format) -> anyhow::Result<ExitCode>
 }
 
 fn print_open(attempts: &[OpenAttempt], format: Format) -> anyhow::Result<ExitCode> {
-    let header = ["id", "state", "reserved_at", "team", "provider", "model", "reserved_usd", "error"]
-        .map(str::to_owned);
+    let header =
+        ["id", "state", "reserved_at", "team", "provider", "model", "reserved_usd", "error"]
+            .map(str::to_owned);
     let rows: Vec<Vec<String>> = attempts
         .iter()
         .map(|attempt| {

@@ -77,7 +77,7 @@ impl Command {
             Command::Providers(command) => command.run(config()?).await,
             Command::Config(command) => command.run(config()?),
             Command::Openapi => output::json(&crate::http::openapi_document()),
-            Command::Schemas => output::json(&crate::llm::schemas()),
+            Command::Schemas => output::json(&crate::app::schemas()),
         }
     }
 }

@@ -7,10 +7,8 @@ use clap::Subcommand;
 use uuid::Uuid;
 
 use super::output;
-use crate::app::{self, Config, start_logs};
-use crate::llm::Check;
+use crate::app::{self, Check, Config, Store, start_logs};
 use crate::pricing::Caller;
-use crate::store::Store;
 
 #[derive(Subcommand)]
 pub enum Providers {

@@ -6,6 +6,7 @@ use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::error::Category;
 
 use super::Problem;
@@ -74,7 +75,9 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let error = error.into_inner();
         match error.classify() {
             Category::Data => bad_value(&path, &error),
-            Category::Syntax | Category::Eof | Category::Io => malformed(&error),
+            // serde_json calls a number where a word is due a fault of syntax.
+            _ if serde_json::from_slice::<Value>(bytes).is_ok() => bad_value(&path, &error),
+            _ => malformed(&error),
         }
     })?;
     deserializer.end().map_err(|error| malformed(&error))?;
@@ -83,11 +86,8 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 
 fn malformed(error: &serde_json::Error) -> Problem {
     // serde_json's own message can quote nothing of the body but a position.
-    let detail = format!(
-        "The body is not JSON: error at line {}, column {}.",
-        error.line(),
-        error.column()
-    );
+    let detail =
+        format!("The body is not JSON: error at line {}, column {}.", error.line(), error.column());
     Problem::new(StatusCode::BAD_REQUEST, detail)
 }
 

@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are_loopback() {
-        for host in ["localhost", "LOCALHOST:8787", "127.0.0.1:1", "127.9.9.9", "[::1]:8787", "[::1]"]
+        for host in
+            ["localhost", "LOCALHOST:8787", "127.0.0.1:1", "127.9.9.9", "[::1]:8787", "[::1]"]
         {
             assert!(is_loopback_host(host), "{host}");
         }

@@ -5,10 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::app::RequestError;
-use crate::cascade;
-use crate::classifier;
-use crate::llm::{Failure, FailureKind};
+use crate::app::{CascadeError, ClassifierError, Failure, FailureKind, RequestError};
 use crate::pricing::Usd;
 
 /// A failed request, before it is known under which id.
@@ -97,17 +94,17 @@ impl IntoResponse for Problem {
     }
 }
 
-impl From<cascade::Error> for Problem {
-    fn from(error: cascade::Error) -> Problem {
+impl From<CascadeError> for Problem {
+    fn from(error: CascadeError) -> Problem {
         match error {
-            cascade::Error::Classifier(error) => {
+            CascadeError::Classifier(error) => {
                 let detail = error.to_string();
                 match error {
-                    classifier::Error::Busy(_) => Problem {
+                    ClassifierError::Busy(_) => Problem {
                         retry_after_seconds: Some(1),
                         ..Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)
                     },
-                    classifier::Error::Stopped => {
+                    ClassifierError::Stopped => {
                         Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
                     }
                     _ => {
@@ -116,7 +113,7 @@ impl From<cascade::Error> for Problem {
                     }
                 }
             }
-            cascade::Error::Llm(failure) => failure.into(),
+            CascadeError::Llm(failure) => failure.into(),
         }
     }
 }

@@ -196,7 +196,7 @@ impl Error {
 
 impl Configs {
     /// Refuses values with which no call could be made.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Result<(), Error> {
         let at_least_one = [
             ("llm.deadline_ms", self.llm.deadline_ms),
             ("llm.attempt_timeout_ms", self.llm.attempt_timeout_ms),

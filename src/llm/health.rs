@@ -20,8 +20,8 @@ const NOTICE: time::Duration = time::Duration::days(60);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderHealth {
     pub provider: &'static str,
-    /// The model that the next call asks; `None` once the provider knows none of those configured.
-    pub model: Option<String>,
+    /// The model that the next call asks; the configured one once the provider knows none.
+    pub model: String,
     pub breaker: BreakerState,
     /// What will not pass by itself: a refused key, an empty account, an unknown model.
     pub fault: Option<Fault>,
@@ -48,7 +48,7 @@ impl Llm {
                 let model = lane.models.in_force(&self.book, day);
                 ProviderHealth {
                     provider: lane.name(),
-                    model: model.map(|model| model.id.clone()),
+                    model: model.unwrap_or(lane.models.configured()).id.clone(),
                     breaker: lane.breaker_state(),
                     fault: lane.fault(),
                     retires: self.retires_soon(lane, day),

@@ -10,7 +10,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("sentiment", &[]),
     ("pricing", &[]),
     ("trends", &["sentiment"]),
-    ("classifier", &["sentiment"]),
+    ("classifier", &["sentiment", "pricing"]),
     ("cache", &["sentiment"]),
     ("llm", &["sentiment", "pricing"]),
     ("store", &["sentiment", "pricing", "trends"]),

@@ -13,6 +13,8 @@ mod errors;
 mod escalation;
 mod failures;
 mod house;
+mod hub;
 mod ledger;
+mod models;
 mod operations;
 mod sentiment;

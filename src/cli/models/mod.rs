@@ -12,7 +12,6 @@ mod install;
 mod list;
 mod lock;
 mod manifest;
-mod measure;
 mod next_steps;
 mod patience;
 mod precision;
@@ -27,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::app::Config;
+use crate::app::{self, Config};
 
 pub use catalogue::{Catalogue, Entry};
 pub use hub::Hub;
@@ -66,7 +65,7 @@ pub enum Format {
 
 /// Runs one of the subcommands.
 pub async fn run(models: Models, config: &Config) -> anyhow::Result<ExitCode> {
-    let measure = |folder: &Path| measure::milliseconds(folder, &config.classifier);
+    let measure = |folder: &Path| app::milliseconds(folder, config);
     match models.command {
         Command::List(args) => list::run(&args, measure),
         Command::Pull(args) => pull::run(&args).await,

@@ -21,11 +21,19 @@ pub async fn analyse(
     Json(request): Json<AnalysisRequest>,
 ) -> Result<Response, Problem> {
     let started = Instant::now();
-    let signals = request.includes(Include::Signals);
-    let analysis = app.analyse(request.into_request(Task::Sentiment, &id)?).await?;
-    let thresholds = signals.then(|| app.thresholds());
+    let thresholds = request.includes(Include::Signals).then(|| app.thresholds());
+    let wants_sentences = request.includes(Include::Sentences);
+    let request = request.into_request(Task::Sentiment, &id)?;
+    let by_sentence = wants_sentences.then(|| (request.text.clone(), request.language.clone()));
+    let analysis = app.analyse(request).await?;
+    let sentences = match by_sentence {
+        Some((text, language)) => Some(app.read_sentences(text, language).await?),
+        None => None,
+    };
     let verdict_id = Uuid::now_v7().to_string();
-    let body = SentimentResponse::new(verdict_id, analysis, started.elapsed(), thresholds);
+    let verdict = SentimentResponse::new(verdict_id, analysis, started.elapsed(), thresholds);
+    let sentences = sentences.map(|all| all.into_iter().map(Into::into).collect());
+    let body = SentimentResponse { sentences, ..verdict };
     Ok((headers(&body), JsonBody(body)).into_response())
 }
 

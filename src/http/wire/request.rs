@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::cascade;
+use crate::app;
 use crate::http::Problem;
 use crate::http::middleware::RequestId;
 use crate::http::problem::FieldError;
@@ -48,6 +48,8 @@ pub struct AnalysisRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Include {
+    /// Each sentence's span, label and scores, as the local model reads it alone.
+    Sentences,
     /// Each routing signal's name, value and threshold.
     Signals,
 }
@@ -68,19 +70,14 @@ impl AnalysisRequest {
     }
 
     /// Checks every field and says all that is wrong at once.
-    pub fn into_request(
-        self,
-        task: Task,
-        id: &RequestId,
-    ) -> Result<cascade::Request, Problem> {
+    pub fn into_request(self, task: Task, id: &RequestId) -> Result<app::Request, Problem> {
         let errors = self.faults();
         if !errors.is_empty() {
             return Err(Problem::fields(errors));
         }
         let team = self.tags.get("team").cloned();
-        let caller =
-            Caller { request_id: id.0.clone(), key_id: None, team, tags: self.tags };
-        Ok(cascade::Request {
+        let caller = Caller { request_id: id.0.clone(), key_id: None, team, tags: self.tags };
+        Ok(app::Request {
             task,
             text: self.text.into(),
             language: self.language,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::cascade::Analysis;
+use crate::app::{Analysis, Sentence};
 use crate::sentiment::{Label, Outcome, Reason, Scores, Thresholds};
 
 /// The verdict on a text.
@@ -34,7 +34,32 @@ pub struct SentimentResponse {
     pub usage: UsageResponse,
     pub timing: TimingResponse,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub sentences: Option<Vec<SentenceResponse>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub signals: Option<Vec<SignalResponse>>,
+}
+
+/// A sentence as the local model reads it alone.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SentenceResponse {
+    pub span: SpanResponse,
+    #[schemars(with = "String")]
+    pub label: Label,
+    #[schemars(with = "std::collections::BTreeMap<String, f32>")]
+    pub scores: Scores,
+}
+
+/// Code points of the text: `start` is included, `end` is not.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SpanResponse {
+    pub start: usize,
+    pub end: usize,
+}
+
+impl From<Sentence> for SentenceResponse {
+    fn from(Sentence { span: (start, end), scores }: Sentence) -> SentenceResponse {
+        SentenceResponse { span: SpanResponse { start, end }, label: scores.label(), scores }
+    }
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -115,10 +140,7 @@ impl SentimentResponse {
             route: if analysis.outcome == Outcome::Answered { "llm" } else { "local" },
             cached: analysis.cached,
             model: analysis.model,
-            escalation: EscalationResponse {
-                reasons: analysis.reasons,
-                outcome: analysis.outcome,
-            },
+            escalation: EscalationResponse { reasons: analysis.reasons, outcome: analysis.outcome },
             cost_usd: analysis.bill.cost.map(|cost| cost.to_string()),
             usage: UsageResponse {
                 input_tokens: usage.input,
@@ -131,6 +153,7 @@ impl SentimentResponse {
                 local_ms: milliseconds(analysis.local),
                 llm_ms: milliseconds(analysis.llm),
             },
+            sentences: None,
             signals: signals.map(Iterator::collect),
         }
     }

@@ -1,4 +1,5 @@
 //! `undertone models pull` and `verify` against a double of the hub.
+#![expect(clippy::unwrap_used, reason = "a test ends where its scene cannot be set")]
 
 mod double;
 

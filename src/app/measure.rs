@@ -1,16 +1,17 @@
-//! How long a model takes for a short text.
+//! How long a model takes for a short text, for `models list`.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::classifier::{self, Encoder, Error, Model, ModelFolder, start_runtime};
+use crate::classifier::{Encoder, Error, Model, ModelFolder, start_runtime};
 
 const ROUNDS: usize = 50;
 const WARM_UP: usize = 5;
 const TOKENS: usize = 16;
 
 /// The median milliseconds of a bare pass over a text of 16 tokens, on one thread.
-pub fn milliseconds(folder: &Path, config: &classifier::Config) -> anyhow::Result<f64> {
+pub fn milliseconds(folder: &Path, config: &super::Config) -> anyhow::Result<f64> {
+    let config = &config.classifier;
     let environment = start_runtime(&config.onnxruntime)?;
     // A path as given, not one beside the executable.
     let folder = ModelFolder::read(&folder.canonicalize()?, config)?;
