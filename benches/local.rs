@@ -19,6 +19,8 @@ fn main() -> anyhow::Result<()> {
     let folder = std::env::temp_dir().join(format!("undertone-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let mut config = Config::load(None)?;
+    // One text at a time: with more sessions, each would find its weights colder.
+    config.classifier.threads = 1;
     config.store.url = format!("sqlite://{}", folder.join("ledger.db").display());
     let runtime = tokio::runtime::Runtime::new()?;
     let address = runtime.block_on(start(config.clone()))?;
@@ -30,8 +32,7 @@ fn main() -> anyhow::Result<()> {
     let mut reader = Reader::open(&config.classifier)?;
     let mut client = Client::connect(address)?;
 
-    let sessions = config.classifier.sessions();
-    println!("{}, {sessions} sessions; milliseconds over {ROUNDS} rounds", model.name);
+    println!("{}, one session; milliseconds over {ROUNDS} rounds", model.name);
     println!(
         "{:>6}  {:>13}  {:>13}  {:>13}  {:>13}  {:>9}",
         "tokens", "tokenise", "session", "reader", "HTTP", "own share"

@@ -59,7 +59,7 @@ impl Serve {
         let finished = tokio::time::timeout(drain, serving).await;
         flushing.abort();
         app.close().await;
-        finished.context("requests were still running")???;
+        finished.context("requests were still running")??;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -2,8 +2,13 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
 /// Why the gateway does not listen.
@@ -34,11 +39,44 @@ pub async fn listen(address: &str) -> Result<TcpListener, ListenError> {
     TcpListener::bind(address).await.map_err(|reason| ListenError::Bind { address, reason })
 }
 
-/// Serves until `stop` completes, then takes no more connections and finishes those at hand.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    axum::serve(listener, router).with_graceful_shutdown(stop).await
+/// How long a connection may take to send the head of a request, idle time before it included.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long to wait where a connection cannot be accepted: too many files are open, say.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until `stop` completes, then takes no more connections and finishes the requests at hand.
+///
+/// axum's own `serve` sets no time limit on a request's head.
+pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()> + Send) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let connections = GracefulShutdown::new();
+    tokio::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        // Answers are small: each is sent at once. What cannot be set costs time, nothing else.
+        let _ = stream.set_nodelay(true);
+        let service = TowerToHyperService::new(router.clone());
+        let connection = http.serve_connection(TokioIo::new(stream), service);
+        let connection = connections.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection broke off");
+            }
+        });
+    }
+    drop(listener);
+    connections.shutdown().await;
 }
