@@ -15,9 +15,13 @@ async fn sarcastic_and_mixed_texts_are_answered_by_an_llm() {
     let double = Double::start().await;
     let gateway = Setup::with(&double).start().await;
     for (text, reason, label) in [
-        ("The product is great but shipping was terrible", "multi_aspect", "mixed"),
+        ("The screen is gorgeous but the battery dies by noon.", "multi_aspect", "mixed"),
         ("The food was delicious but the service was awful.", "multi_aspect", "mixed"),
-        ("Oh great, another delay. Just what I needed today.", "sarcasm", "negative"),
+        (
+            "Oh great, another update that breaks everything. Just what I needed.",
+            "sarcasm",
+            "negative",
+        ),
         ("Yeah right, I just love waiting three hours for cold pizza.", "sarcasm", "negative"),
     ] {
         double.script([Script::answer(label).sarcastic()]);

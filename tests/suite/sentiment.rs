@@ -22,7 +22,7 @@ async fn plain_texts_get_the_label_that_any_reader_would_give() {
         ("The screen broke after two days and nobody answers my emails.", "negative"),
         ("Terrible food, rude waiters, never again.", "negative"),
         ("The meeting takes place on Tuesday at ten.", "neutral"),
-        ("The box contains a cable and a manual.", "neutral"),
+        ("The shop opens at nine and closes at five.", "neutral"),
     ] {
         let verdict = gateway.sentiment(json!({"text": text, "route": "local"})).await;
         check_shape(&verdict);
