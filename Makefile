@@ -3,6 +3,8 @@
 PYTHON ?= python3
 CARGO ?= cargo
 # Where each Python environment keeps its interpreter.
+# Where cargo puts the program.
+BINARY := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)/release/undertone
 TRAINING := training/.venv/bin/python
 QUANTISE := training/.venv-quantise/bin/python
 
@@ -14,7 +16,7 @@ help: ## List the targets
 
 run: vendor ## Build and start the gateway on 127.0.0.1:8787
 	@$(CARGO) build --release --locked --quiet || { echo "the build failed: see above" >&2; exit 1; }
-	@exec target/release/undertone serve
+	@exec "$(BINARY)" serve
 
 build: vendor ## Build the program
 	$(CARGO) build --release --locked
@@ -27,7 +29,7 @@ test: vendor ## Every test but the training chain's
 
 # The environment is large (torch brings gigabytes of CUDA), so this stands apart.
 test-training: build $(TRAINING) ## The training chain, from CSV to a served model, on a tiny set
-	$(TRAINING) -m pytest -q training/tests
+	UNDERTONE_BIN="$(BINARY)" $(TRAINING) -m pytest -q training/tests
 
 check: vendor ## What CI runs: format, lints, docs, licences, every test
 	$(CARGO) fmt --all --check

@@ -11,13 +11,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import onnx
-
 from training import recipe
 from training.calibrate import calibrate
-from training.export import KEPT_FLOAT, graph_of
+from training.export import KEPT_FLOAT, export
 from training.figures import figures
-from training.model import load
 from training.package import verify, write_manifest, write_tokenizer
 from training.quantise import quantise
 from training.train import train
@@ -26,8 +23,7 @@ from training.train import train
 def finish(data: Path, run: Path, out: Path) -> None:
     """Everything after training: from RUN/model to a verified model folder."""
     out.mkdir(parents=True, exist_ok=True)
-    model, _ = load(run / "model")
-    onnx.save(graph_of(model), run / "fp32.onnx")
+    export(run, run / "fp32.onnx")
     quantise(run / "fp32.onnx", out / "model.onnx", KEPT_FLOAT)
     write_tokenizer(run / "model" / "tokenizer.json", out)
     calibrate(run, out)

@@ -74,7 +74,7 @@ def sentiment_truth(rows: list[Row]) -> np.ndarray:
 
 
 def sentiment_temperature(read: list[tuple[Row, Reading]]) -> float:
-    """The least mean over the sets of the negative log likelihood of the true labels.
+    """The least negative log likelihood of the true labels, summed over the texts.
     Scores are restricted to a set's labels, as they are where a set is measured."""
     losses = np.zeros(len(TEMPERATURES))
     for name in sorted({row.set for row, _ in read}):
@@ -83,21 +83,19 @@ def sentiment_temperature(read: list[tuple[Row, Reading]]) -> float:
         truth = sentiment_truth([row for row, _ in of_set])
         for at, temperature in enumerate(TEMPERATURES):
             scores = restricted(softmax(logits / temperature), truth)
-            losses[at] += -np.log(scores[np.arange(len(truth)), truth] + 1e-12).mean()
+            losses[at] -= np.log(scores[np.arange(len(truth)), truth] + 1e-12).sum()
     return _best_temperature(losses)
 
 
 def sarcasm_temperature(read: list[tuple[Row, Reading]]) -> float:
     """The same for the sarcasm head."""
-    losses = np.zeros(len(TEMPERATURES))
-    for name in sorted({row.set for row, _ in read}):
-        of_set = [(row, reading) for row, reading in read if row.set == name]
-        logits = np.array([reading.sarcasm for _, reading in of_set])
-        truth = np.array([row.fields["label"] in recipe.SARCASTIC for row, _ in of_set])
-        for at, temperature in enumerate(TEMPERATURES):
-            chance = sigmoid(logits / temperature)
-            losses[at] += -np.log(np.where(truth, chance, 1 - chance) + 1e-12).mean()
-    return _best_temperature(losses)
+    if not read:
+        return 1.0
+    logits = np.array([reading.sarcasm for _, reading in read])
+    truth = np.array([row.fields["label"] in recipe.SARCASTIC for row, _ in read])
+    chances = [sigmoid(logits / temperature) for temperature in TEMPERATURES]
+    losses = [-np.log(np.where(truth, chance, 1 - chance) + 1e-12).sum() for chance in chances]
+    return _best_temperature(np.array(losses))
 
 
 def emotion_thresholds(read: list[tuple[Row, Reading]]) -> dict[str, float]:
@@ -105,7 +103,9 @@ def emotion_thresholds(read: list[tuple[Row, Reading]]) -> dict[str, float]:
     if not read:
         return dict.fromkeys(recipe.EMOTIONS, 0.3)
     scores = sigmoid(np.stack([reading.emotions for _, reading in read]))
-    truth = np.array([[label in row.fields["labels"] for label in recipe.EMOTIONS] for row, _ in read])
+    truth = np.array(
+        [[label in row.fields["labels"] for label in recipe.EMOTIONS] for row, _ in read]
+    )
     grid = np.round(np.arange(0.05, 0.91, 0.01), 2)
     quality = np.array(
         [
@@ -121,7 +121,9 @@ def emotion_thresholds(read: list[tuple[Row, Reading]]) -> dict[str, float]:
         ]
     )
     # Neighbouring thresholds are averaged: a single peak is mostly luck.
-    smooth = np.apply_along_axis(lambda column: np.convolve(column, np.ones(7) / 7, "same"), 0, quality)
+    smooth = np.apply_along_axis(
+        lambda column: np.convolve(column, np.ones(7) / 7, "same"), 0, quality
+    )
     common = grid[smooth.mean(axis=1).argmax()]
     enough = truth.sum(axis=0) >= FEWEST_POSITIVES
     best = np.where(enough, grid[smooth.argmax(axis=0)], common)

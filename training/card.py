@@ -27,8 +27,9 @@ Base: {base_name} ({base_licence}), a BERT without its
 token types, which makes it a DistilBERT exactly. The text heads read the mean over all
 tokens, the tag head reads each token. All tasks share the encoder; a batch holds one task;
 the weights are an exponential moving average. Trained with Hugging Face's Trainer, exported
-node by node, quantised dynamically (signed weights per channel). The heads' last layers
-stay fp32. The commands that make it again are in `training/README.md`.
+node by node, its few channels of very large activations scaled down, and quantised
+dynamically (signed weights per channel). The heads' last layers stay fp32. The commands
+that make it again are in `training/README.md`.
 
 Aspects in `conflict` are left out of training: a term is negative, neutral or positive here.
 To read terms from the tags: average the tag probabilities over a word's pieces; a word
@@ -73,6 +74,8 @@ Texts that trained it, each set with its licence as its source states it.
   less well than the figures say.
 - Sarcasm depends on what the writer knows and the reader doesn't; the figures show how
   often a single text gives it away.
+- The aspect sets speak of restaurants and of laptops' parts: a product named as a whole ("the
+  product", "the phone") is often not tagged.
 - The labels are crowd workers' judgements, with their biases, and a text about a person or
   a group can be scored by the words that name them. Don't decide about people with it.
 - Dynamic INT8 takes its scales over the whole batch: a text's logits move a little with

@@ -76,7 +76,9 @@ def spans(reading: Reading) -> set[Span]:
         opens = inside and word[2][1::2].sum() > word[2][2::2].sum()
         if term and (not inside or opens):
             total = sum(chances for _, _, chances in term)
-            polarity = ["negative", "neutral", "positive"][int(np.argmax(total[1::2] + total[2::2]))]
+            polarity = ["negative", "neutral", "positive"][
+                int(np.argmax(total[1::2] + total[2::2]))
+            ]
             found.add((term[0][0], term[-1][1], polarity))
             term = []
         if inside:

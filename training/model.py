@@ -139,5 +139,9 @@ def load(folder: Path) -> tuple[FourHeads, Tokenizer]:
 
 def _text_head(width: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Dropout(0.1), nn.Linear(width, width), nn.GELU(), nn.Dropout(0.1), nn.Linear(width, outputs)
+        nn.Dropout(0.1),
+        nn.Linear(width, width),
+        nn.GELU(),
+        nn.Dropout(0.1),
+        nn.Linear(width, outputs),
     )

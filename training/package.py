@@ -39,7 +39,11 @@ def write_manifest(run: Path, model: Path) -> dict:
         "name": model.name,
         "version": VERSION,
         "languages": ["en"],
-        "graph": {"file": "model.onnx", "sha256": sha256(model / "model.onnx"), "precision": "int8"},
+        "graph": {
+            "file": "model.onnx",
+            "sha256": sha256(model / "model.onnx"),
+            "precision": "int8",
+        },
         "tokenizer": {"file": "tokenizer.json", "sha256": sha256(model / "tokenizer.json")},
         "max_tokens": MAX_TOKENS,
         "heads": {

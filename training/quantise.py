@@ -25,7 +25,7 @@ WEIGHTS = {".onnx", ".onnx_data", ".data", ".bin", ".safetensors", ".h5", ".msgp
 def quantise(source: Path, target: Path, keep: list[str] | None = None) -> None:
     """Writes the INT8 form of the fp32 graph `source`; the nodes in `keep` stay fp32.
 
-    Signed weights: unsigned ones are up to three times slower on the same CPU.
+    Signed weights: ONNX Runtime multiplies unsigned ones more slowly on x86.
     """
     # The quantiser warns that it wants its own preprocessing; the graph needs none.
     logging.getLogger().setLevel(logging.ERROR)

@@ -36,7 +36,7 @@ class Reader:
     def __init__(self, graph: Path, tokenizer: Path) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        # The fused kernel is several times slower than the two nodes that it replaces.
+        # The fused kernel is slower than the two nodes that it replaces.
         self.session = onnxruntime.InferenceSession(
             str(graph), options, disabled_optimizers=["SkipLayerNormFusion"]
         )

@@ -34,7 +34,12 @@ SARCASTIC = {"sarcastic", "ironic"}
 FIVE_LEVELS = [(1, 0, 0), (0.85, 0.15, 0), (0, 1, 0), (0, 0.15, 0.85), (0, 0, 1)]
 
 # Folder of the data directory -> task. `domain/` is not here: it never trains this model.
-TASKS = {"sentiment": "sentiment", "sarcasm": "sarcasm", "emotion": "emotions", "aspects": "aspects"}
+TASKS = {
+    "sentiment": "sentiment",
+    "sarcasm": "sarcasm",
+    "emotion": "emotions",
+    "aspects": "aspects",
+}
 
 # How much of a set one epoch reads. Epochs walk through a set, so that 0.4 has
 # shown all of it after two and a half. A set that isn't named is read once an epoch.

@@ -137,7 +137,8 @@ def _report(mix: Traffic, thresholds: tuple[float, float, float]) -> None:
     def share(chosen: np.ndarray) -> float:
         return float(mix.weight[chosen & fired].sum() / max(mix.weight[chosen].sum(), 1e-12))
 
-    print(f"routing, chosen on {len(mix.weight)} texts set aside: escalated {share(mix.weight > 0):.3f}")
+    escalated = share(mix.weight > 0)
+    print(f"routing, chosen on {len(mix.weight)} texts set aside: escalated {escalated:.3f}")
     print(f"  of the sarcastic {share(mix.kind == 'sarcastic'):.2f}", end=", ")
     print(f"at odds {share(mix.kind == 'odds'):.2f}", end=", ")
     print(f"plain and read wrong {share((mix.kind == 'plain') & mix.needs):.2f}", end=", ")
@@ -149,7 +150,9 @@ def _show(reader: Reader, calibration: dict, text: str) -> None:
     temperatures, thresholds = calibration["temperatures"], calibration["thresholds"]
     scores = softmax(reading.sentiment / temperatures["sentiment"])
     chances = zip(recipe.EMOTIONS, sigmoid(reading.emotions), strict=True)
-    detected = [name for name, chance in chances if chance >= calibration["emotion_thresholds"][name]]
+    detected = [
+        name for name, chance in chances if chance >= calibration["emotion_thresholds"][name]
+    ]
     print(text)
     verdict = zip(recipe.SENTIMENTS, scores, strict=True)
     print("  ", ", ".join(f"{name} {score:.3f}" for name, score in verdict))

@@ -15,7 +15,15 @@ from pathlib import Path
 
 import onnx
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -107,7 +115,11 @@ def _write(
             inputs = torch.tensor([ids])
             logits = model(input_ids=inputs, attention_mask=torch.ones_like(inputs)).logits[0]
         expected.append(
-            {"text": text, "input_ids": ids, "logits": [round(value, 6) for value in logits.tolist()]}
+            {
+                "text": text,
+                "input_ids": ids,
+                "logits": [round(value, 6) for value in logits.tolist()],
+            }
         )
     (folder / "expected.json").write_text(json.dumps(expected, ensure_ascii=False, indent=1) + "\n")
 

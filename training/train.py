@@ -137,7 +137,7 @@ def train_model(
 
 
 def has_bf16() -> bool:
-    """Whether half the bytes are also twice as fast: on a CPU without it they are slower."""
+    """Whether bf16 pays: a CPU without its instructions is slower with it than without."""
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported()
     info = Path("/proc/cpuinfo")

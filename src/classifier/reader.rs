@@ -179,8 +179,12 @@ impl Sums {
         if let Some((output, tags)) = &folder.aspects {
             let found = self.aspects.get_or_insert_default();
             let per_token = logits(outputs, output, tags.len() * window.len())?;
-            for token in per_token.chunks_exact(tags.len()) {
-                found.see(token, tags);
+            // The special tokens carry no tag: nobody taught the model one for them.
+            let is_special = window.get_special_tokens_mask();
+            for (token, special) in per_token.chunks_exact(tags.len()).zip(is_special) {
+                if *special == 0 {
+                    found.see(token, tags);
+                }
             }
         }
         Ok(())

@@ -125,6 +125,7 @@ fn print_report(report: &CostReport, format: Format) -> anyhow::Result<ExitCode>
             rows.push(total);
             let (from, to) = (report.from.date(), report.to.date());
             output::line(&format!("From {from} up to {to} (UTC), in US dollars"))?;
+            let (header, rows) = without_empty(header, rows, report.group_by.len());
             table(&header, &rows, report.group_by.len())
         }
     }
@@ -155,6 +156,29 @@ fn print_open(attempts: &[OpenAttempt], format: Format) -> anyhow::Result<ExitCo
         Format::Table if rows.is_empty() => output::line("Nothing is open."),
         Format::Table => table(&header, &rows, header.len()),
     }
+}
+
+/// Leaves out the columns after the groups in which nothing but 0 stands: a report has to fit a
+/// terminal. What a reader looks for first stays.
+fn without_empty(
+    header: Vec<String>,
+    rows: Vec<Vec<String>>,
+    groups: usize,
+) -> (Vec<String>, Vec<Vec<String>>) {
+    let stays: Vec<bool> = header
+        .iter()
+        .enumerate()
+        .map(|(at, name)| {
+            let is_empty = |row: &Vec<String>| matches!(row[at].as_str(), "" | "0");
+            at < groups
+                || ["requests", "calls", "cost_usd"].contains(&name.as_str())
+                || !rows.iter().all(is_empty)
+        })
+        .collect();
+    let keep = |cells: Vec<String>| -> Vec<String> {
+        cells.into_iter().zip(&stays).filter(|(_, stays)| **stays).map(|(cell, _)| cell).collect()
+    };
+    (keep(header), rows.into_iter().map(keep).collect())
 }
 
 /// Right-aligned numbers after `words` columns of words.

@@ -17,8 +17,8 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-
 from conftest import ROOT, SAMPLE, TINY, Chain
+
 from training import recipe, tiny_models
 from training.data import split
 from training.model import load
@@ -33,7 +33,8 @@ START_SECONDS = 30
 def test_the_folder_is_whole(finished: Chain) -> None:
     names = {path.name for path in finished.model.iterdir()}
     assert names == {
-        "model.onnx", "tokenizer.json", "manifest.json", "calibration.json", "figures.json", "README.md"
+        "model.onnx", "tokenizer.json", "manifest.json", "calibration.json", "figures.json",
+        "README.md",
     }  # fmt: skip
     verify(finished.model)
     manifest = json.loads((finished.model / "manifest.json").read_text())
@@ -122,7 +123,7 @@ def test_quantising_a_folder_from_the_hub_needs_no_torch(tmp_path: Path) -> None
 
 
 def test_quantising_says_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="neither model.onnx nor onnx/model.onnx"):
+    with pytest.raises(SystemExit, match="has neither model"):
         quantise_folder(tmp_path)
 
 
@@ -141,7 +142,11 @@ def test_the_gateway_serves_the_folder(finished: Chain, tmp_path: Path) -> None:
     }
     with (tmp_path / "log").open("wb") as log:
         server = subprocess.Popen(
-            [program, "serve", "--listen", address], env=environment, cwd=ROOT, stdout=log, stderr=log
+            [program, "serve", "--listen", address],
+            env=environment,
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
         )
     try:
         _wait_until_ready(server, address, tmp_path / "log")

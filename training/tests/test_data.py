@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from conftest import SAMPLE, TINY, tiny_network
+
 from training import recipe
 from training.data import normalised, split
 from training.encode import IGNORED, encode, plan
@@ -93,7 +93,9 @@ def test_tags_cover_a_term_and_ignore_a_conflict(tmp_path: Path, converted) -> N
     ]
     write(tmp_path / "aspects" / "a", "train", [{"text": text, "aspects": aspects}])
     example = encode(split(tmp_path, 1).train, converted[1], 96)[0]
-    names = {converted[1].id_to_token(i): t for i, t in zip(example.ids, example.target, strict=True)}
+    names = {
+        converted[1].id_to_token(i): t for i, t in zip(example.ids, example.target, strict=True)
+    }
     assert names["battery"] == recipe.TAGS.index("B-positive")
     assert names["life"] == recipe.TAGS.index("I-positive")
     assert names["keyboard"] == names["[CLS]"] == names["[SEP]"] == IGNORED

@@ -9,13 +9,14 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from conftest import SAMPLE, TINY, tiny_network
 from safetensors.torch import load_file
 from transformers import BertConfig, BertModel
 
-from conftest import SAMPLE, TINY, tiny_network
 from training.data import split
 from training.export import graph_of
 from training.model import conversion_difference, distil
+from training.smooth import factors
 from training.train import train_model
 
 
@@ -56,6 +57,23 @@ def test_the_fp32_graph_equals_pytorch_text_by_text(converted, tmp_path: Path) -
         )
         for (name, tensor), output in zip(expected.items(), outputs, strict=True):
             np.testing.assert_allclose(output, tensor.numpy(), atol=1e-4, err_msg=name)
+
+
+def test_smoothing_changes_nothing_in_fp32(converted) -> None:
+    model, tokenizer = converted
+    texts = [row.text for row in split(SAMPLE, TINY.seed).dev]
+    smooth = factors(model, tokenizer, texts)
+    assert max(float(factor.max()) for factor in smooth.values()) > 2, (
+        "there is something to smooth"
+    )
+    ids = np.array([tokenizer.encode(texts[0]).ids])
+    inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+    outputs = [
+        onnxruntime.InferenceSession(graph_of(model, given).SerializeToString()).run(None, inputs)
+        for given in (None, smooth)
+    ]
+    for plain, smoothed in zip(*outputs, strict=True):
+        np.testing.assert_allclose(plain, smoothed, atol=1e-4)
 
 
 def test_padding_changes_nothing_in_fp32(converted, tmp_path: Path) -> None:
