@@ -26,7 +26,7 @@ pub fn encode(encoder: &Encoder, text: &str, max_tokens: usize) -> Result<Vec<En
     let mut windows = Vec::new();
     for piece in pieces(text, &whole, max_tokens) {
         // A piece can hold more tokens than it did inside the text where the tokenizer merges
-        // across its edges; it is then cut again. Pieces are shorter than the text, so this ends.
+        // across its edges; it is then cut again. Each is shorter than the text, so this ends.
         windows.extend(encode(encoder, piece, max_tokens)?);
     }
     Ok(windows)
@@ -37,12 +37,12 @@ pub fn encode(encoder: &Encoder, text: &str, max_tokens: usize) -> Result<Vec<En
 fn pieces<'a>(text: &'a str, whole: &Encoding, max_tokens: usize) -> Vec<&'a str> {
     let special: usize = whole.get_special_tokens_mask().iter().map(|flag| *flag as usize).sum();
     let room = max_tokens.saturating_sub(special).max(1);
-    let ends: Vec<usize> = whole
+    let tokens: Vec<(usize, usize)> = whole
         .get_offsets()
         .iter()
         .zip(whole.get_special_tokens_mask())
         .filter(|(_, special)| **special == 0)
-        .map(|((_, end), _)| *end)
+        .map(|(offsets, _)| *offsets)
         .collect();
     let sentence_ends: Vec<usize> = sentencex::get_sentence_boundaries("en", text)
         .into_iter()
@@ -50,8 +50,10 @@ fn pieces<'a>(text: &'a str, whole: &Encoding, max_tokens: usize) -> Vec<&'a str
         .collect();
     let mut pieces = Vec::new();
     let (mut start, mut first) = (0, 0);
-    while first + room < ends.len() {
-        let limit = text.floor_char_boundary(ends[first + room - 1]);
+    while first + room < tokens.len() {
+        // Where the first token that no longer fits starts: always before the end of the text, also
+        // where several tokens stand for one character.
+        let limit = text.floor_char_boundary(tokens[first + room].0);
         let sentence = sentence_ends.iter().rev().copied().find(|end| *end <= limit);
         let word = || text[..limit].rfind(char::is_whitespace);
         let cut = sentence
@@ -61,8 +63,59 @@ fn pieces<'a>(text: &'a str, whole: &Encoding, max_tokens: usize) -> Vec<&'a str
             .max(text.ceil_char_boundary(start + 1));
         pieces.push(&text[start..cut]);
         start = cut;
-        first = ends.partition_point(|end| *end <= cut);
+        first = tokens.partition_point(|(_, end)| *end <= cut);
     }
     pieces.push(&text[start..]);
     pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MAX_TOKENS: usize = 16;
+
+    fn encoder() -> Encoder {
+        let path = "models/undertone-mini/tokenizer.json";
+        Encoder::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("it is bundled")
+    }
+
+    fn check(encoder: &Encoder, text: &str) {
+        let windows = encode(encoder, text, MAX_TOKENS).expect("every text has tokens");
+        assert!(windows.iter().all(|window| window.len() <= MAX_TOKENS), "{text:?}");
+        let plain = |encoding: &Encoding| encoding.len() - 2;
+        let whole = encoder.encode(text).expect("every text has tokens");
+        let together: usize = windows.iter().map(plain).sum();
+        assert!(together >= plain(&whole), "{together} of {} tokens: {text:?}", plain(&whole));
+    }
+
+    #[test]
+    fn a_character_of_several_tokens_at_the_end_is_cut_like_any_other() {
+        let encoder = encoder();
+        for length in 1..40 {
+            check(&encoder, &"한".repeat(length));
+            check(&encoder, &"그 한글 문장. ".repeat(length));
+        }
+    }
+
+    #[test]
+    fn windows_end_where_sentences_do() {
+        let encoder = encoder();
+        let text = "The soup was cold. The waiter did not care at all. We left early and hungry.";
+        let windows = encode(&encoder, text, MAX_TOKENS).expect("every text has tokens");
+        assert_eq!(windows.len(), 2);
+        check(&encoder, text);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn no_text_is_cut_short_or_goes_round_for_ever(text in "(\\PC|\\s){0,120}") {
+            check(&encoder(), &text);
+        }
+    }
 }
