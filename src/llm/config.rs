@@ -9,8 +9,8 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 /// The three sections together.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Configs {
     pub llm: Config,
     pub openai: OpenAiConfig,
@@ -19,7 +19,7 @@ pub struct Configs {
 
 /// `[llm]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
     /// Who is asked, in order of fallback.
     pub providers: Vec<ProviderName>,
@@ -34,7 +34,7 @@ pub struct Config {
 
 /// `[openai]`: OpenAI, or any server that speaks its chat completions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct OpenAiConfig {
     pub base_url: String,
     pub model: String,
@@ -42,12 +42,13 @@ pub struct OpenAiConfig {
     pub api_key_file: PathBuf,
     /// Empty: requests name none, for a server that knows no tiers. What they cost is then unknown.
     pub service_tier: String,
+    #[serde(default)]
     pub models: BTreeMap<String, Abilities>,
 }
 
 /// `[anthropic]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct AnthropicConfig {
     pub base_url: String,
     pub model: String,
@@ -56,6 +57,7 @@ pub struct AnthropicConfig {
     /// The header `anthropic-version`.
     pub version: String,
     pub service_tier: String,
+    #[serde(default)]
     pub models: BTreeMap<String, Abilities>,
 }
 
@@ -108,52 +110,6 @@ impl Config {
 
     pub(super) fn attempt_timeout(&self) -> Duration {
         Duration::from_millis(self.attempt_timeout_ms)
-    }
-}
-
-impl Default for Config {
-    fn default() -> Config {
-        Config {
-            providers: vec![ProviderName::OpenAi, ProviderName::Anthropic],
-            deadline_ms: 20_000,
-            attempt_timeout_ms: 10_000,
-            max_retries: 2,
-            max_concurrent: 32,
-            breaker_failures: 5,
-            breaker_cooldown_ms: 15_000,
-            max_output_tokens: 200,
-        }
-    }
-}
-
-impl Default for OpenAiConfig {
-    fn default() -> OpenAiConfig {
-        let gpt_4o = Abilities {
-            successor: Some("gpt-6-luna".into()),
-            temperature: Some(0.0),
-            ..Abilities::default()
-        };
-        let luna = Abilities { reasoning_effort: Some("none".into()), ..Abilities::default() };
-        OpenAiConfig {
-            base_url: "https://api.openai.com/v1".into(),
-            model: "gpt-4o-2024-08-06".into(),
-            api_key_file: PathBuf::new(),
-            service_tier: "default".into(),
-            models: [("gpt-4o-2024-08-06".into(), gpt_4o), ("gpt-6-luna".into(), luna)].into(),
-        }
-    }
-}
-
-impl Default for AnthropicConfig {
-    fn default() -> AnthropicConfig {
-        AnthropicConfig {
-            base_url: "https://api.anthropic.com".into(),
-            model: "claude-haiku-5-5".into(),
-            api_key_file: PathBuf::new(),
-            version: "2023-06-01".into(),
-            service_tier: "standard_only".into(),
-            models: BTreeMap::new(),
-        }
     }
 }
 
@@ -271,27 +227,29 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn the_shipped_file_states_the_defaults() {
-        let text = include_str!("../../config/undertone.toml");
-        let mut all: toml::Table = text.parse().unwrap();
-        all.retain(|section, _| matches!(section, "llm" | "openai" | "anthropic"));
-        let defaults = toml::Table::try_from(Configs::default()).unwrap();
-        for (section, keys) in &defaults {
-            for key in keys.as_table().unwrap().keys() {
-                let stands = all[section].get(key).is_some() || key == "models";
-                assert!(stands, "{section}.{key} is missing in the file");
-            }
+    /// The shipped configuration with some keys changed.
+    fn changed(keys: &str) -> Result<Configs, toml::de::Error> {
+        let mut all: toml::Table = crate::llm::testing::SHIPPED.parse()?;
+        let keys: toml::Table = keys.parse()?;
+        for (section, values) in keys {
+            let section = all[&section].as_table_mut().unwrap();
+            section.extend(values.as_table().unwrap().clone());
         }
-        let shipped: Configs = all.try_into().unwrap();
-        assert_eq!(shipped, Configs::default());
-        shipped.check().unwrap();
+        all.retain(|section, _| matches!(section, "llm" | "openai" | "anthropic"));
+        all.try_into()
+    }
+
+    #[test]
+    fn what_is_shipped_can_be_used() {
+        changed("").unwrap().check().unwrap();
     }
 
     #[test]
     fn an_unknown_key_is_refused() {
-        for text in ["[llm]\nretries = 1", "[openai]\nkey = ''", "[openai.models.m]\nseed = 1"] {
-            assert!(toml::from_str::<Configs>(text).is_err(), "{text}");
+        for text in
+            ["[llm]\nretries = 1", "[openai]\nkey = ''", "[openai]\nmodels = { m = { seed = 1 } }"]
+        {
+            assert!(changed(text).is_err(), "{text}");
         }
     }
 
@@ -303,7 +261,7 @@ mod tests {
             ("[openai]\nbase_url = 'localhost:1'", "openai.base_url is localhost:1"),
             ("[anthropic]\nmodel = ''", "anthropic.model is empty"),
         ] {
-            let error = toml::from_str::<Configs>(text).unwrap().check().unwrap_err();
+            let error = changed(text).unwrap().check().unwrap_err();
             assert!(error.to_string().starts_with(named), "{error}");
         }
     }

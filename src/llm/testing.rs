@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
-use super::config::{Abilities, Config};
+use super::config::{Abilities, AnthropicConfig, Config, Configs, OpenAiConfig};
 use super::lane::Lane;
 use super::models::{Model, Succession};
 use super::provider::{Completion, Content, ErrorReply, Fault, Provider, Reply};
@@ -226,4 +226,37 @@ pub(super) fn error(status: u16) -> Act {
 
 pub(super) fn error_with(status: u16, fault: Fault, advice: RetryAdvice) -> Act {
     Act::Reply(Reply::Error(ErrorReply { status, fault, advice }))
+}
+
+/// The configuration as shipped, which is where the defaults stand.
+pub const SHIPPED: &str = include_str!("../../config/undertone.toml");
+
+fn section<T: serde::de::DeserializeOwned>(name: &str) -> T {
+    let mut all: toml::Table = SHIPPED.parse().expect("it is TOML");
+    all.remove(name).expect("it is there").try_into().expect("it is complete")
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        section("llm")
+    }
+}
+
+impl Default for OpenAiConfig {
+    fn default() -> OpenAiConfig {
+        section("openai")
+    }
+}
+
+impl Default for AnthropicConfig {
+    fn default() -> AnthropicConfig {
+        section("anthropic")
+    }
+}
+
+impl Default for Configs {
+    fn default() -> Configs {
+        let (llm, openai, anthropic) = Default::default();
+        Configs { llm, openai, anthropic }
+    }
 }
