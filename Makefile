@@ -2,9 +2,9 @@
 
 PYTHON ?= python3
 CARGO ?= cargo
-# Where each Python environment keeps its interpreter.
 # Where cargo puts the program.
 BINARY := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)/release/undertone
+# Where each Python environment keeps its interpreter.
 TRAINING := training/.venv/bin/python
 QUANTISE := training/.venv-quantise/bin/python
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from training import recipe
 from training.calibrate import calibrate
 from training.export import KEPT_FLOAT, export
-from training.figures import figures
+from training.figures import write_figures
 from training.package import verify, write_manifest, write_tokenizer
 from training.quantise import quantise
 from training.train import train
@@ -27,7 +27,7 @@ def finish(data: Path, run: Path, out: Path) -> None:
     quantise(run / "fp32.onnx", out / "model.onnx", KEPT_FLOAT)
     write_tokenizer(run / "model" / "tokenizer.json", out)
     calibrate(run, out)
-    figures(data, out, run / "fp32.onnx")
+    write_figures(data, out, run / "fp32.onnx")
     write_manifest(run, out)
     verify(out)
     print(f"{out}: model.onnx {(out / 'model.onnx').stat().st_size / 1e6:.1f} MB")

@@ -1,4 +1,4 @@
-"""Owns the text of a model card: every figure in it comes from the folder's JSON files."""
+"""Owns the text of a model card: every measured figure in it comes from the folder's JSON files."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ catch:
 
 ## Training data
 
-Texts that trained it, each set with its licence as its source states it.
+Texts that trained it, each set with its licence as its source states it. The weights are
+published under Apache-2.0, like the project; what the sets' own terms, or their absence, mean
+for your use is yours to judge.
 
 | set | texts | licence |
 |---|---|---|

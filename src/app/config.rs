@@ -12,6 +12,9 @@ use crate::{cache, cascade, classifier, llm, store};
 /// Every key with its default, and why; a user's file and the environment override it.
 const DEFAULTS: &str = include_str!("../../config/undertone.toml");
 
+/// A hundred years.
+const TTL_LIMIT_SECONDS: u64 = 100 * 365 * 24 * 60 * 60;
+
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "config/undertone.toml";
 
@@ -110,6 +113,10 @@ impl Config {
                 return Err(Error::Value(format!("{key} has to be from 0 to 1")));
             }
         }
+        if self.cache.ttl_seconds > TTL_LIMIT_SECONDS {
+            let message = format!("cache.ttl_seconds has to be at most {TTL_LIMIT_SECONDS}");
+            return Err(Error::Value(message));
+        }
         let positive = [
             ("server.max_body_bytes", self.server.max_body_bytes),
             ("classifier.batch_size", self.classifier.batch_size),
@@ -120,7 +127,7 @@ impl Config {
                 return Err(Error::Value(format!("{key} has to be at least 1")));
             }
         }
-        Ok(())
+        self.providers().check().map_err(|error| Error::Value(error.to_string()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
-use time::{Date, OffsetDateTime};
+use time::{Date, OffsetDateTime, UtcOffset};
 
 use super::Config;
 use crate::pricing::PriceBook;
@@ -72,8 +72,14 @@ impl CostRequest {
 fn moment(field: &'static str, text: &str) -> Result<OffsetDateTime, BadParameter> {
     let date = Date::parse(text, format_description!("[year]-[month]-[day]"))
         .map(|date| date.midnight().assume_utc());
-    date.or_else(|_| OffsetDateTime::parse(text, &Rfc3339)).map_err(|_| BadParameter {
-        field,
-        message: "is neither a date such as 2026-11-01 nor a time (RFC 3339)".into(),
-    })
+    date.or_else(|_| OffsetDateTime::parse(text, &Rfc3339))
+        .ok()
+        .and_then(|moment| moment.checked_to_offset(UtcOffset::UTC))
+        // What lies outside has no calls, and RFC 3339 no way to write it.
+        .filter(|moment| (1970..=9998).contains(&moment.year()))
+        .ok_or_else(|| BadParameter {
+            field,
+            message: "is neither a date such as 2026-11-01 nor a time (RFC 3339), from 1970 on"
+                .into(),
+        })
 }

@@ -119,7 +119,7 @@ impl App {
         Ok(sentences.map_err(cascade::Error::from)?)
     }
 
-    pub async fn costs(&self, request: CostRequest) -> Result<CostReport, RequestError> {
+    pub async fn costs(self: &Arc<App>, request: CostRequest) -> Result<CostReport, RequestError> {
         // What was counted a moment ago belongs in the report.
         self.flush().await;
         Ok(request.run(&self.store, &self.book, &self.config).await?)
@@ -138,7 +138,14 @@ impl App {
         })
     }
 
-    async fn flush(&self) {
+    /// Writes the counts in a task of its own: who goes away in the meantime takes none along.
+    async fn flush(self: &Arc<App>) {
+        let app = Arc::clone(self);
+        // It can only end early by a panic, which has been logged.
+        let _ = tokio::spawn(async move { app.write_counts().await }).await;
+    }
+
+    async fn write_counts(&self) {
         for text in self.cascade.take_abandoned() {
             self.counter.count_undelivered(text.task, &text.caller, text.model.as_deref());
         }
@@ -155,7 +162,7 @@ impl App {
     /// Waits for paid calls to be written down, then writes the last counts and closes the store.
     pub async fn close(&self) {
         self.cascade.finish_calls().await;
-        self.flush().await;
+        self.write_counts().await;
         self.store.clone().close().await;
     }
 }
@@ -174,11 +181,10 @@ fn measure(analysis: &Analysis) {
     }
 }
 
-/// Checks all that is only read at the start: the model's folder, the price book, the providers'
-/// keys. Returns the model's name.
+/// Checks what a configuration names beside its own values: the model's folder and the price book.
+/// Returns the model's name.
 pub fn check_files(config: &Config) -> anyhow::Result<String> {
     price_book(config)?;
-    config.providers().check()?;
     Ok(ModelFolder::read(&config.classifier.model, &config.classifier)?.name)
 }
 
@@ -200,6 +206,10 @@ pub fn open_llm(config: &Config, book: &Arc<PriceBook>, store: &Store) -> anyhow
     Ok(Llm::new(&configs, Arc::clone(book), log, &Llm::http_client(&configs)?)?)
 }
 
+/// When a settlement that could not be written is tried again.
+const SETTLE_AGAIN_AFTER: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2)];
+
 /// The store as the ledger that attempts are written to.
 struct Ledger(Store);
 
@@ -210,6 +220,13 @@ impl AttemptLog for Ledger {
     }
 
     async fn settle(&self, id: AttemptId, settlement: Settlement) -> Result<(), LogDown> {
+        // A known cost is worth waiting for: a store that is busy or full may be so for a moment.
+        for wait in SETTLE_AGAIN_AFTER {
+            match self.0.settle(id, settlement.clone()).await {
+                Err(store::Error::Write(_)) => tokio::time::sleep(wait).await,
+                result => return result.map_err(|error| LogDown(error.to_string())),
+            }
+        }
         self.0.settle(id, settlement).await.map_err(|error| LogDown(error.to_string()))
     }
 }

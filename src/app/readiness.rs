@@ -1,12 +1,16 @@
 //! What `/readyz` says.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::App;
 use crate::classifier;
 use crate::llm::{BreakerState, ProviderHealth};
+
+/// How long a probe waits for the local model before it takes it for busy.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Whether local answers can be given, and the state of all else.
 #[derive(Debug, Serialize)]
@@ -68,11 +72,11 @@ impl Part {
 impl App {
     pub async fn readiness(&self) -> Readiness {
         let classifier = self.cascade.classifier();
-        let read = classifier.read(Arc::from("I like it."), Some("en".into())).await;
-        // A full queue is load, not failure: its texts are being answered.
-        let read = match read {
-            Ok(_) | Err(classifier::Error::Busy(_)) => Ok(()),
-            Err(error) => Err(error),
+        let read = classifier.read(Arc::from("I like it."), Some("en".into()));
+        // A long queue is load, not failure: its texts are being answered.
+        let read = match tokio::time::timeout(PATIENCE, read).await {
+            Err(_) | Ok(Ok(_) | Err(classifier::Error::Busy(_))) => Ok(()),
+            Ok(Err(error)) => Err(error),
         };
         let model = Part::of(classifier.name(), read);
         let store = Part::of("sqlite", self.store.ping().await);

@@ -33,6 +33,10 @@ pub fn start_logs(config: &Config) -> anyhow::Result<()> {
         // ONNX Runtime and the migrations tell every step of a start.
         .add_directive("ort=warn".parse().expect("a directive"))
         .add_directive("refinery_core=warn".parse().expect("a directive"));
+    // The message of a panic in a text library can quote the text: only its place is logged.
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(at = panic.location().map(ToString::to_string), "a panic");
+    }));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.format {
         LogFormat::Text => builder.with_ansi(false).try_init(),

@@ -80,7 +80,8 @@ impl Cascade {
                     Ok(Reply::Bought { answer, bill })
                 }
                 Err(failure) => {
-                    if failure.kind != FailureKind::OverBudget {
+                    // Its ceiling and its deadline are this request's own.
+                    if !matches!(failure.kind, FailureKind::OverBudget | FailureKind::Deadline) {
                         flight.land(Err(failure.kind));
                     }
                     Err(failure)

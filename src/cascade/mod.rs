@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use crate::cache::{self, Cache};
@@ -167,7 +167,9 @@ impl Cascade {
         if let Some(analysis) = self.remembered(&request) {
             return Ok(analysis);
         }
-        let reading = self.classifier.read(request.text.clone(), request.language.clone()).await?;
+        let reading = self.classifier.read(request.text.clone(), request.language.clone());
+        let reading =
+            timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(self.classifier.busy()))?;
         match self.decide(request.route, &reading.signals) {
             Decision::Ask { reasons } => self.escalate(request, reading, reasons, deadline).await,
             Decision::Local { .. } if request.route == Route::Llm => {

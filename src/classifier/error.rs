@@ -14,8 +14,10 @@ pub enum Error {
     /// A model folder that cannot be served.
     #[error("the model in {} cannot be served: {reason}", folder.display())]
     Model { folder: PathBuf, reason: String },
-    /// All sessions are busy and the queue is full.
-    #[error("all {0} places in the queue of the local model are taken (classifier.queue)")]
+    /// All sessions are busy, and the queue is full or too long for the time that is left.
+    #[error(
+        "the local model is busy: more texts wait than it can read in time (classifier.queue: {0})"
+    )]
     Busy(usize),
     /// ONNX Runtime or the tokenizer failed on this text.
     #[error("the local model failed: {0}")]

@@ -197,17 +197,20 @@ fn from_hub(folder: &Path, text: &str, config: &Config) -> Result<ModelFolder, S
 
 /// What each of a model's labels means: as `classifier.labels` says, else by a name that is ours.
 fn meanings(labels: &[String], config: &Config) -> Result<Vec<Label>, String> {
+    // Whatever the case: a name set from the environment arrives in lower case.
+    let meaning = |label: &String| {
+        let mapped = config.labels.iter().find(|(name, _)| name.eq_ignore_ascii_case(label));
+        mapped.map(|(_, meaning)| *meaning).or_else(|| Label::named(label))
+    };
     labels
         .iter()
-        .map(|label| config.labels.get(label).copied().or_else(|| Label::named(label)))
+        .map(meaning)
         .collect::<Option<Vec<Label>>>()
         .filter(|meanings| !meanings.is_empty())
         .ok_or_else(|| {
             let unknown: Vec<String> = labels
                 .iter()
-                .filter(|label| {
-                    !config.labels.contains_key(*label) && Label::named(label).is_none()
-                })
+                .filter(|label| meaning(label).is_none())
                 .map(|label| format!("{label:?} = \"…\""))
                 .collect();
             format!(

@@ -110,8 +110,7 @@ impl Model {
     }
 }
 
-/// Opens a graph for one thread. Measured settings (`benches/`): the fused SkipLayerNormalization
-/// kernel is slower than its parts, the arena keeps the largest shape's memory for good, and
+/// Opens a graph for one thread: the fused SkipLayerNormalization kernel is slower than its parts, the arena keeps the largest shape's memory for good, and
 /// spinning threads take the cores from other sessions.
 fn open(environment: &Environment, graph: &Path) -> Result<Session, String> {
     let build = || -> ort::Result<Session> {

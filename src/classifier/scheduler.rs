@@ -70,6 +70,11 @@ impl Classifier {
         self.about.thresholds
     }
 
+    /// What a caller is told whose text was not read in time.
+    pub fn busy(&self) -> Error {
+        Error::Busy(self.about.queue)
+    }
+
     /// Reads one text. Dropping the future before a session has taken the text leaves it unread.
     ///
     /// # Errors
@@ -104,7 +109,7 @@ impl Classifier {
             let _ = reply.send(result.unwrap_or_else(|_| Err(Error::Inference("a panic".into()))));
         });
         self.jobs.try_send(job).map_err(|refused| match refused {
-            flume::TrySendError::Full(_) => Error::Busy(self.about.queue),
+            flume::TrySendError::Full(_) => self.busy(),
             flume::TrySendError::Disconnected(_) => Error::Stopped,
         })?;
         answer.await.map_err(|_| Error::Stopped)?

@@ -9,7 +9,7 @@ use crate::app::{self, Config};
 
 #[derive(Subcommand)]
 pub enum ConfigCommand {
-    /// Check that the configuration, the model folder and the price book can be used
+    /// Check the configuration's values, the model folder and the price book
     Check,
     /// Print the configuration in force: defaults, file and environment put together
     Show,
@@ -20,7 +20,9 @@ impl ConfigCommand {
         match self {
             ConfigCommand::Check => {
                 let model = app::check_files(&config)?;
-                output::line(&format!("The configuration can be used; it serves {model}."))
+                output::line(&format!(
+                    "The values, the model folder and the price book can be used; {model} is served."
+                ))
             }
             ConfigCommand::Show => output::line(toml::to_string_pretty(&config)?.trim_end()),
         }

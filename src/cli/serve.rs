@@ -56,7 +56,10 @@ impl Serve {
         }
         tracing::info!("stopping: no new requests, those at hand are finished");
         let _ = stop.send(());
-        let finished = tokio::time::timeout(drain, serving).await;
+        let finished = tokio::select! {
+            finished = tokio::time::timeout(drain, serving) => finished,
+            _ = interrupt.recv() => anyhow::bail!("stopped at once: requests were still running"),
+        };
         flushing.abort();
         app.close().await;
         finished.context("requests were still running")??;

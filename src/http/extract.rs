@@ -69,6 +69,13 @@ fn require_json(request: &Request) -> Result<(), Problem> {
 
 /// Parses JSON: 400 where it is none, 422 naming the field where a value is not what it should be.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // serde would take a list's items for a struct's fields, one after the other.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(match serde_json::from_slice::<Value>(bytes) {
+            Ok(_) => Problem::field("body", "has to be a JSON object"),
+            Err(error) => malformed(&error),
+        });
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();

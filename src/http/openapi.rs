@@ -27,7 +27,7 @@ pub fn document() -> Value {
             "/v1/sentiment": { "post": {
                 "summary": "What one text feels",
                 "requestBody": { "required": true, "content": body(&request) },
-                "responses": responses(&response, &[400, 402, 413, 415, 422, 429, 502, 503, 504]),
+                "responses": responses(&response, &[400, 402, 403, 408, 413, 415, 422, 429, 500, 502, 503, 504]),
             }},
             "/v1/costs": { "get": {
                 "summary": "What was spent, and what was answered for nothing",
@@ -37,7 +37,7 @@ pub fn document() -> Value {
                     parameter("group_by", "Any of day, month, team, key, model, endpoint, route, \
                                            tag:NAME, separated by commas."),
                 ],
-                "responses": responses(&true, &[422, 503]),
+                "responses": responses(&true, &[403, 422, 500, 503]),
             }},
             "/healthz": { "get": text("The process runs") },
             "/readyz": { "get": {

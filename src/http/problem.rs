@@ -1,7 +1,7 @@
 //! Errors as `application/problem+json` (RFC 9457). The one place where a kind of error gets its
 //! HTTP status.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -16,7 +16,6 @@ pub struct Problem {
     errors: Vec<FieldError>,
     cost_usd: Option<Option<Usd>>,
     retry_after_seconds: Option<u32>,
-    allow: Option<HeaderValue>,
 }
 
 /// A field that is wrong, and what would be right.
@@ -57,10 +56,6 @@ impl Problem {
         Problem::fields(vec![FieldError { field: field.into(), message: message.into() }])
     }
 
-    pub fn with_allow(self, allow: Option<HeaderValue>) -> Problem {
-        Problem { allow, ..self }
-    }
-
     /// The final response, under the request's id.
     pub fn render(&self, request_id: &str) -> Response {
         let body = Body {
@@ -77,9 +72,6 @@ impl Problem {
         let mut response = (self.status, [kind], json).into_response();
         if let Some(seconds) = self.retry_after_seconds {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-        }
-        if let Some(allow) = &self.allow {
-            response.headers_mut().insert(header::ALLOW, allow.clone());
         }
         response
     }

@@ -54,7 +54,7 @@ impl Llm {
         asked: &Asked<'_>,
     ) -> Result<Answered, Failure> {
         let mut tally = Tally::default();
-        let answer = self.ask_lane(lane, asked, &mut tally).await;
+        let answer = self.ask_lane(lane, true, asked, &mut tally).await;
         let answer = answer.map_err(|stop| match stop {
             Stop::Provider(kind) | Stop::Request(kind) => kind,
         });
@@ -67,8 +67,9 @@ impl Llm {
         tally: &mut Tally,
     ) -> Result<Answer, FailureKind> {
         let mut reason = FailureKind::NoProvider;
-        for lane in &self.lanes {
-            match self.ask_lane(lane, asked, tally).await {
+        for (at, lane) in self.lanes.iter().enumerate() {
+            let is_last = at + 1 == self.lanes.len();
+            match self.ask_lane(lane, is_last, asked, tally).await {
                 Ok(answer) => return Ok(answer),
                 Err(Stop::Request(kind)) => return Err(kind),
                 Err(Stop::Provider(kind)) => reason = more_telling(reason, kind),
@@ -80,6 +81,7 @@ impl Llm {
     async fn ask_lane(
         &self,
         lane: &Lane,
+        is_last: bool,
         asked: &Asked<'_>,
         tally: &mut Tally,
     ) -> Result<Answer, Stop> {
@@ -109,10 +111,15 @@ impl Llm {
             if now >= asked.limits.deadline {
                 return Err(Stop::Request(FailureKind::Deadline));
             }
+            // A provider that hangs has taken its share of the time: the rest is for the next one.
+            if failed == Failed::Lost && !is_last {
+                return Err(Stop::Provider(FailureKind::Lost));
+            }
+            let in_time = |wait| {
+                now.checked_add(wait).is_some_and(|retry_at| retry_at < asked.limits.deadline)
+            };
             match failed.wait(retries) {
-                Some(wait)
-                    if retries < self.config.max_retries && now + wait < asked.limits.deadline =>
-                {
+                Some(wait) if retries < self.config.max_retries && in_time(wait) => {
                     retries += 1;
                     sleep(wait).await;
                 }

@@ -73,8 +73,8 @@ impl Lane {
         self.state().breaker.admit(Instant::now())
     }
 
-    /// An attempt's end. A provider that turns one request down is there for the next; one that
-    /// turns down the key, the account or the model fails all.
+    /// An attempt's end. A provider that turns one request or a model down is there for the next
+    /// request, or the model's successor; one that turns down the key or the account fails all.
     pub fn report(&self, failed: Option<&Failed>) {
         let now = Instant::now();
         let mut state = self.state();
@@ -84,7 +84,7 @@ impl Lane {
             None => None,
         };
         match fault {
-            None | Some(Fault::Rejected) => state.breaker.succeeded(),
+            None | Some(Fault::Rejected | Fault::ModelNotFound) => state.breaker.succeeded(),
             Some(_) => state.breaker.failed(now),
         }
         if fault != Some(Fault::Passing) {

@@ -160,11 +160,23 @@ async fn a_wait_past_the_deadline_is_not_begun_and_the_next_provider_asked_at_on
 
 #[tokio::test(start_paused = true)]
 async fn after_its_retries_a_provider_is_left_for_the_next_and_the_bill_holds_all() {
-    let lost = vec![Act::Reply(Reply::Lost), error(500), error(500)];
-    let script = vec![("p", "m", lost), ("q", "n", vec![answer()])];
+    let failing = vec![error(500), error(500), error(500)];
+    let script = vec![("p", "m", failing), ("q", "n", vec![answer()])];
     let stage = Stage::with(Config::default(), Ledger::default(), script);
     let bill = stage.ask().await.unwrap().bill;
-    assert_eq!((bill.attempts, bill.cost, bill.usage), (4, None, usage()));
+    assert_eq!((bill.attempts, bill.usage), (4, usage()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_reply_leaves_its_time_to_the_next_provider_and_the_last_one_tries_again() {
+    let lost = || vec![Act::Reply(Reply::Lost), answer()];
+    let script = vec![("p", "m", lost()), ("q", "n", lost())];
+    let stage = Stage::with(Config::default(), Ledger::default(), script);
+    let bill = stage.ask().await.unwrap().bill;
+    assert_eq!((bill.attempts, bill.cost, bill.usage), (3, None, usage()));
+    let asked: Vec<String> =
+        stage.diary.take().into_iter().filter(|line| line.contains("asks")).collect();
+    assert_eq!(asked, ["p asks m", "q asks n", "q asks n"]);
 }
 
 #[tokio::test(start_paused = true)]

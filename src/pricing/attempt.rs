@@ -28,7 +28,7 @@ pub struct Reservation {
     /// When nobody waits for the reply any more: an attempt still open after this is unresolved.
     pub expires_at: SystemTime,
     pub caller: Caller,
-    /// What was asked for, by the name of its endpoint: `sentiment`, `aspects`, `emotions`.
+    /// What was asked for, by the name of its endpoint, such as `sentiment`.
     pub endpoint: &'static str,
     pub text_bytes: u64,
     pub provider: &'static str,

@@ -5,6 +5,7 @@ use std::iter::Sum;
 use std::ops::Add;
 use std::str::FromStr;
 
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An amount of US dollars in whole picodollars, so that sums are exact; up to about 9.2 million $.
@@ -95,10 +96,36 @@ impl Serialize for Usd {
     }
 }
 
+/// From a decimal string; a number is taken as it is written, which an environment variable needs.
 impl<'de> Deserialize<'de> for Usd {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Usd, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        struct Amount;
+
+        impl Visitor<'_> for Amount {
+            type Value = Usd;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("US dollars as a decimal string such as \"0.02\"")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Usd, E> {
+                text.parse().map_err(E::custom)
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Usd, E> {
+                self.visit_str(&number.to_string())
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Usd, E> {
+                self.visit_str(&number.to_string())
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Usd, E> {
+                self.visit_str(&number.to_string())
+            }
+        }
+
+        deserializer.deserialize_any(Amount)
     }
 }
 

@@ -91,16 +91,24 @@ impl Scores {
     /// made up.
     pub fn at_most(self, ceiling: f32) -> Scores {
         let top = self.confidence();
-        let known = self.as_array().iter().filter(|score| **score > 0.0).count() as f32;
-        let uniform = 1.0 / known;
-        if top <= ceiling || uniform >= ceiling {
+        if top <= ceiling {
             return self;
         }
-        let keep = (ceiling - uniform) / (top - uniform);
-        Scores::from_weights(
-            self.as_array()
-                .map(|score| if score > 0.0 { keep * score + (1.0 - keep) * uniform } else { 0.0 }),
-        )
+        let known = self.as_array().map(|score| score > 0.0);
+        let count = known.iter().filter(|known| **known).count();
+        if count < 2 {
+            return Scores::from_weights([1.0; 4]);
+        }
+        let uniform = 1.0 / count as f32;
+        // Of two labels none can be below a half: both then stand there.
+        let keep = ((ceiling - uniform) / (top - uniform)).clamp(0.0, 1.0);
+        let mut weights = self.as_array().map(|score| keep * score + (1.0 - keep) * uniform);
+        for (weight, known) in weights.iter_mut().zip(known) {
+            if !known {
+                *weight = 0.0;
+            }
+        }
+        Scores::from_weights(weights)
     }
 }
 
@@ -111,7 +119,7 @@ pub struct SarcasmScore(pub f32);
 impl SarcasmScore {
     /// More likely than not.
     pub fn detected(self) -> bool {
-        self.0 >= 0.5
+        self.0 > 0.5
     }
 }
 
@@ -147,6 +155,10 @@ mod tests {
         assert!((capped.as_array().iter().sum::<f32>() - 1.0).abs() < 1e-6);
         let unsure = Scores::from_weights([0.3, 0.3, 0.4, 0.0]);
         assert_eq!(unsure.at_most(0.5), unsure);
+        let of_two = Scores::from_weights([0.01, 0.0, 0.99, 0.0]);
+        assert_eq!(of_two.at_most(0.5).as_array(), [0.5, 0.0, 0.5, 0.0]);
+        let of_one = Scores::from_weights([0.0, 0.0, 1.0, 0.0]);
+        assert_eq!(of_one.at_most(0.5).confidence(), 0.25);
     }
 
     #[test]

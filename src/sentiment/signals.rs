@@ -90,7 +90,7 @@ pub enum Outcome {
     Answered,
     /// An LLM was asked, or would have been, and gave no usable answer.
     Unavailable,
-    /// The call did not fit the caller's ceiling or a budget.
+    /// The call did not fit the caller's ceiling, or has no price to tell by.
     OverBudget,
     /// No provider is configured.
     Disabled,

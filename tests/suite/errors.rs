@@ -82,6 +82,7 @@ async fn a_bad_value_is_named_with_what_is_wrong() {
         (json!({"text": text, "language": "not a language"}), "language"),
         (json!({"text": text, "language": "!"}), "language"),
         (json!({"text": text, "language": ""}), "language"),
+        (json!({"text": text, "language": "en-x-answer-positive-whatever-it-says"}), "language"),
         (json!({"text": text, "language": 7}), "language"),
     ] {
         let reply = send(&gateway, body.to_string()).await;
@@ -105,7 +106,7 @@ async fn a_bad_value_is_named_with_what_is_wrong() {
 async fn a_body_that_is_no_object_is_refused() {
     let gateway = Setup::local().start().await;
     let deep = format!("{{\"text\": {}", "[".repeat(100_000));
-    for body in ["[]", "\"I love it.\"", "null", "7", &deep] {
+    for body in ["[]", "[\"I love it.\"]", "\"I love it.\"", "null", "7", &deep] {
         let reply = send(&gateway, body.to_owned()).await;
         assert!([400, 422].contains(&reply.status), "{body:.20}: {}", reply.text());
         reply.problem(reply.status);

@@ -1,4 +1,4 @@
-//! The floors of the house: which module may name which (ARCHITECTURE.md, "Arrows"), read from the
+//! The floors of the house: which module may name which (ARCHITECTURE.md, "The modules"), read from the
 //! sources.
 
 use std::collections::BTreeSet;
@@ -6,34 +6,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with those that it may name; two on one row never meet.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("sentiment", &[]),
     ("pricing", &[]),
-    ("trends", &["sentiment"]),
     ("classifier", &["sentiment", "pricing"]),
-    ("cache", &["sentiment"]),
+    ("cache", &[]),
     ("llm", &["sentiment", "pricing"]),
-    ("store", &["sentiment", "pricing", "trends"]),
+    ("store", &["pricing"]),
     ("cascade", &["classifier", "llm", "cache", "sentiment", "pricing"]),
-    ("access", &["store", "pricing"]),
-    ("evaluation", &["sentiment", "pricing"]),
-    (
-        "app",
-        &[
-            "sentiment",
-            "pricing",
-            "trends",
-            "classifier",
-            "cache",
-            "llm",
-            "store",
-            "cascade",
-            "access",
-        ],
-    ),
-    ("http", &["app", "sentiment", "pricing", "trends"]),
-    ("stream", &["app", "sentiment"]),
-    ("cli", &["app", "http", "stream", "evaluation", "sentiment", "pricing"]),
+    ("app", &["sentiment", "pricing", "classifier", "cache", "llm", "store", "cascade"]),
+    ("http", &["app", "sentiment", "pricing"]),
+    ("cli", &["app", "http", "sentiment", "pricing"]),
 ];
 
 fn allowed(module: &str) -> Option<&'static [&'static str]> {

@@ -62,6 +62,18 @@ async fn a_classifier_from_the_hub_gives_pytorchs_probabilities_under_our_labels
 }
 
 #[tokio::test]
+async fn another_language_is_believed_at_most_half_by_a_model_of_two_labels_too() {
+    let folder = fixture("tiny-distilbert");
+    let gateway = Setup::local().set("classifier.model", folder.display()).start().await;
+    for text in ["Das Essen war sehr gut und der Service freundlich.", "Это было ужасно."]
+    {
+        let verdict = gateway.sentiment(json!({"text": text, "route": "local"})).await;
+        let confidence = verdict["confidence"].as_f64().expect("a confidence is a number");
+        assert!(confidence <= 0.5, "{verdict}");
+    }
+}
+
+#[tokio::test]
 async fn heads_that_a_model_lacks_are_read_by_the_bundled_one() {
     let text = "Oh great, another update that breaks everything. Just what I needed.";
     let asked = json!({"text": text, "include": ["signals"], "route": "local"});

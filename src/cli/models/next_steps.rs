@@ -38,7 +38,7 @@ pub fn next_steps(pulled: &Pulled, catalogue: &Catalogue) -> anyhow::Result<Stri
         )?;
     }
 
-    writeln!(text, "\nTo serve it, in config/undertone.toml:\n")?;
+    writeln!(text, "\nTo serve it, in a configuration file of your own (--config FILE):\n")?;
     writeln!(text, "    [classifier]\n    model = \"{shown}\"")?;
     let foreign: Vec<_> =
         labels(folder).into_iter().filter(|label| Label::named(label).is_none()).collect();
@@ -53,8 +53,8 @@ pub fn next_steps(pulled: &Pulled, catalogue: &Catalogue) -> anyhow::Result<Stri
     if Precision::of_graph(&folder.join(GRAPH))? == Precision::Fp32 {
         writeln!(
             text,
-            "\nIts graph is fp32, as hubs hold it. INT8 is smaller, and was two to three times as \
-             fast on the CPUs\nthat Undertone was measured on:\n"
+            "\nIts graph is fp32, as hubs hold it. INT8 is smaller and usually faster; `undertone \
+             models list`\nshows both:\n"
         )?;
         writeln!(text, "    undertone models quantize {shown}")?;
     }

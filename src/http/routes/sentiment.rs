@@ -24,12 +24,12 @@ pub async fn analyse(
     let thresholds = request.includes(Include::Signals).then(|| app.thresholds());
     let wants_sentences = request.includes(Include::Sentences);
     let request = request.into_request(Task::Sentiment, &id)?;
-    let by_sentence = wants_sentences.then(|| (request.text.clone(), request.language.clone()));
-    let analysis = app.analyse(request).await?;
-    let sentences = match by_sentence {
-        Some((text, language)) => Some(app.read_sentences(text, language).await?),
-        None => None,
+    // Before anything is paid for: what fails here must not lose a bought verdict.
+    let sentences = match wants_sentences {
+        true => Some(app.read_sentences(request.text.clone(), request.language.clone()).await?),
+        false => None,
     };
+    let analysis = app.analyse(request).await?;
     let verdict_id = Uuid::now_v7().to_string();
     let verdict = SentimentResponse::new(verdict_id, analysis, started.elapsed(), thresholds);
     let sentences = sentences.map(|all| all.into_iter().map(Into::into).collect());

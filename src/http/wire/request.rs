@@ -14,6 +14,8 @@ use crate::sentiment::{Route, Task};
 
 /// The most characters (Unicode code points) that a text may have.
 const TEXT_LIMIT: usize = 20_000;
+/// The most characters of a language tag: RFC 5646, section 4.4.1, asks for room for these.
+const LANGUAGE_LIMIT: usize = 35;
 /// The most tags of a request, and the most characters of a tag's name or value.
 const TAGS_LIMIT: usize = 10;
 const TAG_LENGTH_LIMIT: usize = 64;
@@ -99,10 +101,15 @@ impl AnalysisRequest {
         if self.text.chars().all(|c| c.is_whitespace() || c.is_control()) {
             fault("text", "is blank".into());
         }
+        // Private subtags may be of any length, and the tag is told to the LLM.
         if let Some(tag) = &self.language
-            && oxilangtag::LanguageTag::parse(tag.as_str()).is_err()
+            && (tag.len() > LANGUAGE_LIMIT || oxilangtag::LanguageTag::parse(tag.as_str()).is_err())
         {
-            fault("language", "is not a language tag (BCP 47) such as \"en\" or \"pt-BR\"".into());
+            let message = format!(
+                "is not a language tag (BCP 47, at most {LANGUAGE_LIMIT} characters) such as \
+                 \"en\" or \"pt-BR\""
+            );
+            fault("language", message);
         }
         if self.max_cost_usd.is_some_and(|amount| amount < Usd::ZERO) {
             fault("max_cost_usd", "is below 0".into());

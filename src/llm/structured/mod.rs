@@ -80,6 +80,10 @@ impl From<SentimentAnswer> for Verdict {
 
 /// The verdict in a model's answer; `None` for anything but what the schema allows.
 pub(super) fn read(task: Task, answer: &str) -> Option<Verdict> {
+    // serde would take a list's items for a struct's fields, one after the other.
+    if !answer.trim_start().starts_with('{') {
+        return None;
+    }
     match task {
         Task::Sentiment => serde_json::from_str::<SentimentAnswer>(answer).ok().map(Verdict::from),
     }
