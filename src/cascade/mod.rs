@@ -18,7 +18,7 @@ use crate::pricing::{Caller, Usd};
 use crate::sentiment::{Outcome, Reason, Route, Signals, Task, Thresholds, Verdict};
 
 use flight::Reply;
-pub use policy::{Allowance, Decision, decide};
+use policy::{Allowance, Decision, decide};
 
 /// The section `[cascade]`: thresholds that override the model's own, one for each signal.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]

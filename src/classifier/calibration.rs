@@ -19,6 +19,7 @@ pub struct Calibration {
     pub fitted_on: Value,
     pub date: String,
     pub temperatures: Temperatures,
+    /// From which score on an emotion counts as detected; nothing reads emotions yet.
     #[serde(default)]
     pub emotion_thresholds: BTreeMap<String, f32>,
     pub thresholds: Thresholds,

@@ -16,7 +16,7 @@ pub struct Language {
 const SAMPLE_BYTES: usize = 500;
 
 impl Language {
-    /// The language as given by the caller, else as [detected](detect), seen by a model that reads
+    /// The language as given by the caller, else as detected, seen by a model that reads
     /// `supported` (primary subtags such as `en`).
     pub fn of(
         text: &str,

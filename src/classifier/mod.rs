@@ -14,12 +14,13 @@ mod runtime;
 mod scheduler;
 mod windows;
 
-pub use calibration::Calibration;
+use calibration::Calibration;
 pub use config::Config;
 pub use error::Error;
-pub use language::{Language, detect};
-pub use manifest::{ModelFolder, resolve};
+pub use language::Language;
+pub use manifest::ModelFolder;
 pub use model::{Encoder, Model};
-pub use reader::{Library, Reader, Reading, Sentence};
+use reader::Library;
+pub use reader::{Reader, Reading, Sentence};
 pub use runtime::start_runtime;
 pub use scheduler::Classifier;

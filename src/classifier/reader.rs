@@ -105,9 +105,7 @@ impl Reader {
         let (verdict, signals) = sums.conclude(&language);
         Ok(Reading { verdict, signals, language, took: started.elapsed() })
     }
-}
 
-impl Reader {
     /// Reads each sentence alone, in the language that the whole text is in.
     pub fn read_sentences(
         &mut self,

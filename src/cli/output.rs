@@ -18,6 +18,16 @@ pub enum Format {
     Json,
 }
 
+/// How a table that is no spreadsheet is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum TableOrJson {
+    /// For people.
+    #[default]
+    Table,
+    /// One object, for scripts.
+    Json,
+}
+
 /// Prints a value as indented JSON.
 pub fn json(value: &impl Serialize) -> anyhow::Result<ExitCode> {
     line(&serde_json::to_string_pretty(value)?)

@@ -43,10 +43,8 @@ pub use config::{
 };
 pub use health::{Check, ProviderHealth};
 pub use ledger::{AttemptLog, LogDown};
-pub use models::Model;
-pub use provider::{Completion, Content, ErrorReply, Fault, Provider, Reply};
-pub use retry::RetryAdvice;
-pub use structured::{Dialect, Unsupported, schemas};
+pub use provider::Fault;
+pub use structured::schemas;
 
 use self::lane::Lane;
 use crate::pricing::{PriceBook, Usd};

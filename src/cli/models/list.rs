@@ -8,11 +8,11 @@ use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
-use super::Format;
 use super::catalogue::{Catalogue, Entry};
 use super::manifest::Manifest;
 use super::precision::Precision;
 use super::wanted::GRAPH;
+use crate::cli::output::{self, TableOrJson};
 
 /// Show the models that are here, and those that can be pulled
 ///
@@ -25,7 +25,7 @@ pub struct ListArgs {
     pub models_dir: PathBuf,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub format: TableOrJson,
 }
 
 /// A row of the table.
@@ -71,10 +71,9 @@ pub(super) fn run(
 ) -> anyhow::Result<ExitCode> {
     let rows = list(&args.models_dir, &Catalogue::built_in()?, measure)?;
     match args.format {
-        Format::Table => print!("{}", table(&rows)),
-        Format::Json => println!("{}", serde_json::json!({ "models": rows })),
+        TableOrJson::Table => output::line(table(&rows).trim_end()),
+        TableOrJson::Json => output::json(&serde_json::json!({ "models": rows })),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// The folders by name, then the rest of the catalogue. A folder that cannot be read or measured is

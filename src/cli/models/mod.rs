@@ -24,7 +24,7 @@ mod wanted;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
 use crate::app::{self, Config};
 
@@ -51,16 +51,6 @@ enum Command {
     Pull(PullArgs),
     Quantize(QuantizeArgs),
     Verify(VerifyArgs),
-}
-
-/// How a table is printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Columns for people
-    #[default]
-    Table,
-    /// One JSON object for scripts
-    Json,
 }
 
 /// Runs one of the subcommands.

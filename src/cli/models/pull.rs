@@ -15,6 +15,7 @@ use super::lock::{LOCK_FILE, Lock, LockedFile, LockedModel};
 use super::next_steps::next_steps;
 use super::screen::Screen;
 use super::wanted::Chosen;
+use crate::cli::output;
 
 /// Get a model from the hub
 ///
@@ -52,7 +53,7 @@ pub(super) async fn run(args: &PullArgs) -> anyhow::Result<ExitCode> {
     let catalogue = Catalogue::built_in()?;
     let hub = Hub::from_environment(&catalogue.endpoint)?;
     let pulled = pull(&hub, &catalogue, args).await?;
-    println!("{}", next_steps(&pulled, &catalogue)?);
+    output::line(&next_steps(&pulled, &catalogue)?)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,12 +8,12 @@ use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
-use super::Format;
 use super::catalogue::folder_name;
 use super::hash::Digests;
 use super::list::folders;
 use super::lock::{LOCK_FILE, Lock};
 use super::manifest::Manifest;
+use crate::cli::output::{self, TableOrJson};
 
 /// Check the files of models against their hashes
 ///
@@ -29,7 +29,7 @@ pub struct VerifyArgs {
     pub models_dir: PathBuf,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub format: TableOrJson,
 }
 
 /// What was found out about one file, or about a folder as a whole.
@@ -57,9 +57,11 @@ pub enum Finding {
 pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let checks = verify(args)?;
     match args.format {
-        Format::Table => checks.iter().for_each(|check| println!("{}", line(check))),
-        Format::Json => println!("{}", serde_json::json!({ "checks": checks })),
-    }
+        TableOrJson::Table => {
+            output::line(&checks.iter().map(line).collect::<Vec<_>>().join("\n"))?
+        }
+        TableOrJson::Json => output::json(&serde_json::json!({ "checks": checks }))?,
+    };
     let failed = checks.iter().any(|check| match check.finding {
         Finding::Ok => false,
         Finding::Differs | Finding::Missing => true,

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-pub use dialect::{Dialect, Unsupported};
+pub use dialect::Dialect;
 
 use crate::sentiment::{Label, SarcasmScore, Scores, Task, Verdict};
 
