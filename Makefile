@@ -47,8 +47,8 @@ check-licences: ## Licences, bans and sources of all dependencies, and advisorie
 			&& $(CARGO) deny --locked check advisories \
 			|| echo "advisories: NOT CHECKED, their database cannot be had from here"; }
 
-bench: vendor ## The benchmarks, one table
-	$(CARGO) bench --locked --bench local
+bench: vendor ## The benchmarks
+	$(CARGO) bench --locked --bench local --bench language
 
 train: $(TRAINING) ## Train the bundled model: make train DATA=DIR
 	@test -n "$(DATA)" || { echo "say where the labelled texts are: make train DATA=DIR" >&2; exit 2; }
