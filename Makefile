@@ -15,7 +15,7 @@ help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 run: vendor ## Build and start the gateway on 127.0.0.1:8787
-	@$(CARGO) build --release --locked --quiet || { echo "the build failed: see above" >&2; exit 1; }
+	@$(CARGO) build --release --locked
 	@exec "$(BINARY)" serve
 
 build: vendor ## Build the program

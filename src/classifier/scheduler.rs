@@ -115,3 +115,46 @@ impl Classifier {
         answer.await.map_err(|_| Error::Stopped)?
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// One session of the bundled model, as configured by default.
+    fn classifier() -> Classifier {
+        let mut shipped: toml::Table =
+            include_str!("../../config/undertone.toml").parse().expect("it is TOML");
+        let section = shipped.remove("classifier").expect("it is there");
+        let config = Config { threads: 1, ..section.try_into().expect("it is complete") };
+        Classifier::start(&config).expect("`make vendor` has fetched ONNX Runtime")
+    }
+
+    #[tokio::test]
+    async fn a_text_that_nobody_waits_for_any_more_is_not_read() {
+        let classifier = classifier();
+        let (release, held) = mpsc::channel::<()>();
+        let holder = classifier.run(move |_| Ok(held.recv().is_ok()));
+        let (ran, was_run) = mpsc::channel();
+        let abandoned = classifier.run(move |_| Ok(ran.send(()).is_ok()));
+        let mut holder = Box::pin(holder);
+        let mut abandoned = Box::pin(abandoned);
+        assert!(futures::poll!(&mut holder).is_pending());
+        assert!(futures::poll!(&mut abandoned).is_pending());
+        drop(abandoned);
+        release.send(()).expect("the session holds the other end");
+        assert!(holder.await.is_ok());
+        // Behind the abandoned one in the queue: once this is done, that one's turn is over.
+        assert!(classifier.run(|_| Ok(())).await.is_ok());
+        assert!(was_run.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_panic_on_one_text_leaves_the_session_to_the_next() {
+        let classifier = classifier();
+        let failed: Result<(), Error> = classifier.run(|_| panic!("on purpose")).await;
+        assert!(matches!(failed, Err(Error::Inference(_))), "{failed:?}");
+        assert!(classifier.read(Arc::from("I like it."), None).await.is_ok());
+    }
+}

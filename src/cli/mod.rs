@@ -77,7 +77,9 @@ impl Command {
             Command::Providers(command) => command.run(config()?).await,
             Command::Config(command) => command.run(config()?),
             Command::Openapi => output::json(&crate::http::openapi_document()),
-            Command::Schemas => output::json(&crate::app::schemas()),
+            Command::Schemas => {
+                output::json(&crate::app::schemas().into_iter().collect::<serde_json::Map<_, _>>())
+            }
         }
     }
 }
