@@ -38,13 +38,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="layout: training/README.md")
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
     parser.add_argument("--run", type=Path, help="working folder; default training/runs/NAME")
-    parser.add_argument("--epochs", type=int, default=recipe.Hyper.epochs)
+    parser.add_argument("--epochs", type=float, default=recipe.Hyper.epochs)
+    parser.add_argument("--start", type=Path, help="a model folder to train further")
     parser.add_argument("--resume", action="store_true", help="go on from RUN's last checkpoint")
     parser.add_argument("--skip-training", action="store_true", help="RUN/model is there already")
     given = parser.parse_args()
     run = given.run or Path("training/runs") / given.out.name
     if not given.skip_training:
-        train(given.data, run, recipe.Hyper(epochs=given.epochs), given.resume)
+        hyper = recipe.Hyper(epochs=given.epochs)
+        train(given.data, run, hyper, given.start, given.resume)
     finish(given.data, run, given.out)
 
 

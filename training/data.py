@@ -47,24 +47,30 @@ def normalised(text: str) -> str:
 
 
 def sets(data: Path) -> list[str]:
-    """The sets of a data directory, sorted, `domain/` and unknown folders left out."""
-    found = [
+    """The sets of a data directory and the written ones, sorted; `domain/` and unknown
+    folders are left out."""
+    found = _folders(data)
+    if not found:
+        raise SystemExit(
+            f"{data} holds no sets: expected {', '.join(recipe.TASKS)} folders with SET/train.jsonl"
+        )
+    return sorted(found | _folders(recipe.WRITTEN))
+
+
+def _folders(data: Path) -> set[str]:
+    return {
         f"{folder}/{path.name}"
         for folder in recipe.TASKS
         if (data / folder).is_dir()
         for path in (data / folder).iterdir()
         if path.is_dir()
-    ]
-    if not found:
-        raise SystemExit(
-            f"{data} holds no sets: expected {', '.join(recipe.TASKS)} folders with SET/train.jsonl"
-        )
-    return sorted(found)
+    }
 
 
 def read(data: Path, name: str, part: str) -> Iterator[Row]:
     """The rows of one part (`train` or `dev`) of a set; none where the file is missing."""
-    lines, table = data / name / f"{part}.jsonl", data / name / f"{part}.csv"
+    home = data if (data / name).is_dir() else recipe.WRITTEN
+    lines, table = home / name / f"{part}.jsonl", home / name / f"{part}.csv"
     if lines.exists():
         with lines.open(encoding="utf-8") as file:
             for number, line in enumerate(file, 1):

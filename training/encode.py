@@ -6,6 +6,7 @@ a resumed run skips the ones that it has seen and meets the rest unchanged.
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 from typing import Any
@@ -51,13 +52,18 @@ def plan(examples: list[Example], hyper: recipe.Hyper) -> list[list[int]]:
     for index, example in enumerate(examples):
         by_set.setdefault(example.set, []).append(index)
     dice = random.Random(hyper.seed)
-    walks = {name: dice.sample(indices, len(indices)) for name, indices in sorted(by_set.items())}
+    walks = {
+        name: dice.sample(often, len(often))
+        for name, indices in sorted(by_set.items())
+        for often in [_rare_more_often(indices, examples)]
+    }
 
     batches: list[list[int]] = []
-    for epoch in range(hyper.epochs):
+    for epoch in range(math.ceil(hyper.epochs)):
+        part = min(1.0, hyper.epochs - epoch)
         by_task: dict[str, list[int]] = {}
         for name, walk in walks.items():
-            count = round(len(walk) * recipe.SHARES.get(name, 1))
+            count = round(len(walk) * recipe.SHARES.get(name, 1) * part)
             chosen = [walk[(epoch * count + step) % len(walk)] for step in range(count)]
             by_task.setdefault(examples[walk[0]].task, []).extend(chosen)
         of_epoch = [
@@ -86,6 +92,21 @@ def collate(examples: list[Example]) -> dict[str, Any]:
     else:
         targets = torch.tensor([example.target for example in examples], dtype=torch.float32)
     return {"input_ids": ids, "attention_mask": mask, "task": task, "targets": targets}
+
+
+def _rare_more_often(indices: list[int], examples: list[Example]) -> list[int]:
+    """The same, texts with a rare emotion repeated."""
+    if examples[indices[0]].task != "emotions":
+        return indices
+    carried = [sum(column) for column in zip(*(examples[i].target for i in indices), strict=True)]
+    rare = {label for label, count in enumerate(carried) if count < recipe.RARE_EMOTION}
+    return [
+        index
+        for index in indices
+        for _ in range(
+            recipe.RARE_EMOTION_READS if any(examples[index].target[at] for at in rare) else 1
+        )
+    ]
 
 
 def _by_length(

@@ -77,8 +77,10 @@ def graph_of(model: FourHeads, smooth: Factors | None = None) -> onnx.ModelProto
     mask = graph.op("Cast", "mask", "attention_mask", to=TensorProto.FLOAT)
     hidden = _encoder(graph, model, mask, smooth or {})
     _text_heads(graph, model, hidden, mask)
-    tags = model.aspects[-1]
-    logits = graph.linear("aspects/out", hidden, tags.weight, tags.bias)
+    first, last = model.aspects[1], model.aspects[4]
+    inner = graph.linear("aspects/inner", hidden, first.weight, first.bias)
+    inner = graph.op("Gelu", "aspects/gelu", inner)
+    logits = graph.linear("aspects/out", inner, last.weight, last.bias)
     graph.op("Identity", "aspects", logits)
 
     shape = ["batch", "sequence"]

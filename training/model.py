@@ -34,17 +34,17 @@ PARTS = {
 
 
 class FourHeads(nn.Module):
-    """One encoder; sentiment, sarcasm and emotions read the mean over the text's
-    tokens, aspect tags read each token. All outputs are logits."""
+    """One encoder and four heads alike: sentiment, sarcasm and emotions read the mean over
+    the text's tokens, aspect tags read each token. All outputs are logits."""
 
     def __init__(self, encoder: DistilBertModel) -> None:
         super().__init__()
         self.encoder = encoder
         width = encoder.config.dim
-        self.sentiment = _text_head(width, len(recipe.SENTIMENTS))
-        self.sarcasm = _text_head(width, 1)
-        self.emotions = _text_head(width, len(recipe.EMOTIONS))
-        self.aspects = nn.Sequential(nn.Dropout(0.1), nn.Linear(width, len(recipe.TAGS)))
+        self.sentiment = _head(width, len(recipe.SENTIMENTS))
+        self.sarcasm = _head(width, 1)
+        self.emotions = _head(width, len(recipe.EMOTIONS))
+        self.aspects = _head(width, len(recipe.TAGS))
 
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, task: str | None = None
@@ -137,7 +137,7 @@ def load(folder: Path) -> tuple[FourHeads, Tokenizer]:
     return model.eval(), Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
-def _text_head(width: int, outputs: int) -> nn.Sequential:
+def _head(width: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Dropout(0.1),
         nn.Linear(width, width),

@@ -1,6 +1,6 @@
 """Owns the training run: losses, averaging of the weights, checkpoints, resuming.
 
-    python -m training.train --data DIR --run RUN [--resume] [--epochs 3]
+    python -m training.train --data DIR --run RUN [--start MODEL] [--resume] [--epochs 2]
 
 RUN/model receives the averaged weights, RUN/aside.jsonl the texts that were set aside.
 """
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from training import recipe
 from training.data import Row, split
 from training.encode import IGNORED, Example, collate, encode, plan
 from training.model import FourHeads, base, save
+from training.restore import restore
 
 EMA_EVERY = 4  # steps between two averagings: each reads and writes all weights
 EMOTION_SCALE = 10  # a mean over 28 mostly absent labels is small beside the other losses
@@ -32,10 +35,12 @@ EMOTION_SCALE = 10  # a mean over 28 mostly absent labels is small beside the ot
 class FourTasksTrainer(Trainer):
     """Hugging Face's Trainer, fed with the planned batches of one task each."""
 
-    def __init__(self, *args: Any, batches: list[list[int]], smoothing: float, **kwargs: Any):
+    def __init__(
+        self, *args: Any, batches: list[list[int]], hyper: recipe.Hyper, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.batches = batches
-        self.smoothing = smoothing
+        self.hyper = hyper
 
     def get_train_dataloader(self) -> DataLoader:
         return DataLoader(self.train_dataset, batch_sampler=self.batches, collate_fn=collate)
@@ -45,8 +50,30 @@ class FourTasksTrainer(Trainer):
     ) -> Any:
         targets, task = inputs["targets"], inputs["task"]
         outputs = model(inputs["input_ids"], inputs["attention_mask"], task)
-        loss = task_loss(task, outputs[task].float(), targets, self.smoothing)
+        loss = task_loss(task, outputs[task].float(), targets, self.hyper.label_smoothing)
         return (loss, outputs) if return_outputs else loss
+
+    def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        loss = super().training_step(model, inputs, *args, **kwargs)
+        turn = self.state.global_step % self.hyper.adversarial_every == 0
+        if turn and inputs["task"] in recipe.ADVERSARIAL_TASKS:
+            words = self.model.encoder.embeddings.word_embeddings.weight
+            with pushed(words, inputs["input_ids"].unique(), self.hyper.adversarial_length):
+                super().training_step(model, inputs, *args, **kwargs)
+        return loss
+
+
+@contextmanager
+def pushed(words: torch.nn.Parameter, ids: torch.Tensor, length: float) -> Iterator[None]:
+    """The embeddings of some words moved along their gradient, `length` in all, meanwhile."""
+    ids = ids.to(words.device)
+    gradient = words.grad[ids]
+    size = gradient.norm()
+    before = words.data[ids]
+    if size > 0:  # also false for NaN
+        words.data[ids] = before + gradient * (length / size)
+    yield
+    words.data[ids] = before
 
 
 def task_loss(
@@ -93,10 +120,18 @@ class Averaging(TrainerCallback):
         save_file(self.average, str(folder / "average.safetensors"))
 
 
-def train(data: Path, run: Path, hyper: recipe.Hyper, resume: bool, max_steps: int = 0) -> None:
-    """Runs, or goes on with, one training run. `max_steps` cuts it short, for tests."""
+def train(
+    data: Path,
+    run: Path,
+    hyper: recipe.Hyper,
+    start: Path | None = None,
+    resume: bool = False,
+    max_steps: int = 0,
+) -> None:
+    """Runs, or goes on with, one training run, from the base or from the model folder
+    `start`. `max_steps` cuts it short, for tests."""
     torch.manual_seed(hyper.seed)
-    model, tokenizer = base()
+    model, tokenizer = restore(start) if start else base()
     train_model(model, tokenizer, data, run, hyper, resume, max_steps)
 
 
@@ -127,7 +162,7 @@ def train_model(
         train_dataset=examples,
         callbacks=[averaging],
         batches=batches,
-        smoothing=hyper.label_smoothing,
+        hyper=hyper,
     )
     checkpoints = run / "checkpoints"
     last = get_last_checkpoint(str(checkpoints)) if resume and checkpoints.exists() else None
@@ -146,7 +181,7 @@ def has_bf16() -> bool:
 
 
 def _arguments(run: Path, hyper: recipe.Hyper, steps: int, planned: int) -> TrainingArguments:
-    save_every = max(1, planned // (hyper.epochs * hyper.saves_per_epoch))
+    save_every = max(1, round(planned / (hyper.epochs * hyper.saves_per_epoch)))
     return TrainingArguments(
         output_dir=str(run / "checkpoints"),
         max_steps=steps,
@@ -190,10 +225,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=recipe.Hyper.epochs)
+    parser.add_argument("--epochs", type=float, default=recipe.Hyper.epochs)
+    parser.add_argument("--start", type=Path, help="a model folder to train further")
     parser.add_argument("--resume", action="store_true")
     given = parser.parse_args()
-    train(given.data, given.run, recipe.Hyper(epochs=given.epochs), given.resume)
+    hyper = recipe.Hyper(epochs=given.epochs)
+    train(given.data, given.run, hyper, given.start, given.resume)
 
 
 if __name__ == "__main__":
