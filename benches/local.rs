@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use undertone::app::{App, Config};
 use undertone::classifier::{Encoder, Model, ModelFolder, Reader, start_runtime};
 use undertone::http;
+use undertone::sentiment::Task;
 
 const BLOCKS: usize = 10;
 /// Of each part in a block; the first tenth is not counted.
@@ -36,7 +37,7 @@ fn main() -> anyhow::Result<()> {
     let mut bare = Bare::start(
         encoder.clone(),
         Model::load(environment, &model)?,
-        Reader::open(&config.classifier)?,
+        Reader::open(&config.classifier, &[])?,
     );
     let mut client = Client::connect(address)?;
 
@@ -107,9 +108,9 @@ impl Bare {
                     Part::Session => encoder.encode(&text).map_err(Into::into).and_then(|tokens| {
                         timed(|| session.run(&tokens).map(drop).map_err(Into::into))
                     }),
-                    Part::Reader => {
-                        timed(|| reader.read(&text, None).map(drop).map_err(Into::into))
-                    }
+                    Part::Reader => timed(|| {
+                        reader.read(Task::Sentiment, &text, None).map(drop).map_err(Into::into)
+                    }),
                     Part::Http => unreachable!("the client asks by itself"),
                 };
                 if timed_by_thread.send(time).is_err() {

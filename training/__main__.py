@@ -17,7 +17,7 @@ from training.export import KEPT_FLOAT, export
 from training.figures import write_figures
 from training.package import verify, write_manifest, write_tokenizer
 from training.quantise import quantise
-from training.train import train
+from training.train import SET_HELP, train
 
 
 def finish(data: Path, run: Path, out: Path) -> None:
@@ -26,7 +26,7 @@ def finish(data: Path, run: Path, out: Path) -> None:
     export(run, run / "fp32.onnx")
     quantise(run / "fp32.onnx", out / "model.onnx", KEPT_FLOAT)
     write_tokenizer(run / "model" / "tokenizer.json", out)
-    calibrate(run, out)
+    calibrate(data, run, out)
     write_figures(data, out, run / "fp32.onnx")
     write_manifest(run, out)
     verify(out)
@@ -38,14 +38,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="layout: training/README.md")
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
     parser.add_argument("--run", type=Path, help="working folder; default training/runs/NAME")
-    parser.add_argument("--epochs", type=float, default=recipe.Hyper.epochs)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", help=SET_HELP)
     parser.add_argument("--start", type=Path, help="a model folder to train further")
     parser.add_argument("--resume", action="store_true", help="go on from RUN's last checkpoint")
     parser.add_argument("--skip-training", action="store_true", help="RUN/model is there already")
     given = parser.parse_args()
     run = given.run or Path("training/runs") / given.out.name
     if not given.skip_training:
-        hyper = recipe.Hyper(epochs=given.epochs)
+        hyper = recipe.hyper(given.set)
         train(given.data, run, hyper, given.start, given.resume)
     finish(given.data, run, given.out)
 

@@ -1,7 +1,8 @@
-"""Owns calibration.json: temperatures, emotion thresholds and routing thresholds, all
-fitted on the INT8 graph and on texts that were set aside from train before training.
+"""Owns calibration.json: temperatures, emotion thresholds, the rule for `mixed` and routing
+thresholds, all fitted on the INT8 graph: the temperatures on the dev sets, the rest on texts
+that were set aside from train before training.
 
-    python -m training.calibrate --run RUN --model models/NAME
+    python -m training.calibrate --data DIR --run RUN --model models/NAME
 """
 
 from __future__ import annotations
@@ -15,28 +16,40 @@ from pathlib import Path
 import numpy as np
 
 from training import recipe
-from training.data import Row, fingerprint
-from training.metrics import f1, restricted
+from training.data import Row, fingerprint, normalised, read, sets
+from training.metrics import f1, odds, restricted
 from training.reader import Reader, Reading, sigmoid, softmax
-from training.routing import routing_thresholds
+from training.routing import at_odds, routing_thresholds, verdict
 
 # Fewer positives than this, and a label gets the threshold that suits all labels best.
 FEWEST_POSITIVES = 20
+FOLDS = 5
+# Of sentences of films that nobody labelled so, at most this share may be called mixed.
+TREEBANK, MOST_CALLED_MIXED = "sentiment/sst5", 0.025
 TEMPERATURES = np.exp(np.linspace(np.log(0.3), np.log(4), 260))
 
 
-def calibrate(run: Path, model: Path) -> dict:
+def calibrate(data: Path, run: Path, model: Path) -> dict:
     """Fits everything, writes MODEL/calibration.json and returns it."""
     rows = read_aside(run / "aside.jsonl")
     graph = model / "model.onnx"
-    readings = Reader(graph, model / "tokenizer.json").read_all([row.text for row in rows])
+    reader = Reader(graph, model / "tokenizer.json")
+    readings = reader.read_all([row.text for row in rows])
+    measured = [
+        row
+        for name in sets(data)
+        if name.startswith(("sentiment/", "sarcasm/"))
+        for row in read(data, name, "dev")
+    ]
+    measured_readings = reader.read_all([row.text for row in measured])
     by_task: dict[str, list[tuple[Row, Reading]]] = {task: [] for task in recipe.TASKS.values()}
     for row, reading in zip(rows, readings, strict=True):
         by_task[row.task].append((row, reading))
-    temperatures = {
-        "sentiment": sentiment_temperature(by_task["sentiment"]),
-        "sarcasm": sarcasm_temperature(by_task["sarcasm"]),
+    fitted = {
+        "temperatures": temperatures(list(zip(measured, measured_readings, strict=True))),
+        "emotion_thresholds": emotion_thresholds(by_task["emotions"]),
     }
+    fitted["mixed"] = mixed_rule(list(zip(rows, readings, strict=True)), fitted)
     calibration = {
         "format": 1,
         "graph_sha256": hashlib.sha256(graph.read_bytes()).hexdigest(),
@@ -44,15 +57,17 @@ def calibrate(run: Path, model: Path) -> dict:
             "texts": len(rows),
             "sha256": fingerprint(rows),
             "description": "texts set aside from the training sets before training, "
-            "none of them in a dev set",
+            "none of them in a dev set; the temperatures on the dev sets",
         },
         "date": datetime.date.today().isoformat(),
-        "temperatures": temperatures,
-        "emotion_thresholds": emotion_thresholds(by_task["emotions"]),
-        "thresholds": routing_thresholds(list(zip(rows, readings, strict=True)), temperatures),
+        **fitted,
+        "thresholds": routing_thresholds(list(zip(rows, readings, strict=True)), fitted),
     }
     (model / "calibration.json").write_text(json.dumps(calibration, indent=2) + "\n")
-    print(f"temperatures {temperatures}, routing {calibration['thresholds']}")
+    print(
+        f"temperatures {fitted['temperatures']}, mixed {calibration['mixed']}, "
+        f"routing {calibration['thresholds']}"
+    )
     return calibration
 
 
@@ -71,6 +86,27 @@ def sentiment_truth(rows: list[Row]) -> np.ndarray:
     return np.array(
         [recipe.SENTIMENTS.index(row.fields.get("label3", row.fields.get("label"))) for row in rows]
     )
+
+
+def temperatures(read: list[tuple[Row, Reading]]) -> dict[str, float]:
+    """Both heads' temperatures on some texts."""
+    return {
+        "sentiment": sentiment_temperature([one for one in read if one[0].task == "sentiment"]),
+        "sarcasm": sarcasm_temperature([one for one in read if one[0].task == "sarcasm"]),
+    }
+
+
+def fold(row: Row) -> int:
+    """Which of the five folds of the dev sets a text belongs to: the same in every set."""
+    return hashlib.sha256(normalised(row.text).encode()).digest()[0] % FOLDS
+
+
+def cross_fitted(read: list[tuple[Row, Reading]]) -> list[dict[str, float]]:
+    """For each fold the temperatures that the other four give: what measures a text is never
+    fitted on it."""
+    return [
+        temperatures([one for one in read if fold(one[0]) != at]) for at in range(FOLDS)
+    ]
 
 
 def sentiment_temperature(read: list[tuple[Row, Reading]]) -> float:
@@ -130,6 +166,37 @@ def emotion_thresholds(read: list[tuple[Row, Reading]]) -> dict[str, float]:
     return {label: float(value) for label, value in zip(recipe.EMOTIONS, best, strict=True)}
 
 
+def mixed_rule(read: list[tuple[Row, Reading]], fitted: dict) -> dict[str, float] | None:
+    """How `mixed` follows from the weaker of the strongest positive and negative tag.
+
+    The slope by logistic regression: texts of the aspect sets are mixed where they like one
+    thing and dislike another; of the sentiment sets, whose labels know no `mixed`, none is.
+    The intercept is the highest under which at most MOST_CALLED_MIXED of the treebank's
+    sentences get that label. None where too few texts were set aside."""
+    chosen = [(row, reading) for row, reading in read if row.task in ("aspects", "sentiment")]
+    truth = np.array([row.task == "aspects" and at_odds(row) for row, _ in chosen], dtype=float)
+    treebank = [reading for row, reading in read if row.set == TREEBANK]
+    if min(truth.sum(), (1 - truth).sum(), len(treebank)) < FEWEST_POSITIVES:
+        return None
+    clipped = np.clip([odds(reading) for _, reading in chosen], 1e-4, 1 - 1e-4)
+    inputs = np.stack([np.ones(len(clipped)), np.log(clipped / (1 - clipped))], axis=1)
+    weights = np.where(truth == 1, 0.5 / truth.sum(), 0.5 / (1 - truth).sum())
+    numbers = np.zeros(2)
+    for _ in range(50):  # Newton's method: the loss is convex in two numbers
+        chances = sigmoid(inputs @ numbers)
+        gradient = inputs.T @ (weights * (chances - truth))
+        curvature = (inputs * (weights * chances * (1 - chances))[:, None]).T @ inputs
+        numbers -= np.linalg.solve(curvature + 1e-9 * np.eye(2), gradient)
+    slope = round(float(numbers[1]), 4)
+    for intercept in np.round(np.arange(4.0, -4.0, -0.05), 2):
+        rule = {"intercept": float(intercept), "slope": slope}
+        calibration = {**fitted, "mixed": rule}
+        called = [verdict(reading, calibration).argmax() == 3 for reading in treebank]
+        if np.mean(called) <= MOST_CALLED_MIXED:
+            return rule
+    return None
+
+
 def _best_temperature(losses: np.ndarray) -> float:
     """1 where there was nothing to fit on: all losses are then 0."""
     return round(float(TEMPERATURES[losses.argmin()]), 4) if losses.any() else 1.0
@@ -137,10 +204,11 @@ def _best_temperature(losses: np.ndarray) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True, help="folder of a training run")
     parser.add_argument("--model", type=Path, required=True, help="folder with model.onnx")
     given = parser.parse_args()
-    calibrate(given.run, given.model)
+    calibrate(given.data, given.run, given.model)
 
 
 if __name__ == "__main__":

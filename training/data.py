@@ -69,7 +69,8 @@ def _folders(data: Path) -> set[str]:
 
 def read(data: Path, name: str, part: str) -> Iterator[Row]:
     """The rows of one part (`train` or `dev`) of a set; none where the file is missing."""
-    home = data if (data / name).is_dir() else recipe.WRITTEN
+    written = recipe.WRITTEN if part == "train" else recipe.WRITTEN_DEV
+    home = data if (data / name).is_dir() else written
     lines, table = home / name / f"{part}.jsonl", home / name / f"{part}.csv"
     if lines.exists():
         with lines.open(encoding="utf-8") as file:
@@ -84,7 +85,7 @@ def read(data: Path, name: str, part: str) -> Iterator[Row]:
                 yield Row(name, fields["text"], dict(fields))
 
 
-def split(data: Path, seed: int) -> Split:
+def split(data: Path) -> Split:
     """Reads everything once and takes out of train what is measured or calibrated on."""
     names = sets(data)
     dev = [row for name in names for row in read(data, name, "dev")]
@@ -99,7 +100,7 @@ def split(data: Path, seed: int) -> Split:
     aside: list[Row] = []
     for name in names:
         if name not in recipe.PIECES and recipe.SHARES.get(name, 1) > 0:
-            aside += _set_aside(kept[name], seed)
+            aside += _set_aside(kept[name])
     calibrating = {normalised(row.text) for row in aside}
     pieces = set(_pieces(row.text for row in aside if row.set == "sentiment/sst5"))
     train = [row for name in names for row in _without(kept[name], calibrating, pieces)]
@@ -135,11 +136,11 @@ def _pieces(sentences: Iterable[str]) -> Iterator[str]:
                 yield " ".join(words[start:end])
 
 
-def _set_aside(rows: list[Row], seed: int) -> list[Row]:
+def _set_aside(rows: list[Row]) -> list[Row]:
     if not rows:
         return []
     name = rows[0].set
     most = recipe.ASIDE_MOST.get(name, recipe.ASIDE_MOST_DEFAULT)
     count = min(most, int(len(rows) * recipe.ASIDE_SHARE))
     # Seeded by the set's name too: adding a set leaves the others' choice as it was.
-    return random.Random(f"{seed}/{name}").sample(rows, count)
+    return random.Random(f"{recipe.ASIDE_SEED}/{name}").sample(rows, count)

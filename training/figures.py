@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from training import recipe
-from training.calibrate import sentiment_truth
+from training.calibrate import cross_fitted, fold, sentiment_truth
 from training.data import Row, read, sets
 from training.metrics import auroc, calibration_error, f1, macro_f1, restricted, spans, true_spans
 from training.reader import Reader, Reading, sigmoid, softmax
+from training.routing import at_odds, verdict
 
 Figures = dict[str, float]
 FIXED_THRESHOLD = 0.3  # for emotions, beside the tuned ones
@@ -51,34 +52,45 @@ def measure(data: Path, graph: Path, model: Path) -> dict[str, Figures]:
     """The figures of one graph on each dev set, under the model's calibration."""
     reader = Reader(graph, model / "tokenizer.json")
     calibration = json.loads((model / "calibration.json").read_text())
-    measured: dict[str, Figures] = {}
+    by_set: dict[str, list[tuple[Row, Reading]]] = {}
     for name in sets(data):
         rows = [row for row in read(data, name, "dev") if _measurable(row)]
-        if not rows:
-            continue
         readings = reader.read_all([row.text for row in rows])
-        of_set = MEASURES[rows[0].task](rows, readings, calibration)
-        # AUROC is undefined where a set holds one class: not a number, not in the file.
-        rounded = {key: round(value, 4) for key, value in of_set.items() if value == value}
+        by_set[name] = list(zip(rows, readings, strict=True))
+    # The temperatures were fitted on these texts: each is measured with what its own fold had
+    # no part in.
+    folds = cross_fitted([one for of_set in by_set.values() for one in of_set])
+    measured: dict[str, Figures] = {}
+    for name, of_set in by_set.items():
+        if not of_set:
+            continue
+        rows, readings = [row for row, _ in of_set], [reading for _, reading in of_set]
+        calibrations = [{**calibration, "temperatures": folds[fold(row)]} for row in rows]
+        values = MEASURES[rows[0].task](rows, readings, calibrations)
+        rounded = {key: round(value, 4) for key, value in values.items() if value == value}
         measured[name] = {"texts": len(rows), **rounded}
     return measured
 
 
-def sentiment(rows: list[Row], readings: list[Reading], calibration: dict) -> Figures:
+def sentiment(rows: list[Row], readings: list[Reading], calibrations: list[dict]) -> Figures:
     logits = np.stack([reading.sentiment for reading in readings])
     truth = sentiment_truth(rows)
-    scores = restricted(softmax(logits / calibration["temperatures"]["sentiment"]), truth)
+    temperatures = np.array([one["temperatures"]["sentiment"] for one in calibrations])
+    scores = restricted(softmax(logits / temperatures[:, None]), truth)
     predicted = scores.argmax(axis=1)
     return {
         "accuracy": float((predicted == truth).mean()),
         "macro_f1": macro_f1(truth, predicted, len(recipe.SENTIMENTS)),
         "ece": calibration_error(scores.max(axis=1), predicted == truth),
+        # None of these texts is labelled so.
+        "called_mixed": float(np.mean(_are_mixed(readings, calibrations))),
     }
 
 
-def sarcasm(rows: list[Row], readings: list[Reading], calibration: dict) -> Figures:
+def sarcasm(rows: list[Row], readings: list[Reading], calibrations: list[dict]) -> Figures:
     logits = np.array([reading.sarcasm for reading in readings])
-    chance = sigmoid(logits / calibration["temperatures"]["sarcasm"])
+    temperatures = np.array([one["temperatures"]["sarcasm"] for one in calibrations])
+    chance = sigmoid(logits / temperatures)
     truth = np.array([row.fields["label"] in recipe.SARCASTIC for row in rows])
     predicted = chance >= 0.5
     hits = int((predicted & truth).sum())
@@ -90,31 +102,34 @@ def sarcasm(rows: list[Row], readings: list[Reading], calibration: dict) -> Figu
     }
 
 
-def emotions(rows: list[Row], readings: list[Reading], calibration: dict) -> Figures:
+def emotions(rows: list[Row], readings: list[Reading], calibrations: list[dict]) -> Figures:
     scores = sigmoid(np.stack([reading.emotions for reading in readings]))
     truth = np.array([[label in row.fields["labels"] for label in recipe.EMOTIONS] for row in rows])
-    tuned = np.array([calibration["emotion_thresholds"][label] for label in recipe.EMOTIONS])
+    tuned = np.array([calibrations[0]["emotion_thresholds"][label] for label in recipe.EMOTIONS])
     return {
         "macro_f1": _label_f1(truth, scores >= tuned),
         "macro_f1_at_0.3": _label_f1(truth, scores >= FIXED_THRESHOLD),
     }
 
 
-def aspects(rows: list[Row], readings: list[Reading], calibration: dict) -> Figures:
+def aspects(rows: list[Row], readings: list[Reading], calibrations: list[dict]) -> Figures:
     hits = predicted = actual = 0
     for row, reading in zip(rows, readings, strict=True):
         found, true = spans(reading), true_spans(row.fields["aspects"])
         hits += len(found & true)
         predicted += len(found)
         actual += len(true)
+    mixed = _are_mixed(readings, calibrations)
+    both = [called for row, called in zip(rows, mixed, strict=True) if at_odds(row)]
     return {
         "precision": hits / max(predicted, 1),
         "recall": hits / max(actual, 1),
         "f1": f1(hits, predicted, actual),
+        "at_odds_called_mixed": float(np.mean(both)) if both else float("nan"),
     }
 
 
-MEASURES: dict[str, Callable[[list[Row], list[Reading], dict], Figures]] = {
+MEASURES: dict[str, Callable[[list[Row], list[Reading], list[dict]], Figures]] = {
     "sentiment": sentiment,
     "sarcasm": sarcasm,
     "emotions": emotions,
@@ -141,6 +156,14 @@ def _label_f1(truth: np.ndarray, fired: np.ndarray) -> float:
     hits = (truth & fired).sum(axis=0)
     both = truth.sum(axis=0) + fired.sum(axis=0)
     return float(np.mean(np.where(hits > 0, 2 * hits / np.maximum(both, 1), 0)))
+
+
+def _are_mixed(readings: list[Reading], calibrations: list[dict]) -> list[bool]:
+    """Whether `mixed` is each text's likeliest label."""
+    return [
+        int(verdict(reading, calibration).argmax()) == len(recipe.SENTIMENTS)
+        for reading, calibration in zip(readings, calibrations, strict=True)
+    ]
 
 
 def _measurable(row: Row) -> bool:

@@ -111,6 +111,17 @@ def odds(reading: Reading) -> float:
     return float(min(strongest.values()))
 
 
+def with_mixed(scores: np.ndarray, odds: float, rule: dict[str, float] | None) -> np.ndarray:
+    """The three labels' scores and that of `mixed`, which the rule takes from the tags'
+    odds: P(mixed) = sigmoid(intercept + slope * logit(odds)). The others share the rest."""
+    if not rule:
+        return np.append(scores, 0.0)
+    clipped = min(max(odds, 1e-4), 1 - 1e-4)
+    logit = np.log(clipped / (1 - clipped))
+    mixed = 1 / (1 + np.exp(-(rule["intercept"] + rule["slope"] * logit)))
+    return np.append(scores * (1 - mixed), mixed)
+
+
 def _words(reading: Reading) -> list[tuple[int, int, np.ndarray]]:
     """Start, end and tag probabilities of each word."""
     chances = softmax(reading.aspects)

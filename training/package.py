@@ -19,7 +19,7 @@ from training import recipe
 from training.card import card
 from training.reader import MAX_TOKENS
 
-VERSION = "1"
+VERSION = "2"
 
 
 def write_tokenizer(source: Path, model: Path) -> None:
@@ -52,7 +52,7 @@ def write_manifest(run: Path, model: Path) -> dict:
             "emotions": {"output": "emotions", "labels": recipe.EMOTIONS},
             "aspects": {"output": "aspects", "labels": recipe.TAGS},
         },
-        "base": recipe.BASE,
+        "base": {**recipe.BASE, **json.loads((run / "start.json").read_text())},
         "data": [
             {
                 "name": name,

@@ -21,7 +21,7 @@ import numpy as np
 
 from training import recipe
 from training.data import Row
-from training.metrics import odds, spans
+from training.metrics import odds, spans, with_mixed
 from training.reader import Reader, Reading, sigmoid, softmax
 
 ESCALATED = 0.20  # of all texts, at most
@@ -53,12 +53,10 @@ class Traffic:
         )
 
 
-def routing_thresholds(
-    read: list[tuple[Row, Reading]], temperatures: dict[str, float]
-) -> dict[str, float]:
+def routing_thresholds(read: list[tuple[Row, Reading]], calibration: dict) -> dict[str, float]:
     """The thresholds that catch most of what needs help among those that escalate a
     fifth at most. Prints what they give."""
-    mix = traffic(read, temperatures)
+    mix = traffic(read, calibration)
     if mix is None:
         print("routing: too few texts set aside, defaults kept")
         return DEFAULTS
@@ -77,23 +75,29 @@ def routing_thresholds(
     return {**chosen, "out_of_domain": 0.5}
 
 
-def signals(reading: Reading, temperatures: dict[str, float]) -> dict[str, float]:
+def verdict(reading: Reading, calibration: dict) -> np.ndarray:
+    """The scores of negative, neutral, positive and mixed, as the gateway computes them."""
+    three = softmax(reading.sentiment / calibration["temperatures"]["sentiment"])
+    return with_mixed(three, odds(reading), calibration.get("mixed"))
+
+
+def signals(reading: Reading, calibration: dict) -> dict[str, float]:
     """The three signals of one text, as the gateway computes them."""
-    scores = np.sort(softmax(reading.sentiment / temperatures["sentiment"]))
+    scores = np.sort(verdict(reading, calibration))
     return {
         "ambiguous": float(1 - (scores[-1] - scores[-2])),
-        "sarcasm": float(sigmoid(reading.sarcasm / temperatures["sarcasm"])),
+        "sarcasm": float(sigmoid(reading.sarcasm / calibration["temperatures"]["sarcasm"])),
         "multi_aspect": odds(reading),
     }
 
 
-def traffic(read: list[tuple[Row, Reading]], temperatures: dict[str, float]) -> Traffic | None:
+def traffic(read: list[tuple[Row, Reading]], calibration: dict) -> Traffic | None:
     """The mixed traffic; None where one of its parts is missing."""
     parts: dict[str, list[tuple[bool, dict[str, float]]]] = {
         "sarcastic": [], "odds": [], "their plain": [], "plain": []
     }  # fmt: skip
     for row, reading in read:
-        values = signals(reading, temperatures)
+        values = signals(reading, calibration)
         if row.set in SARCASM_SETS:
             sarcastic = row.fields["label"] in recipe.SARCASTIC
             parts["sarcastic" if sarcastic else "their plain"].append((sarcastic, values))
@@ -147,16 +151,16 @@ def _report(mix: Traffic, thresholds: tuple[float, float, float]) -> None:
 
 def _show(reader: Reader, calibration: dict, text: str) -> None:
     reading = reader.read(text)
-    temperatures, thresholds = calibration["temperatures"], calibration["thresholds"]
-    scores = softmax(reading.sentiment / temperatures["sentiment"])
+    thresholds = calibration["thresholds"]
+    scores = verdict(reading, calibration)
     chances = zip(recipe.EMOTIONS, sigmoid(reading.emotions), strict=True)
     detected = [
         name for name, chance in chances if chance >= calibration["emotion_thresholds"][name]
     ]
     print(text)
-    verdict = zip(recipe.SENTIMENTS, scores, strict=True)
-    print("  ", ", ".join(f"{name} {score:.3f}" for name, score in verdict))
-    for name, value in signals(reading, temperatures).items():
+    labels = zip([*recipe.SENTIMENTS, "mixed"], scores, strict=True)
+    print("  ", ", ".join(f"{name} {score:.3f}" for name, score in labels))
+    for name, value in signals(reading, calibration).items():
         fires = "fires" if value >= thresholds[name] else "-"
         print(f"   {name} {value:.3f} of {thresholds[name]}: {fires}")
     terms = [f"{text[start:end]} ({polarity})" for start, end, polarity in sorted(spans(reading))]

@@ -1,6 +1,6 @@
 """Owns the training run: losses, averaging of the weights, checkpoints, resuming.
 
-    python -m training.train --data DIR --run RUN [--start MODEL] [--resume] [--epochs 2]
+    python -m training.train --data DIR --run RUN [--start MODEL] [--resume] [--set epochs=1]
 
 RUN/model receives the averaged weights, RUN/aside.jsonl the texts that were set aside.
 """
@@ -8,6 +8,7 @@ RUN/model receives the averaged weights, RUN/aside.jsonl the texts that were set
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from training.encode import IGNORED, Example, collate, encode, plan
 from training.model import FourHeads, base, save
 from training.restore import restore
 
+SET_HELP = "one of the recipe's numbers, as in epochs=1; may be given several times"
 EMA_EVERY = 4  # steps between two averagings: each reads and writes all weights
 EMOTION_SCALE = 10  # a mean over 28 mostly absent labels is small beside the other losses
 
@@ -55,7 +57,8 @@ class FourTasksTrainer(Trainer):
 
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         loss = super().training_step(model, inputs, *args, **kwargs)
-        turn = self.state.global_step % self.hyper.adversarial_every == 0
+        every = self.hyper.adversarial_every
+        turn = every and self.state.global_step % every == 0
         if turn and inputs["task"] in recipe.ADVERSARIAL_TASKS:
             words = self.model.encoder.embeddings.word_embeddings.weight
             with pushed(words, inputs["input_ids"].unique(), self.hyper.adversarial_length):
@@ -132,6 +135,8 @@ def train(
     `start`. `max_steps` cuts it short, for tests."""
     torch.manual_seed(hyper.seed)
     model, tokenizer = restore(start) if start else base()
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "start.json").write_text(json.dumps(_origin(start, hyper)))
     train_model(model, tokenizer, data, run, hyper, resume, max_steps)
 
 
@@ -146,7 +151,7 @@ def train_model(
 ) -> None:
     """Trains a given model; writes RUN/model and RUN/aside.jsonl."""
     set_seed(hyper.seed)
-    rows = split(data, hyper.seed)
+    rows = split(data)
     run.mkdir(parents=True, exist_ok=True)
     _write_aside(rows.aside, run / "aside.jsonl")
     examples = encode(rows.train, tokenizer, hyper.max_tokens)
@@ -204,6 +209,22 @@ def _arguments(run: Path, hyper: recipe.Hyper, steps: int, planned: int) -> Trai
     )
 
 
+def _origin(start: Path | None, hyper: recipe.Hyper) -> dict:
+    """What the manifest says of where training began."""
+    numbers = {"hyper": dataclasses.asdict(hyper)}
+    if start is None:
+        return numbers
+    manifest = json.loads((start / "manifest.json").read_text())
+    return {
+        **numbers,
+        "trained_from": {
+            "name": manifest["name"],
+            "version": manifest["version"],
+            "graph_sha256": manifest["graph"]["sha256"],
+        },
+    }
+
+
 def _write_aside(rows: list[Row], path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
         for row in rows:
@@ -225,11 +246,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--epochs", type=float, default=recipe.Hyper.epochs)
     parser.add_argument("--start", type=Path, help="a model folder to train further")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", help=SET_HELP)
     parser.add_argument("--resume", action="store_true")
     given = parser.parse_args()
-    hyper = recipe.Hyper(epochs=given.epochs)
+    hyper = recipe.hyper(given.set)
     train(given.data, given.run, hyper, given.start, given.resume)
 
 

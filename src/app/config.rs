@@ -1,5 +1,6 @@
 //! The configuration, put together from each module's own section.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
@@ -7,6 +8,7 @@ use figment::providers::{Env, Format, Toml};
 use serde::{Deserialize, Serialize};
 
 use super::telemetry;
+use crate::sentiment::Category;
 use crate::{cache, cascade, classifier, llm, store};
 
 /// Every key with its default, and why; a user's file and the environment override it.
@@ -24,6 +26,7 @@ pub struct Config {
     pub server: ServerConfig,
     pub classifier: classifier::Config,
     pub cascade: cascade::Config,
+    pub aspects: AspectsConfig,
     pub cache: cache::Config,
     pub llm: llm::Config,
     pub openai: llm::OpenAiConfig,
@@ -39,6 +42,13 @@ pub struct Config {
 pub struct ServerConfig {
     pub listen: String,
     pub max_body_bytes: usize,
+}
+
+/// The section `[aspects]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AspectsConfig {
+    pub categories: Vec<Category>,
 }
 
 /// The section `[pricing]`.
@@ -112,6 +122,13 @@ impl Config {
             if value.is_some_and(|value| !(0.0..=1.0).contains(&value)) {
                 return Err(Error::Value(format!("{key} has to be from 0 to 1")));
             }
+        }
+        let categories = &self.aspects.categories;
+        let names: HashSet<&str> = categories.iter().map(|one| one.name.as_str()).collect();
+        if names.len() < categories.len().max(1) || names.iter().any(|name| name.trim().is_empty())
+        {
+            let message = "aspects.categories has to name at least one category, each once";
+            return Err(Error::Value(message.into()));
         }
         if self.cache.ttl_seconds > TTL_LIMIT_SECONDS {
             let message = format!("cache.ttl_seconds has to be at most {TTL_LIMIT_SECONDS}");

@@ -65,11 +65,18 @@ impl App {
         let book = Arc::new(price_book(&config)?);
         let store = Store::open(&config.store).await?;
         let llm = Arc::new(open_llm(&config, &book, &store)?);
-        let classifier_config = config.classifier.clone();
-        let classifier =
-            tokio::task::spawn_blocking(move || Classifier::start(&classifier_config)).await??;
-        let cascade =
-            Cascade::new(config.cascade, config.cache, classifier, llm, config.llm.deadline());
+        let (classifier_config, categories) =
+            (config.classifier.clone(), config.aspects.categories.clone());
+        let load = move || Classifier::start(&classifier_config, &categories);
+        let classifier = tokio::task::spawn_blocking(load).await??;
+        let cascade = Cascade::new(
+            config.cascade,
+            config.cache,
+            classifier,
+            llm,
+            config.llm.deadline(),
+            config.aspects.categories.as_slice().into(),
+        );
         let counter = counts::Counter::default();
         Ok(Arc::new(App { config, book, store, cascade, counter, metrics }))
     }

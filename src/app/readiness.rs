@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::App;
 use crate::classifier;
 use crate::llm::{BreakerState, ProviderHealth};
+use crate::sentiment::Task;
 
 /// How long a probe waits for the local model before it takes it for busy.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -72,7 +73,7 @@ impl Part {
 impl App {
     pub async fn readiness(&self) -> Readiness {
         let classifier = self.cascade.classifier();
-        let read = classifier.read(Arc::from("I like it."), Some("en".into()));
+        let read = classifier.read(Task::Sentiment, Arc::from("I like it."), Some("en".into()));
         // A long queue is load, not failure: its texts are being answered.
         let read = match tokio::time::timeout(PATIENCE, read).await {
             Err(_) | Ok(Ok(_) | Err(classifier::Error::Busy(_))) => Ok(()),

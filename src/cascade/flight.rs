@@ -66,6 +66,7 @@ impl Cascade {
                 confidence: reading.verdict.scores.confidence(),
                 reasons: reasons.to_vec(),
             }),
+            categories: Arc::clone(&self.categories),
         };
         let (signals, language) = (reading.signals, reading.language.clone());
         let limits = Limits { deadline, max_cost: request.max_cost };

@@ -15,7 +15,7 @@ use crate::cache::{self, Cache};
 use crate::classifier::{self, Classifier, Language, Reading};
 use crate::llm::{Bill, Failure, FailureKind, Llm};
 use crate::pricing::{Caller, Usd};
-use crate::sentiment::{Outcome, Reason, Route, Signals, Task, Thresholds, Verdict};
+use crate::sentiment::{Category, Outcome, Reason, Route, Signals, Task, Thresholds, Verdict};
 
 use flight::Reply;
 use policy::{Allowance, Decision, decide};
@@ -98,6 +98,8 @@ pub struct Cascade {
     answers: Cache<Answer, FailureKind>,
     thresholds: Thresholds,
     deadline: Duration,
+    /// What aspects may belong to.
+    categories: Arc<[Category]>,
     /// For each task what an answer depends on beside the question.
     fingerprints: [(Task, String); Task::ALL.len()],
     /// Paid calls, which outlive the requests that wanted them.
@@ -121,16 +123,18 @@ impl Cascade {
         classifier: Classifier,
         llm: Arc<Llm>,
         deadline: Duration,
+        categories: Arc<[Category]>,
     ) -> Cascade {
         Cascade {
             thresholds: config.over(classifier.thresholds()),
             answers: Cache::new(cache),
-            fingerprints: Task::ALL.map(|task| (task, llm.fingerprint(task))),
+            fingerprints: Task::ALL.map(|task| (task, llm.fingerprint(task, &categories))),
             calls: TaskTracker::new(),
             abandoned: Arc::default(),
             classifier,
             llm,
             deadline,
+            categories,
         }
     }
 
@@ -167,7 +171,8 @@ impl Cascade {
         if let Some(analysis) = self.remembered(&request) {
             return Ok(analysis);
         }
-        let reading = self.classifier.read(request.text.clone(), request.language.clone());
+        let reading =
+            self.classifier.read(request.task, request.text.clone(), request.language.clone());
         let reading =
             timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(self.classifier.busy()))?;
         match self.decide(request.route, &reading.signals) {
@@ -262,7 +267,7 @@ fn outcome_of(failure: FailureKind) -> Outcome {
 /// An answer as one gets it who does not pay for it.
 fn from_cache(answer: &Answer, reasons: Vec<Reason>, local: Duration, llm: Duration) -> Analysis {
     Analysis {
-        verdict: answer.verdict,
+        verdict: answer.verdict.clone(),
         language: answer.language.clone(),
         signals: answer.signals,
         reasons,

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::sentiment::Thresholds;
+use crate::sentiment::{Emotion, Thresholds};
 
 /// The file `calibration.json` beside a model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,9 +19,12 @@ pub struct Calibration {
     pub fitted_on: Value,
     pub date: String,
     pub temperatures: Temperatures,
-    /// From which score on an emotion counts as detected; nothing reads emotions yet.
+    /// From which score on an emotion counts as detected.
     #[serde(default)]
     pub emotion_thresholds: BTreeMap<String, f32>,
+    /// How the label `mixed` follows from the aspect tags.
+    #[serde(default)]
+    pub mixed: Option<MixedRule>,
     pub thresholds: Thresholds,
 }
 
@@ -34,13 +37,42 @@ pub struct Temperatures {
     pub sarcasm: f32,
 }
 
+/// P(mixed) = σ(intercept + slope · logit(odds)), odds being the weaker of the strongest positive
+/// and the strongest negative evidence of any tag: Platt's scaling of one number
+/// (<https://en.wikipedia.org/wiki/Platt_scaling>). The three other labels share the rest.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MixedRule {
+    pub slope: f32,
+    pub intercept: f32,
+}
+
+impl MixedRule {
+    pub fn probability(&self, odds: f32) -> f32 {
+        let odds = odds.clamp(1e-4, 1.0 - 1e-4);
+        let logit = (odds / (1.0 - odds)).ln();
+        1.0 / (1.0 + (-(self.intercept + self.slope * logit)).exp())
+    }
+}
+
 impl Default for Temperatures {
     fn default() -> Temperatures {
         Temperatures { sentiment: 1.0, sarcasm: 1.0 }
     }
 }
 
+/// From where on an emotion is detected that was given no threshold of its own.
+const EMOTION_THRESHOLD: f32 = 0.3;
+
 impl Calibration {
+    /// In the order of [`Emotion::ALL`].
+    pub fn emotion_thresholds(&self) -> [f32; 28] {
+        Emotion::ALL.map(|emotion| {
+            let own = self.emotion_thresholds.get(emotion.name());
+            own.copied().unwrap_or(EMOTION_THRESHOLD)
+        })
+    }
+
     /// Reads the file in a model's folder; `None` where there is none.
     pub fn read(folder: &Path) -> Result<Option<Calibration>, String> {
         let path = folder.join("calibration.json");

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Calibration, Config, Error};
-use crate::sentiment::Label;
+use super::{Calibration, Config, Error, Tag};
+use crate::sentiment::{Emotion, Label};
 
 /// A model folder, understood: which files to load and what the graph's outputs mean.
 #[derive(Clone, Debug)]
@@ -24,8 +24,10 @@ pub struct ModelFolder {
     pub sentiment: (String, Vec<Label>),
     /// The output that holds the logit of sarcasm.
     pub sarcasm: Option<String>,
+    /// The output that holds a logit for each emotion, and which ones.
+    pub emotions: Option<(String, Vec<Emotion>)>,
     /// The output that holds a logit for each token and tag, and the tags.
-    pub aspects: Option<(String, Vec<String>)>,
+    pub aspects: Option<(String, Vec<Tag>)>,
     pub calibration: Option<Calibration>,
 }
 
@@ -62,8 +64,7 @@ struct ManifestFile {
 struct Heads {
     sentiment: Head,
     sarcasm: Option<Head>,
-    #[serde(rename = "emotions")]
-    _emotions: Option<Head>,
+    emotions: Option<Head>,
     aspects: Option<Head>,
 }
 
@@ -149,9 +150,20 @@ fn from_manifest(folder: &Path, text: &str, config: &Config) -> Result<ModelFold
         languages: manifest.languages,
         sentiment: (manifest.heads.sentiment.output, labels),
         sarcasm: manifest.heads.sarcasm.map(|head| head.output),
-        aspects: manifest.heads.aspects.map(|head| (head.output, head.labels)),
+        emotions: manifest.heads.emotions.map(|head| known(head, Emotion::named)).transpose()?,
+        aspects: manifest.heads.aspects.map(|head| known(head, Tag::named)).transpose()?,
         calibration: None,
     })
+}
+
+/// A head's output and labels, all of which have to have a meaning.
+fn known<T>(head: Head, named: impl Fn(&str) -> Option<T>) -> Result<(String, Vec<T>), String> {
+    let meaning = |label: &String| {
+        let unknown = || format!("manifest.json: {} has the label {label:?}", head.output);
+        named(label).ok_or_else(unknown)
+    };
+    let labels = head.labels.iter().map(meaning).collect::<Result<Vec<T>, String>>()?;
+    Ok((head.output.clone(), labels))
 }
 
 fn from_hub(folder: &Path, text: &str, config: &Config) -> Result<ModelFolder, String> {
@@ -190,6 +202,7 @@ fn from_hub(folder: &Path, text: &str, config: &Config) -> Result<ModelFolder, S
         languages: config.languages.clone(),
         sentiment: ("logits".into(), meanings(&labels, config)?),
         sarcasm: None,
+        emotions: None,
         aspects: None,
         calibration: None,
     })

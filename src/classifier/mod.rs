@@ -4,6 +4,7 @@
 //! check. What follows from a reading is the cascade's business.
 
 mod calibration;
+mod categories;
 mod config;
 mod error;
 mod language;
@@ -12,9 +13,11 @@ mod model;
 mod reader;
 mod runtime;
 mod scheduler;
+mod tags;
 mod windows;
 
 use calibration::Calibration;
+use categories::Categories;
 pub use config::Config;
 pub use error::Error;
 pub use language::Language;
@@ -24,3 +27,4 @@ use reader::Library;
 pub use reader::{Reader, Reading, Sentence};
 pub use runtime::start_runtime;
 pub use scheduler::Classifier;
+use tags::Tag;

@@ -75,7 +75,8 @@ impl Model {
             .collect::<Result<Vec<Input>, Error>>()?;
         let wanted = [Some(&folder.sentiment.0), folder.sarcasm.as_ref()];
         let aspects = folder.aspects.as_ref().map(|(output, _)| output);
-        for output in wanted.into_iter().chain([aspects]).flatten() {
+        let emotions = folder.emotions.as_ref().map(|(output, _)| output);
+        for output in wanted.into_iter().chain([aspects, emotions]).flatten() {
             if !session.outputs().iter().any(|known| known.name() == output) {
                 return Err(fail(format!("its graph has no output {output:?}")));
             }

@@ -1,14 +1,19 @@
 //! Reads a text: one pass of the model over each window, then probabilities and signals.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ort::environment::Environment;
 use ort::session::SessionOutputs;
-use tokenizers::Encoding;
 
-use super::calibration::Temperatures;
-use super::{Config, Encoder, Error, Language, Model, ModelFolder, windows};
-use crate::sentiment::{Label, SarcasmScore, Scores, Signals, Thresholds, Verdict};
+use super::calibration::{MixedRule, Temperatures};
+use super::tags::{self, Evidence, Term, Word};
+use super::windows::{self, Window};
+use super::{Categories, Config, Encoder, Error, Language, Model, ModelFolder};
+use crate::sentiment::{
+    Aspect, Category, Emotions, Findings, Label, SarcasmScore, Scores, Signals, Task, Thresholds,
+    Verdict,
+};
 
 /// What the local model makes of a text.
 #[derive(Clone, Debug)]
@@ -37,21 +42,27 @@ pub struct Library {
     model: (ModelFolder, Encoder),
     /// The bundled model, where the configured one lacks heads.
     heads: Option<(ModelFolder, Encoder)>,
+    categories: Arc<Categories>,
 }
 
 impl Library {
-    pub fn load(config: &Config) -> Result<Library, Error> {
+    pub fn load(config: &Config, categories: &[Category]) -> Result<Library, Error> {
         let load = |folder: ModelFolder| -> Result<(ModelFolder, Encoder), Error> {
             let encoder = Encoder::load(&folder.tokenizer)
                 .map_err(|reason| Error::Model { folder: folder.folder.clone(), reason })?;
             Ok((folder, encoder))
         };
         let model = ModelFolder::read(&config.model, config)?;
-        let complete = model.sarcasm.is_some() && model.aspects.is_some();
+        let complete =
+            model.sarcasm.is_some() && model.emotions.is_some() && model.aspects.is_some();
         let heads = (!complete)
             .then(|| ModelFolder::read(&config.bundled, config).and_then(load))
             .transpose()?;
-        Ok(Library { model: load(model)?, heads })
+        Ok(Library {
+            model: load(model)?,
+            heads,
+            categories: Arc::new(Categories::new(categories)),
+        })
     }
 
     pub fn name(&self) -> &str {
@@ -86,11 +97,20 @@ impl Reader {
     }
 
     /// Loads a configuration's model by itself, for measuring and checking.
-    pub fn open(config: &Config) -> Result<Reader, Error> {
-        Reader::new(super::start_runtime(&config.onnxruntime)?, Library::load(config)?)
+    pub fn open(config: &Config, categories: &[Category]) -> Result<Reader, Error> {
+        Reader::new(super::start_runtime(&config.onnxruntime)?, Library::load(config, categories)?)
     }
 
-    pub fn read(&mut self, text: &str, language: Option<&str>) -> Result<Reading, Error> {
+    /// Reads a text for a task: one pass over each of its windows.
+    ///
+    /// # Errors
+    /// [`Error::Inference`].
+    pub fn read(
+        &mut self,
+        task: Task,
+        text: &str,
+        language: Option<&str>,
+    ) -> Result<Reading, Error> {
         let started = Instant::now();
         let (folder, encoder) = &self.library.model;
         let windows = windows::encode(encoder, text, folder.max_tokens)?;
@@ -101,8 +121,8 @@ impl Reader {
             english = windows::encode(encoder, text, bundled.max_tokens)?;
             sums.take_missing(Sums::of(model, bundled, &english)?);
         }
-        let language = Language::of(text, language, &english[0], &folder.languages);
-        let (verdict, signals) = sums.conclude(&language);
+        let language = Language::of(text, language, &english[0].tokens, &folder.languages);
+        let (verdict, signals) = sums.conclude(task, text, &language, &self.library.categories);
         Ok(Reading { verdict, signals, language, took: started.elapsed() })
     }
 
@@ -114,11 +134,12 @@ impl Reader {
     ) -> Result<Vec<Sentence>, Error> {
         let language = match language {
             Some(given) => given.to_owned(),
-            None => self.read(text, None)?.language.code.into_owned(),
+            None => self.read(Task::Sentiment, text, None)?.language.code.into_owned(),
         };
         windows::sentences(text)
             .map(|(start, sentence)| {
-                let scores = self.read(sentence, Some(&language))?.verdict.scores;
+                let reading = self.read(Task::Sentiment, sentence, Some(&language))?;
+                let scores = reading.verdict.scores;
                 let first = text[..start].chars().count();
                 Ok(Sentence { span: (first, first + sentence.chars().count()), scores })
             })
@@ -133,35 +154,52 @@ struct Sums {
     tokens: f32,
     sentiment: [f32; 4],
     sarcasm: Option<f32>,
-    aspects: Option<Evidence>,
+    emotions: Option<EmotionSums>,
+    aspects: Option<Tagged>,
 }
 
-/// The strongest sign of an aspect that is liked, and of one that is not, 0 to 1.
-#[derive(Clone, Copy, Default)]
-struct Evidence {
-    positive: f32,
-    negative: f32,
+struct EmotionSums {
+    scores: [f32; 28],
+    thresholds: [f32; 28],
+}
+
+/// What the tags say of a whole text.
+#[derive(Default)]
+struct Tagged {
+    words: Vec<Word>,
+    evidence: Evidence,
+    mixed: Option<MixedRule>,
 }
 
 impl Sums {
-    fn of(model: &mut Model, folder: &ModelFolder, windows: &[Encoding]) -> Result<Sums, Error> {
+    fn of(model: &mut Model, folder: &ModelFolder, windows: &[Window]) -> Result<Sums, Error> {
         let calibration = folder.calibration.as_ref();
         let temperatures = calibration.map_or_else(Temperatures::default, |fit| fit.temperatures);
-        let mut sums = Sums::default();
+        let mut sums = Sums {
+            emotions: folder.emotions.is_some().then(|| EmotionSums {
+                scores: [0.0; 28],
+                thresholds: calibration.map(|fit| fit.emotion_thresholds()).unwrap_or([0.3; 28]),
+            }),
+            aspects: folder.aspects.is_some().then(|| Tagged {
+                mixed: calibration.and_then(|fit| fit.mixed),
+                ..Tagged::default()
+            }),
+            ..Sums::default()
+        };
         for window in windows {
-            sums.add(window, &model.run(window)?, folder, temperatures)?;
+            sums.add(window, &model.run(&window.tokens)?, folder, temperatures)?;
         }
         Ok(sums)
     }
 
     fn add(
         &mut self,
-        window: &Encoding,
+        window: &Window,
         outputs: &SessionOutputs<'_>,
         folder: &ModelFolder,
         temperatures: Temperatures,
     ) -> Result<(), Error> {
-        let weight = window.len() as f32;
+        let weight = window.tokens.len() as f32;
         self.tokens += weight;
         let (output, labels) = &folder.sentiment;
         let mut probabilities = logits(outputs, output, labels.len())?.to_vec();
@@ -171,64 +209,122 @@ impl Sums {
         }
         if let Some(output) = &folder.sarcasm {
             let logit = logits(outputs, output, 1)?[0];
-            let probability = 1.0 / (1.0 + (-logit / temperatures.sarcasm).exp());
-            *self.sarcasm.get_or_insert(0.0) += weight * probability;
+            *self.sarcasm.get_or_insert(0.0) += weight * sigmoid(logit / temperatures.sarcasm);
         }
-        if let Some((output, tags)) = &folder.aspects {
-            let found = self.aspects.get_or_insert_default();
-            let per_token = logits(outputs, output, tags.len() * window.len())?;
-            // The special tokens carry no tag: nobody taught the model one for them.
-            let is_special = window.get_special_tokens_mask();
-            for (token, special) in per_token.chunks_exact(tags.len()).zip(is_special) {
-                if *special == 0 {
-                    found.see(token, tags);
-                }
+        if let (Some((output, labels)), Some(sums)) = (&folder.emotions, &mut self.emotions) {
+            for (label, logit) in labels.iter().zip(logits(outputs, output, labels.len())?) {
+                sums.scores[*label as usize] += weight * sigmoid(*logit);
             }
+        }
+        if let (Some((output, tags)), Some(tagged)) = (&folder.aspects, &mut self.aspects) {
+            let per_token = logits(outputs, output, tags.len() * window.tokens.len())?;
+            let evidence = &mut tagged.evidence;
+            let words = tags::words(&window.tokens, window.start, per_token, tags, evidence);
+            tagged.words.extend(words);
         }
         Ok(())
     }
 
-    /// Takes the heads that this model lacks from another one's reading of the same text.
+    /// Takes the heads that this model lacks from another one's reading of the same text, which
+    /// cut it into windows of its own.
     fn take_missing(&mut self, other: Sums) {
-        if self.sarcasm.is_none() {
-            // The other model cut the text into windows of its own.
-            self.sarcasm = other.sarcasm.map(|sum| sum / other.tokens * self.tokens);
-        }
-        self.aspects = self.aspects.or(other.aspects);
+        let share = self.tokens / other.tokens;
+        self.sarcasm = self.sarcasm.or(other.sarcasm.map(|sum| sum * share));
+        self.emotions = self.emotions.take().or(other
+            .emotions
+            .map(|sums| EmotionSums { scores: sums.scores.map(|sum| sum * share), ..sums }));
+        self.aspects = self.aspects.take().or(other.aspects);
     }
 
-    fn conclude(self, language: &Language) -> (Verdict, Signals) {
+    fn conclude(
+        self,
+        task: Task,
+        text: &str,
+        language: &Language,
+        categories: &Categories,
+    ) -> (Verdict, Signals) {
         let ceiling = if language.supported { 1.0 } else { UNREAD_LANGUAGE_CEILING };
-        let scores = Scores::from_weights(self.sentiment).at_most(ceiling);
         let sarcasm = self.sarcasm.map_or(0.0, |sum| sum / self.tokens);
-        let Evidence { positive, negative } = self.aspects.unwrap_or_default();
-        let signals = Signals {
+        let tagged = self.aspects.unwrap_or_default();
+        let odds = tagged.evidence.positive.min(tagged.evidence.negative);
+        let scores = with_mixed(self.sentiment, tagged.mixed.map(|rule| rule.probability(odds)));
+        let scores = scores.at_most(ceiling);
+        let plain = Signals {
             ambiguous: 1.0 - scores.margin(),
             sarcasm,
-            multi_aspect: positive.min(negative),
+            multi_aspect: odds,
             out_of_domain: if language.supported { 0.0 } else { 1.0 },
         };
-        (Verdict { scores, sarcasm: SarcasmScore(sarcasm) }, signals)
+        let (findings, signals) = match (task, self.emotions) {
+            (Task::Aspects, _) => {
+                let terms = tags::terms(&tagged.words);
+                let ambiguous = doubt(&terms, scores.label());
+                let found = aspects(text, terms, categories);
+                (Findings::Aspects(found), Signals { ambiguous, multi_aspect: 0.0, ..plain })
+            }
+            (Task::Emotions, Some(EmotionSums { scores: sums, thresholds })) => {
+                let emotions = Emotions::new(sums.map(|sum| sum / self.tokens), &thresholds);
+                let ambiguous = match emotions.contradict(scores.label()) {
+                    true => 1.0,
+                    false => emotions.doubt(&thresholds),
+                };
+                (Findings::Emotions(emotions), Signals { ambiguous, ..plain })
+            }
+            _ => (Findings::None, plain),
+        };
+        (Verdict { scores, sarcasm: SarcasmScore(sarcasm), findings }, signals)
     }
 }
 
-impl Evidence {
-    /// Looks at one token's logits over the tags `O`, `B-positive`, `I-positive` and so on.
-    fn see(&mut self, token: &[f32], tags: &[String]) {
-        let largest = token.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let (mut all, mut positive, mut negative) = (0.0, 0.0, 0.0);
-        for (logit, tag) in token.iter().zip(tags) {
-            let weight = (logit - largest).exp();
-            all += weight;
-            match tag.split_once('-').and_then(|(_, polarity)| Label::named(polarity)) {
-                Some(Label::Positive) => positive += weight,
-                Some(Label::Negative) => negative += weight,
-                _ => {}
+/// The scores of the model's labels, with a share for `mixed` where a rule gives it one.
+fn with_mixed(sums: [f32; 4], mixed: Option<f32>) -> Scores {
+    let own = Scores::from_weights(sums);
+    let Some(mixed) = mixed.filter(|_| own.of(Label::Mixed) == 0.0) else { return own };
+    let mut weights = own.as_array().map(|score| score * (1.0 - mixed));
+    weights[Label::Mixed as usize] = mixed;
+    Scores::from_weights(weights)
+}
+
+/// How unsure the tags are: 1 − the least margin of any term, and 1 where all terms lean the other
+/// way than the whole text.
+fn doubt(terms: &[Term], whole: Label) -> f32 {
+    let leans = |way: Label| terms.iter().any(|term| term.sentiment == way);
+    let contradiction = match whole {
+        Label::Positive => leans(Label::Negative) && !leans(Label::Positive),
+        Label::Negative => leans(Label::Positive) && !leans(Label::Negative),
+        Label::Neutral | Label::Mixed => false,
+    };
+    let least = terms.iter().map(|term| term.margin).fold(1.0, f32::min);
+    if contradiction { 1.0 } else { 1.0 - least }
+}
+
+/// The terms with their words, places in code points and categories, in the order of the text.
+fn aspects(text: &str, terms: Vec<Term>, categories: &Categories) -> Vec<Aspect> {
+    // Terms come in the order of the text, so each place is counted on from the last.
+    let (mut byte, mut point) = (0, 0);
+    let mut place = |to: usize| {
+        point += text[byte..to].chars().count();
+        byte = to;
+        point
+    };
+    terms
+        .into_iter()
+        .map(|Term { bytes: (start, end), sentiment, confidence, .. }| {
+            let term = &text[start..end];
+            Aspect {
+                term: term.to_owned(),
+                category: categories.of(term).map(str::to_owned),
+                sentiment: Some(sentiment),
+                opinion: None,
+                confidence,
+                span: Some((place(start), place(end))),
             }
-        }
-        self.positive = self.positive.max(positive / all);
-        self.negative = self.negative.max(negative / all);
-    }
+        })
+        .collect()
+}
+
+fn sigmoid(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
 }
 
 fn logits<'a>(

@@ -7,7 +7,7 @@ use std::thread;
 use tokio::sync::oneshot;
 
 use super::{Config, Error, Library, Reader, Reading, Sentence, start_runtime};
-use crate::sentiment::Thresholds;
+use crate::sentiment::{Category, Task, Thresholds};
 
 /// A cheap handle to the local model. When the last one is dropped, its threads end.
 #[derive(Clone)]
@@ -27,9 +27,9 @@ type Job = Box<dyn FnOnce(&mut Reader) + Send>;
 
 impl Classifier {
     /// Loads the model and starts its threads; returns once each has its session.
-    pub fn start(config: &Config) -> Result<Classifier, Error> {
+    pub fn start(config: &Config, categories: &[Category]) -> Result<Classifier, Error> {
         let environment = start_runtime(&config.onnxruntime)?;
-        let library = Library::load(config)?;
+        let library = Library::load(config, categories)?;
         let about = About {
             name: library.name().to_owned(),
             thresholds: library.thresholds()?,
@@ -79,8 +79,13 @@ impl Classifier {
     ///
     /// # Errors
     /// [`Error::Busy`] at once where the queue is full; [`Error::Inference`].
-    pub async fn read(&self, text: Arc<str>, language: Option<String>) -> Result<Reading, Error> {
-        self.run(move |reader| reader.read(&text, language.as_deref())).await
+    pub async fn read(
+        &self,
+        task: Task,
+        text: Arc<str>,
+        language: Option<String>,
+    ) -> Result<Reading, Error> {
+        self.run(move |reader| reader.read(task, &text, language.as_deref())).await
     }
 
     /// Reads a text sentence by sentence.
@@ -128,7 +133,7 @@ mod tests {
             include_str!("../../config/undertone.toml").parse().expect("it is TOML");
         let section = shipped.remove("classifier").expect("it is there");
         let config = Config { threads: 1, ..section.try_into().expect("it is complete") };
-        Classifier::start(&config).expect("`make vendor` has fetched ONNX Runtime")
+        Classifier::start(&config, &[]).expect("`make vendor` has fetched ONNX Runtime")
     }
 
     #[tokio::test]
@@ -155,6 +160,7 @@ mod tests {
         let classifier = classifier();
         let failed: Result<(), Error> = classifier.run(|_| panic!("on purpose")).await;
         assert!(matches!(failed, Err(Error::Inference(_))), "{failed:?}");
-        assert!(classifier.read(Arc::from("I like it."), None).await.is_ok());
+        let text = Arc::from("I like it.");
+        assert!(classifier.read(Task::Sentiment, text, None).await.is_ok());
     }
 }

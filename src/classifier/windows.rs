@@ -16,20 +16,41 @@ pub fn sentences(text: &str) -> impl Iterator<Item = (usize, &str)> {
         .filter(|(_, sentence)| !sentence.is_empty())
 }
 
+/// A piece of a text that fits into one pass.
+pub struct Window {
+    /// Its first byte in the text; the offsets of its tokens count from there.
+    pub start: usize,
+    pub tokens: Encoding,
+}
+
 /// The text's tokens in as many windows of at most `max_tokens` as it takes; together they hold
 /// the whole text.
-pub fn encode(encoder: &Encoder, text: &str, max_tokens: usize) -> Result<Vec<Encoding>, Error> {
-    let whole = encoder.encode(text)?;
-    if whole.len() <= max_tokens {
-        return Ok(vec![whole]);
-    }
+pub fn encode(encoder: &Encoder, text: &str, max_tokens: usize) -> Result<Vec<Window>, Error> {
     let mut windows = Vec::new();
-    for piece in pieces(text, &whole, max_tokens) {
+    encode_from(0, encoder, text, max_tokens, &mut windows)?;
+    Ok(windows)
+}
+
+fn encode_from(
+    start: usize,
+    encoder: &Encoder,
+    text: &str,
+    max_tokens: usize,
+    windows: &mut Vec<Window>,
+) -> Result<(), Error> {
+    let tokens = encoder.encode(text)?;
+    if tokens.len() <= max_tokens {
+        windows.push(Window { start, tokens });
+        return Ok(());
+    }
+    let mut at = start;
+    for piece in pieces(text, &tokens, max_tokens) {
         // A piece can hold more tokens than it did inside the text where the tokenizer merges
         // across its edges; it is then cut again. Each is shorter than the text, so this ends.
-        windows.extend(encode(encoder, piece, max_tokens)?);
+        encode_from(at, encoder, piece, max_tokens, windows)?;
+        at += piece.len();
     }
-    Ok(windows)
+    Ok(())
 }
 
 /// Cuts a text after the last sentence end that fits, else after the last whole word, else
@@ -86,10 +107,10 @@ mod tests {
 
     fn check(encoder: &Encoder, text: &str) {
         let windows = encode(encoder, text, MAX_TOKENS).expect("every text has tokens");
-        assert!(windows.iter().all(|window| window.len() <= MAX_TOKENS), "{text:?}");
+        assert!(windows.iter().all(|window| window.tokens.len() <= MAX_TOKENS), "{text:?}");
         let plain = |encoding: &Encoding| encoding.len() - 2;
         let whole = encoder.encode(text).expect("every text has tokens");
-        let together: usize = windows.iter().map(plain).sum();
+        let together: usize = windows.iter().map(|window| plain(&window.tokens)).sum();
         assert!(together >= plain(&whole), "{together} of {} tokens: {text:?}", plain(&whole));
     }
 

@@ -78,7 +78,8 @@ impl Command {
             Command::Config(command) => command.run(config()?),
             Command::Openapi => output::json(&crate::http::openapi_document()),
             Command::Schemas => {
-                output::json(&crate::app::schemas().into_iter().collect::<serde_json::Map<_, _>>())
+                let all = crate::app::schemas(&config()?.aspects.categories);
+                output::json(&all.into_iter().collect::<serde_json::Map<_, _>>())
             }
         }
     }

@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::SharedApp;
-use routes::{costs, health, metrics, openapi as document, sentiment};
+use routes::{answer, costs, health, metrics, openapi as document};
 
 pub use openapi::document as openapi_document;
 pub use problem::Problem;
@@ -24,7 +24,9 @@ pub use serve::{ListenError, listen, serve};
 /// The table of contents.
 pub fn router(app: SharedApp) -> Router {
     Router::new()
-        .route("/v1/sentiment", post(sentiment::analyse))
+        .route("/v1/sentiment", post(answer::sentiment))
+        .route("/v1/aspects", post(answer::aspects))
+        .route("/v1/emotions", post(answer::emotions))
         .route("/v1/costs", get(costs::costs))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-use super::wire::{AnalysisRequest, SentimentResponse};
+use super::wire::{AnalysisRequest, AnalysisResponse};
+
+/// What a request for a verdict can end in.
+const ANALYSIS_ERRORS: [u16; 12] = [400, 402, 403, 408, 413, 415, 422, 429, 500, 502, 503, 504];
 
 /// The document that `/openapi.json` serves.
 pub fn document() -> Value {
@@ -12,7 +15,7 @@ pub fn document() -> Value {
         .with(|settings| settings.definitions_path = "/components/schemas".into())
         .into_generator();
     let request = generator.subschema_for::<AnalysisRequest>();
-    let response = generator.subschema_for::<SentimentResponse>();
+    let response = generator.subschema_for::<AnalysisResponse>();
     let mut schemas = generator.take_definitions(true);
     schemas.insert("Problem".into(), problem_schema());
     json!({
@@ -27,7 +30,17 @@ pub fn document() -> Value {
             "/v1/sentiment": { "post": {
                 "summary": "What one text feels",
                 "requestBody": { "required": true, "content": body(&request) },
-                "responses": responses(&response, &[400, 402, 403, 408, 413, 415, 422, 429, 500, 502, 503, 504]),
+                "responses": responses(&response, &ANALYSIS_ERRORS),
+            }},
+            "/v1/aspects": { "post": {
+                "summary": "What one text likes and dislikes",
+                "requestBody": { "required": true, "content": body(&request) },
+                "responses": responses(&response, &ANALYSIS_ERRORS),
+            }},
+            "/v1/emotions": { "post": {
+                "summary": "Which emotions one text shows",
+                "requestBody": { "required": true, "content": body(&request) },
+                "responses": responses(&response, &ANALYSIS_ERRORS),
             }},
             "/v1/costs": { "get": {
                 "summary": "What was spent, and what was answered for nothing",

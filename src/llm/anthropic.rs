@@ -66,13 +66,14 @@ impl Provider for Anthropic {
         let abilities = &model.abilities;
         let mut body = json!({
             "model": model.id,
-            "max_tokens": self.max_output_tokens,
-            "system": prompt::system(question.task),
+            "max_tokens": structured::output_limit(question.task, self.max_output_tokens),
+            "system": prompt::system(question.task, &question.categories),
             "messages": [{"role": "user", "content": prompt::user(question)}],
             "service_tier": self.service_tier,
         });
         if abilities.structured_output {
-            let schema = structured::schema(question.task, Dialect::Anthropic);
+            let schema =
+                structured::schema(question.task, &question.categories, Dialect::Anthropic);
             body["output_config"]["format"] = json!({"type": "json_schema", "schema": schema});
         }
         if let Some(temperature) = abilities.temperature {

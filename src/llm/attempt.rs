@@ -12,7 +12,7 @@ use super::bill::Tally;
 use super::lane::Lane;
 use super::models::Model;
 use super::provider::{Completion, Content, ErrorReply, Reply};
-use super::{FailureKind, Llm, structured};
+use super::{FailureKind, Llm, Question, structured};
 use crate::pricing::{AttemptState, PriceBook, Reservation, Settlement, Usage, Usd};
 use crate::sentiment::{Task, Verdict};
 
@@ -48,7 +48,7 @@ impl Llm {
     ) -> Result<Ended, Stop> {
         let limits = asked.limits;
         let body = lane.provider.compose(model, asked.question);
-        let worst_case = self.worst_case(lane, model, &body);
+        let worst_case = self.worst_case(lane, model, asked.question.task, &body);
         if !tally.leaves_room(worst_case, limits.max_cost) {
             return Err(Stop::Provider(FailureKind::OverBudget));
         }
@@ -87,7 +87,7 @@ impl Llm {
         };
         let day = OffsetDateTime::from(reserved_at).date();
         let (settlement, ended) =
-            judge(reply, asked.question.task, model, &self.book, day, sent.elapsed());
+            judge(reply, asked.question, model, &self.book, day, sent.elapsed());
         lane.report(match &ended {
             Ended::Failed(failed) => Some(failed),
             _ => None,
@@ -103,10 +103,10 @@ impl Llm {
     }
 
     /// A token a byte is the most that any tokenizer in use makes of a text.
-    fn worst_case(&self, lane: &Lane, model: &Model, body: &Value) -> Option<Usd> {
+    fn worst_case(&self, lane: &Lane, model: &Model, task: Task, body: &Value) -> Option<Usd> {
         let bytes = body.to_string().len() as f64;
         let input_tokens = (bytes * model.abilities.tokens_per_byte).ceil() as u64;
-        let output_tokens = self.config.max_output_tokens.into();
+        let output_tokens = structured::output_limit(task, self.config.max_output_tokens).into();
         let tier = lane.provider.tier();
         self.book.worst_case(&model.id, tier, super::today(), input_tokens, output_tokens)
     }
@@ -115,7 +115,7 @@ impl Llm {
 /// What goes on record of a reply, and what it means for the request.
 fn judge(
     reply: Reply,
-    task: Task,
+    question: &Question,
     asked: &Model,
     book: &PriceBook,
     day: Date,
@@ -149,18 +149,22 @@ fn judge(
             Ended::Failed(Failed::Lost),
         ),
         Reply::Read(completion) => {
-            let (ended, error) = read(&completion, task, asked);
+            let (ended, error) = read(&completion, question, asked);
             (price(completion, book, day, latency, error), ended)
         }
     }
 }
 
-fn read(completion: &Completion, task: Task, asked: &Model) -> (Ended, Option<&'static str>) {
+fn read(
+    completion: &Completion,
+    question: &Question,
+    asked: &Model,
+) -> (Ended, Option<&'static str>) {
     match &completion.content {
         Content::Refused => (Ended::Refused, Some("refused")),
         Content::Truncated => (Ended::Truncated, Some("truncated")),
         Content::Unreadable => (Ended::Invalid, Some("unreadable")),
-        Content::Text(text) => match structured::read(task, text) {
+        Content::Text(text) => match structured::read(question, text) {
             None => (Ended::Invalid, Some("invalid")),
             Some(verdict) => {
                 let model = completion.model.clone().unwrap_or_else(|| asked.id.clone());

@@ -1,5 +1,6 @@
 //! What operators are told of the providers: their state, and whether they work at all.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use time::Date;
@@ -64,6 +65,7 @@ impl Llm {
             text: "The soup was lovely.".into(),
             language: Some("en".into()),
             hint: None,
+            categories: Arc::default(),
         };
         let mut checks = Vec::with_capacity(self.lanes.len());
         for lane in &self.lanes {

@@ -48,7 +48,7 @@ pub use structured::schemas;
 
 use self::lane::Lane;
 use crate::pricing::{PriceBook, Usd};
-use crate::sentiment::{Label, Reason, Task, Verdict};
+use crate::sentiment::{Category, Label, Reason, Task, Verdict};
 
 /// What varies from one call to the next.
 // Without `Debug`, so that no log can hold its text.
@@ -60,6 +60,8 @@ pub struct Question {
     /// BCP 47, where known.
     pub language: Option<String>,
     pub hint: Option<Hint>,
+    /// What aspects may belong to: the same for every text.
+    pub categories: Arc<[Category]>,
 }
 
 /// The local verdict, told to the model: small models' guesses make large ones better.
@@ -255,9 +257,10 @@ impl Llm {
     }
 
     /// Changes with whatever an answer depends on but the question: the configured models, their
-    /// settings, the prompt, the schema. Part of a cache's key.
-    pub fn fingerprint(&self, task: Task) -> String {
-        let blank = Question { task, text: String::new(), language: None, hint: None };
+    /// settings, the prompt with its categories, the schema. Part of a cache's key.
+    pub fn fingerprint(&self, task: Task, categories: &Arc<[Category]>) -> String {
+        let categories = Arc::clone(categories);
+        let blank = Question { task, text: String::new(), language: None, hint: None, categories };
         let mut hasher = blake3::Hasher::new();
         hasher.update(&structured::VERSION.to_le_bytes());
         for lane in &self.lanes {

@@ -20,7 +20,13 @@ use crate::sentiment::Task;
 pub(super) const ANSWER: &str = r#"{"sarcasm":"yes","label":"negative","certainty":"certain"}"#;
 
 pub(super) fn question(text: &str) -> Question {
-    Question { task: Task::Sentiment, text: text.into(), language: None, hint: None }
+    Question {
+        task: Task::Sentiment,
+        text: text.into(),
+        language: None,
+        hint: None,
+        categories: Arc::default(),
+    }
 }
 
 pub(super) fn caller() -> Caller {

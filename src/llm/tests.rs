@@ -1,5 +1,6 @@
 //! A request's course, over scripted providers and a ledger in memory.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -371,7 +372,7 @@ fn a_fingerprint_changes_with_the_model() {
         let providers = vec![("p", model, vec![])];
         Stage::with(Config::default(), Ledger::default(), providers)
             .llm
-            .fingerprint(Task::Sentiment)
+            .fingerprint(Task::Sentiment, &Arc::default())
     };
     assert_eq!(fingerprint("m"), fingerprint("m"));
     assert_ne!(fingerprint("m"), fingerprint("n"));

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Aspect, Emotions};
+
 /// What a text feels. The order is that of [`Scores`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -124,10 +126,21 @@ impl SarcasmScore {
 }
 
 /// What somebody, the local model or an LLM, makes of a text.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     pub scores: Scores,
     pub sarcasm: SarcasmScore,
+    pub findings: Findings,
+}
+
+/// What a task wants to know beside the sentiment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Findings {
+    /// Nothing: the task is the sentiment itself.
+    None,
+    /// In the order of the text.
+    Aspects(Vec<Aspect>),
+    Emotions(Emotions),
 }
 
 #[cfg(test)]

@@ -1,8 +1,12 @@
 //! What a verdict is made of: labels, scores, signals, reasons. Plain values, no I/O; how they look
 //! on the wire is the business of the edges.
 
+mod aspect;
+mod emotion;
 mod label;
 mod signals;
 
-pub use label::{Label, SarcasmScore, Scores, Verdict};
+pub use aspect::{Aspect, Category, wanted};
+pub use emotion::{Emotion, Emotions};
+pub use label::{Findings, Label, SarcasmScore, Scores, Verdict};
 pub use signals::{Outcome, Reason, Route, Signals, Task, Thresholds};

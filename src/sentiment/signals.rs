@@ -7,14 +7,18 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum Task {
     Sentiment,
+    Aspects,
+    Emotions,
 }
 
 impl Task {
-    pub const ALL: [Task; 1] = [Task::Sentiment];
+    pub const ALL: [Task; 3] = [Task::Sentiment, Task::Aspects, Task::Emotions];
 
     pub fn name(self) -> &'static str {
         match self {
             Task::Sentiment => "sentiment",
+            Task::Aspects => "aspects",
+            Task::Emotions => "emotions",
         }
     }
 }
@@ -35,11 +39,15 @@ pub enum Route {
 /// What the local pass says of its own trustworthiness, each 0 to 1, higher is less trustworthy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Signals {
-    /// 1 − the margin between the two likeliest labels, after calibration.
+    /// How unsure the local answer to the task is. Sentiment: 1 − the margin between the two
+    /// likeliest labels, after calibration. Aspects: the same of the tags, and 1 where all terms
+    /// contradict the whole. Emotions: 1 where none passes its threshold or they contradict the
+    /// label.
     pub ambiguous: f32,
     /// The probability of sarcasm.
     pub sarcasm: f32,
-    /// The weaker of the strongest positive and the strongest negative aspect in the text.
+    /// The weaker of the strongest positive and the strongest negative aspect in the text; 0 where
+    /// aspects are what is asked for, since there being several is then no difficulty.
     pub multi_aspect: f32,
     /// 1 where the text is in a language that the model does not read.
     pub out_of_domain: f32,

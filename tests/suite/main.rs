@@ -18,3 +18,4 @@ mod ledger;
 mod models;
 mod operations;
 mod sentiment;
+mod tasks;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,15 @@ ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "examples" / "training"
 
 TINY = dataclasses.replace(recipe.Hyper(), epochs=2, batch=8, learning_rate=1e-3)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def only_the_sample() -> Iterator[None]:
+    """The sentences written for the model stay out, as if there were none: a tiny run reads
+    the sample alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recipe, "WRITTEN", ROOT / "no such folder")
+        yield
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,5 +63,6 @@ def finished(
     made = Chain(folder / "run", folder / "models" / "tiny")
     tokenizer = converted[1]
     train_model(tiny_network(tokenizer), tokenizer, SAMPLE, made.run, TINY)
+    (made.run / "start.json").write_text("{}")
     chain.finish(SAMPLE, made.run, made.model)
     return made

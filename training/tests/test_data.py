@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import torch
 from conftest import SAMPLE, TINY, tiny_network
 
 from training import recipe
-from training.data import normalised, split
-from training.encode import IGNORED, encode, plan
+from training.data import normalised, read, split
+from training.encode import IGNORED, Example, encode, plan
 
 
 def write(folder: Path, part: str, rows: list[dict]) -> None:
@@ -33,7 +34,7 @@ def test_no_dev_text_trains_whatever_set_or_spelling_it_comes_in(tmp_path: Path)
         "train",
         [{"text": " A FINE\tFILM ", "label": "sarcastic"}, {"text": "No.", "label": "sarcastic"}],
     )
-    rows = split(tmp_path, 1)
+    rows = split(tmp_path)
     assert [row.text for row in rows.train] == ["No.", "Dull."]
 
 
@@ -49,7 +50,7 @@ def test_no_piece_of_a_measured_sentence_trains(tmp_path: Path) -> None:
         "train",
         [{"text": piece, "label": "positive"} for piece in pieces],
     )
-    assert [row.text for row in split(tmp_path, 1).train] == pieces[1:]
+    assert [row.text for row in split(tmp_path).train] == pieces[1:]
 
 
 def test_domain_is_never_opened(tmp_path: Path) -> None:
@@ -57,11 +58,11 @@ def test_domain_is_never_opened(tmp_path: Path) -> None:
     domain = tmp_path / "domain" / "airline"
     domain.mkdir(parents=True)
     (domain / "train.jsonl").write_text("not JSON: reading it would fail")
-    assert [row.set for row in split(tmp_path, 1).train] == ["sentiment/a"]
+    assert [row.set for row in split(tmp_path).train] == ["sentiment/a"]
 
 
 def test_train_aside_and_dev_share_no_text() -> None:
-    rows = split(SAMPLE, TINY.seed)
+    rows = split(SAMPLE)
     parts = [{normalised(row.text) for row in part} for part in (rows.train, rows.aside, rows.dev)]
     assert all(parts)
     assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
@@ -69,12 +70,12 @@ def test_train_aside_and_dev_share_no_text() -> None:
 
 def test_a_folder_without_sets_says_what_it_needs(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="holds no sets: expected sentiment, sarcasm"):
-        split(tmp_path, 1)
+        split(tmp_path)
 
 
 def test_batches_hold_one_task_and_shares_hold_over_epochs(converted) -> None:
     tokenizer = converted[1]
-    examples = encode(split(SAMPLE, TINY.seed).train, tokenizer, 96)
+    examples = encode(split(SAMPLE).train, tokenizer, 96)
     batches = plan(examples, TINY)
     assert all(len({examples[index].task for index in batch}) == 1 for batch in batches)
     for name in {example.set for example in examples}:
@@ -92,7 +93,7 @@ def test_tags_cover_a_term_and_ignore_a_conflict(tmp_path: Path, converted) -> N
         {"term": None, "polarity": "negative"},
     ]
     write(tmp_path / "aspects" / "a", "train", [{"text": text, "aspects": aspects}])
-    example = encode(split(tmp_path, 1).train, converted[1], 96)[0]
+    example = encode(split(tmp_path).train, converted[1], 96)[0]
     names = {
         converted[1].id_to_token(i): t for i, t in zip(example.ids, example.target, strict=True)
     }
@@ -109,3 +110,59 @@ def test_a_forward_pass_gives_the_shapes_of_the_contract(converted) -> None:
     assert shapes == {
         "sentiment": (2, 3), "sarcasm": (2, 1), "emotions": (2, 28), "aspects": (2, 9, 7)
     }  # fmt: skip
+
+
+def test_the_written_sentences_train_and_those_in_tests_never_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe, "WRITTEN", tmp_path / "written")
+    monkeypatch.setattr(recipe, "WRITTEN_DEV", tmp_path / "measuring")
+    row = {"text": "The box was torn.", "aspects": []}
+    write(tmp_path / "data" / "aspects" / "a", "train", [{"text": "Good soup.", "aspects": []}])
+    write(tmp_path / "written" / "aspects" / "orders", "train", [row, {**row, "text": "Fine."}])
+    write(tmp_path / "measuring" / "aspects" / "orders", "dev", [row])
+    rows = split(tmp_path / "data")
+    assert [row.text for row in rows.train] == ["Good soup.", "Fine."]
+    assert [row.text for row in rows.dev] == ["The box was torn."]
+
+
+def test_no_shipped_sentence_both_trains_and_measures() -> None:
+    folder = Path(__file__).parents[1] / "sentences"
+    measured = [
+        json.loads(line)["text"]
+        for line in (recipe.WRITTEN_DEV / "aspects/orders/dev.jsonl").read_text().splitlines()
+    ]
+    trained = {
+        normalised(row.text)
+        for name in ("aspects/orders", "sentiment/orders")
+        for row in read(folder, name, "train")
+    }
+    assert len(measured) == 150 and len(trained) > 1000
+    assert not trained & {normalised(text) for text in measured}
+
+
+def test_terms_stand_where_the_written_sentences_say() -> None:
+    for folder in (Path(__file__).parents[1] / "sentences", recipe.WRITTEN_DEV):
+        for path in folder.glob("aspects/*/*.jsonl"):
+            for line in path.read_text(encoding="utf-8").splitlines():
+                row = json.loads(line)
+                for aspect in row["aspects"]:
+                    assert row["text"][aspect["from"] : aspect["to"]] == aspect["term"]
+
+
+def test_texts_with_a_rare_emotion_are_read_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipe, "RARE_EMOTION", 2)
+    labels = [["joy"], ["joy"], ["grief", "joy"]]
+    examples = [
+        Example("emotion/a", "emotions", [1], [float(name in of) for name in recipe.EMOTIONS])
+        for of in labels
+    ]
+    batches = plan(examples, dataclasses.replace(TINY, epochs=1))
+    reads = sorted(index for batch in batches for index in batch)
+    assert reads == [0, 1] + [2] * recipe.RARE_EMOTION_READS
+
+
+def test_half_an_epoch_reads_half_of_a_set() -> None:
+    examples = [Example("aspects/a", "aspects", [1], [0]) for _ in range(40)]
+    batches = plan(examples, dataclasses.replace(TINY, epochs=1.5))
+    assert sum(len(batch) for batch in batches) == 60

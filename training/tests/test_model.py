@@ -9,15 +9,17 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from conftest import SAMPLE, TINY, tiny_network
+from conftest import SAMPLE, TINY, Chain, tiny_network
 from safetensors.torch import load_file
 from transformers import BertConfig, BertModel
 
 from training.data import split
 from training.export import graph_of
-from training.model import conversion_difference, distil
+from training.model import conversion_difference, distil, load
+from training.reader import Reader
+from training.restore import restore
 from training.smooth import factors
-from training.train import train_model
+from training.train import pushed, task_loss, train_model
 
 
 def test_the_conversion_equals_the_original(converted) -> None:
@@ -47,7 +49,7 @@ def test_the_fp32_graph_equals_pytorch_text_by_text(converted, tmp_path: Path) -
     path = tmp_path / "fp32.onnx"
     onnx.save(graph_of(model), path)
     session = onnxruntime.InferenceSession(str(path), disabled_optimizers=["SkipLayerNormFusion"])
-    for row in split(SAMPLE, TINY.seed).dev:
+    for row in split(SAMPLE).dev:
         ids = torch.tensor([tokenizer.encode(row.text).ids])
         mask = torch.ones_like(ids)
         with torch.no_grad():
@@ -61,7 +63,7 @@ def test_the_fp32_graph_equals_pytorch_text_by_text(converted, tmp_path: Path) -
 
 def test_smoothing_changes_nothing_in_fp32(converted) -> None:
     model, tokenizer = converted
-    texts = [row.text for row in split(SAMPLE, TINY.seed).dev]
+    texts = [row.text for row in split(SAMPLE).dev]
     smooth = factors(model, tokenizer, texts)
     assert max(float(factor.max()) for factor in smooth.values()) > 2, (
         "there is something to smooth"
@@ -104,3 +106,38 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(converted, tmp_path: Path
     expected = load_file(str(whole / "model" / "model.safetensors"))
     for name, tensor in load_file(str(broken / "model" / "model.safetensors")).items():
         torch.testing.assert_close(tensor, expected[name], msg=name)
+
+
+def test_a_served_graph_becomes_the_network_again(finished: Chain) -> None:
+    restored, tokenizer = restore(finished.model)
+    trained, _ = load(finished.run / "model")
+    reader = Reader(finished.model / "model.onnx", finished.model / "tokenizer.json")
+    for row in split(SAMPLE).dev:
+        ids = torch.tensor([tokenizer.encode(row.text).ids[:128]])
+        with torch.no_grad():
+            outputs = restored(ids, torch.ones_like(ids))
+            before = trained(ids, torch.ones_like(ids))
+        served = reader.read(row.text)
+        for name, values in (("sentiment", served.sentiment), ("aspects", served.aspects)):
+            # To what INT8 costs, on both sides.
+            np.testing.assert_allclose(outputs[name][0].numpy(), values, atol=0.15)
+            np.testing.assert_allclose(outputs[name][0], before[name][0], atol=0.15)
+
+
+def test_pushed_embeddings_hurt_and_come_back(converted) -> None:
+    model = tiny_network(converted[1])
+    model.eval()
+    ids, targets = torch.tensor([[101, 2204, 102]]), torch.tensor([[0.0, 0.0, 1.0]])
+
+    def loss() -> torch.Tensor:
+        outputs = model(ids, torch.ones_like(ids), "sentiment")
+        return task_loss("sentiment", outputs["sentiment"], targets, 0.0)
+
+    first = loss()
+    first.backward()
+    words = model.encoder.embeddings.word_embeddings.weight
+    before = words.detach().clone()
+    with pushed(words, ids.unique(), 1.0):
+        assert loss() > first
+        assert abs(float((words - before).norm()) - 1.0) < 1e-4
+    assert torch.equal(words, before)

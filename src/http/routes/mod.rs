@@ -1,7 +1,7 @@
 //! The routes, a file each.
 
+pub mod answer;
 pub mod costs;
 pub mod health;
 pub mod metrics;
 pub mod openapi;
-pub mod sentiment;

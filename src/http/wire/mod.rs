@@ -4,4 +4,4 @@ mod request;
 mod response;
 
 pub use request::{AnalysisRequest, Include};
-pub use response::SentimentResponse;
+pub use response::AnalysisResponse;

@@ -19,6 +19,9 @@ const LANGUAGE_LIMIT: usize = 35;
 /// The most tags of a request, and the most characters of a tag's name or value.
 const TAGS_LIMIT: usize = 10;
 const TAG_LENGTH_LIMIT: usize = 64;
+/// The most terms that a request for aspects may name, and the most characters of one.
+const TERMS_LIMIT: usize = 50;
+const TERM_LENGTH_LIMIT: usize = 100;
 
 /// A text to analyse. An unknown field is an error.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -41,6 +44,10 @@ pub struct AnalysisRequest {
     /// What else the answer holds.
     #[serde(default)]
     pub include: Vec<Include>,
+    /// Only for `/v1/aspects`: the terms that are wanted, at most 50. The answer then holds one
+    /// entry for each, in this order.
+    #[serde(default)]
+    pub aspects: Option<Vec<String>>,
     /// At most ten short strings, by which costs can be grouped.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
@@ -73,7 +80,7 @@ impl AnalysisRequest {
 
     /// Checks every field and says all that is wrong at once.
     pub fn into_request(self, task: Task, id: &RequestId) -> Result<app::Request, Problem> {
-        let errors = self.faults();
+        let errors = self.faults(task);
         if !errors.is_empty() {
             return Err(Problem::fields(errors));
         }
@@ -89,7 +96,7 @@ impl AnalysisRequest {
         })
     }
 
-    fn faults(&self) -> Vec<FieldError> {
+    fn faults(&self, task: Task) -> Vec<FieldError> {
         let mut errors = Vec::new();
         let mut fault = |field: &str, message: String| {
             errors.push(FieldError { field: field.to_owned(), message });
@@ -113,6 +120,26 @@ impl AnalysisRequest {
         }
         if self.max_cost_usd.is_some_and(|amount| amount < Usd::ZERO) {
             fault("max_cost_usd", "is below 0".into());
+        }
+        match &self.aspects {
+            Some(_) if task != Task::Aspects => {
+                let message = format!("is for /v1/aspects alone; this is the task {}", task.name());
+                fault("aspects", message);
+            }
+            Some(terms) if !(1..=TERMS_LIMIT).contains(&terms.len()) => {
+                let message =
+                    format!("names {} terms; 1 to {TERMS_LIMIT} are allowed", terms.len());
+                fault("aspects", message);
+            }
+            _ => {}
+        }
+        for (index, term) in self.aspects.iter().flatten().enumerate() {
+            let length = term.trim().chars().count();
+            if !(1..=TERM_LENGTH_LIMIT).contains(&length) {
+                let message =
+                    format!("has {length} characters; 1 to {TERM_LENGTH_LIMIT} are allowed");
+                fault(&format!("aspects[{index}]"), message);
+            }
         }
         if self.tags.len() > TAGS_LIMIT {
             fault("tags", format!("holds {} tags; the limit is {TAGS_LIMIT}", self.tags.len()));

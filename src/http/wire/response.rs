@@ -6,11 +6,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::app::{Analysis, Sentence};
-use crate::sentiment::{Label, Outcome, Reason, Scores, Thresholds};
+use crate::sentiment::{
+    Aspect, Emotion, Findings, Label, Outcome, Reason, Scores, Thresholds, wanted,
+};
 
-/// The verdict on a text.
+/// The verdict on a text: of every task the sentiment, and of the other two what they add.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct SentimentResponse {
+pub struct AnalysisResponse {
     pub id: String,
     /// `negative`, `neutral`, `positive` or `mixed`.
     #[schemars(with = "String")]
@@ -21,6 +23,8 @@ pub struct SentimentResponse {
     /// The label's score.
     pub confidence: f32,
     pub sarcasm: SarcasmResponse,
+    #[serde(flatten)]
+    pub findings: FindingsResponse,
     pub language: LanguageResponse,
     /// Whose verdict it is: `local` or `llm`.
     pub route: &'static str,
@@ -37,6 +41,89 @@ pub struct SentimentResponse {
     pub sentences: Option<Vec<SentenceResponse>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signals: Option<Vec<SignalResponse>>,
+}
+
+/// What a task adds to the sentiment.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum FindingsResponse {
+    Aspects {
+        /// In the order of the text, or of the terms that the request names.
+        aspects: Vec<AspectResponse>,
+        /// The label of the whole text.
+        #[schemars(with = "String")]
+        overall: Label,
+    },
+    Emotions {
+        /// All 28, the highest score first.
+        emotions: Vec<EmotionResponse>,
+        /// The first one's label.
+        dominant: Emotion,
+        /// Ekman's basic emotion that it belongs to: one of six, or `neutral`.
+        ekman: &'static str,
+    },
+    None {},
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AspectResponse {
+    /// As the text writes it, or as the request names it.
+    pub term: String,
+    /// One of the configured names; `null` where the text says nothing of the term.
+    pub category: Option<String>,
+    /// A label; `null` where the text says nothing of the term.
+    #[schemars(with = "Option<String>")]
+    pub sentiment: Option<Label>,
+    /// The words of the text that judge it, where the reader can tell them.
+    pub opinion: Option<String>,
+    pub confidence: f32,
+    pub span: Option<SpanResponse>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct EmotionResponse {
+    pub label: Emotion,
+    pub score: f32,
+    /// Whether the score passes the emotion's own threshold.
+    pub detected: bool,
+}
+
+impl FindingsResponse {
+    fn new(findings: Findings, overall: Label, terms: Option<&[String]>) -> FindingsResponse {
+        match findings {
+            Findings::None => FindingsResponse::None {},
+            Findings::Aspects(found) => {
+                let aspects = match terms {
+                    Some(terms) => wanted(terms, &found),
+                    None => found,
+                };
+                let aspects = aspects.into_iter().map(Into::into).collect();
+                FindingsResponse::Aspects { aspects, overall }
+            }
+            Findings::Emotions(emotions) => {
+                let sorted = emotions.sorted();
+                let dominant = sorted[0].0;
+                let emotions = sorted
+                    .into_iter()
+                    .map(|(label, score, detected)| EmotionResponse { label, score, detected })
+                    .collect();
+                FindingsResponse::Emotions { emotions, dominant, ekman: dominant.ekman() }
+            }
+        }
+    }
+}
+
+impl From<Aspect> for AspectResponse {
+    fn from(aspect: Aspect) -> AspectResponse {
+        AspectResponse {
+            term: aspect.term,
+            category: aspect.category,
+            sentiment: aspect.sentiment,
+            opinion: aspect.opinion,
+            confidence: aspect.confidence,
+            span: aspect.span.map(|(start, end)| SpanResponse { start, end }),
+        }
+    }
 }
 
 /// A sentence as the local model reads it alone.
@@ -111,20 +198,22 @@ pub struct SignalResponse {
     pub threshold: f32,
 }
 
-impl SentimentResponse {
+impl AnalysisResponse {
+    /// `terms` are the aspects that the request names, if it does.
     pub fn new(
         id: String,
         analysis: Analysis,
         total: Duration,
         thresholds: Option<&Thresholds>,
-    ) -> SentimentResponse {
+        terms: Option<&[String]>,
+    ) -> AnalysisResponse {
         let verdict = analysis.verdict;
         let usage = analysis.bill.usage;
         let signals = thresholds.map(|thresholds| {
             let by_name = analysis.signals.named(thresholds).into_iter();
             by_name.map(|(name, value, threshold)| SignalResponse { name, value, threshold })
         });
-        SentimentResponse {
+        AnalysisResponse {
             id,
             label: verdict.scores.label(),
             scores: verdict.scores,
@@ -133,6 +222,7 @@ impl SentimentResponse {
                 detected: verdict.sarcasm.detected(),
                 score: verdict.sarcasm.0,
             },
+            findings: FindingsResponse::new(verdict.findings, verdict.scores.label(), terms),
             language: LanguageResponse {
                 code: analysis.language.code.into_owned(),
                 supported: analysis.language.supported,

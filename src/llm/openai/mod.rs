@@ -64,7 +64,7 @@ impl Provider for OpenAi {
         let mut body = json!({
             "model": model.id,
             "messages": [
-                {"role": "system", "content": prompt::system(question.task)},
+                {"role": "system", "content": prompt::system(question.task, &question.categories)},
                 {"role": "user", "content": prompt::user(question)},
             ],
         });
@@ -72,12 +72,12 @@ impl Provider for OpenAi {
             OutputLimitField::MaxCompletionTokens => "max_completion_tokens",
             OutputLimitField::MaxTokens => "max_tokens",
         };
-        body[limit_field] = json!(self.max_output_tokens);
+        body[limit_field] = json!(structured::output_limit(question.task, self.max_output_tokens));
         if abilities.structured_output {
             body["response_format"] = json!({"type": "json_schema", "json_schema": {
                 "name": question.task.name(),
                 "strict": true,
-                "schema": structured::schema(question.task, Dialect::OpenAi),
+                "schema": structured::schema(question.task, &question.categories, Dialect::OpenAi),
             }});
         }
         if !self.service_tier.is_empty() {

@@ -12,6 +12,8 @@ use super::bill::Tokens;
 pub struct Script {
     pub(super) label: String,
     pub(super) sarcasm: f64,
+    /// Said word for word, instead of an instance of the schema.
+    pub(super) said: Option<String>,
     pub(super) tokens: Option<Tokens>,
     pub(super) model: Option<String>,
     pub(super) tier: Tier,
@@ -67,6 +69,7 @@ impl Script {
         Script {
             label: label.to_owned(),
             sarcasm: 0.02,
+            said: None,
             tokens: None,
             model: None,
             tier: Tier::Own,
@@ -74,6 +77,11 @@ impl Script {
             delay: Duration::ZERO,
             gate: None,
         }
+    }
+
+    /// This very answer.
+    pub fn saying(answer: &serde_json::Value) -> Script {
+        Script { said: Some(answer.to_string()), ..Script::answer("mixed") }
     }
 
     fn broken(fault: Fault) -> Script {

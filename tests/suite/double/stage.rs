@@ -167,6 +167,7 @@ fn say(number: usize, script: &Script, ask: &Ask) -> Said {
     let answer = Answer { label: &script.label, sarcasm: script.sarcasm, astray };
     let mut content = match (&script.fault, &ask.schema) {
         (Some(Fault::Prose), _) => format!("Sure! You wrote \"{}\", which is mixed.", ask.text),
+        (_, Some(_)) if script.said.is_some() => script.said.clone().unwrap_or_default(),
         (_, Some(schema)) => instance(schema, &answer).to_string(),
         (_, None) => "pong".to_owned(),
     };

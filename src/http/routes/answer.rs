@@ -1,4 +1,4 @@
-//! `POST /v1/sentiment`: what one text feels.
+//! `POST /v1/sentiment`, `/v1/aspects` and `/v1/emotions`: what one text feels, likes and shows.
 
 use std::time::Instant;
 
@@ -12,18 +12,45 @@ use crate::app::SharedApp;
 use crate::http::Problem;
 use crate::http::extract::Json;
 use crate::http::middleware::RequestId;
-use crate::http::wire::{AnalysisRequest, Include, SentimentResponse};
+use crate::http::wire::{AnalysisRequest, AnalysisResponse, Include};
 use crate::sentiment::Task;
 
-pub async fn analyse(
+pub async fn sentiment(
     State(app): State<SharedApp>,
     Extension(id): Extension<RequestId>,
     Json(request): Json<AnalysisRequest>,
 ) -> Result<Response, Problem> {
+    respond(answer(&app, Task::Sentiment, request, &id).await?)
+}
+
+pub async fn aspects(
+    State(app): State<SharedApp>,
+    Extension(id): Extension<RequestId>,
+    Json(request): Json<AnalysisRequest>,
+) -> Result<Response, Problem> {
+    respond(answer(&app, Task::Aspects, request, &id).await?)
+}
+
+pub async fn emotions(
+    State(app): State<SharedApp>,
+    Extension(id): Extension<RequestId>,
+    Json(request): Json<AnalysisRequest>,
+) -> Result<Response, Problem> {
+    respond(answer(&app, Task::Emotions, request, &id).await?)
+}
+
+/// The whole path of one text.
+pub async fn answer(
+    app: &SharedApp,
+    task: Task,
+    request: AnalysisRequest,
+    id: &RequestId,
+) -> Result<AnalysisResponse, Problem> {
     let started = Instant::now();
     let thresholds = request.includes(Include::Signals).then(|| app.thresholds());
     let wants_sentences = request.includes(Include::Sentences);
-    let request = request.into_request(Task::Sentiment, &id)?;
+    let terms = request.aspects.clone();
+    let request = request.into_request(task, id)?;
     // Before anything is paid for: what fails here must not lose a bought verdict.
     let sentences = match wants_sentences {
         true => Some(app.read_sentences(request.text.clone(), request.language.clone()).await?),
@@ -31,14 +58,18 @@ pub async fn analyse(
     };
     let analysis = app.analyse(request).await?;
     let verdict_id = Uuid::now_v7().to_string();
-    let verdict = SentimentResponse::new(verdict_id, analysis, started.elapsed(), thresholds);
+    let total = started.elapsed();
+    let verdict = AnalysisResponse::new(verdict_id, analysis, total, thresholds, terms.as_deref());
     let sentences = sentences.map(|all| all.into_iter().map(Into::into).collect());
-    let body = SentimentResponse { sentences, ..verdict };
+    Ok(AnalysisResponse { sentences, ..verdict })
+}
+
+fn respond(body: AnalysisResponse) -> Result<Response, Problem> {
     Ok((headers(&body), JsonBody(body)).into_response())
 }
 
 /// What a proxy or a log can read of an answer without its body.
-fn headers(body: &SentimentResponse) -> HeaderMap {
+fn headers(body: &AnalysisResponse) -> HeaderMap {
     let timing = &body.timing;
     let server_timing = format!(
         "total;dur={}, local;dur={}, llm;dur={}",
