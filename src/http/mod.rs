@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::SharedApp;
-use routes::{costs, health, metrics, openapi as document, sentiment};
+use routes::{batch, costs, health, metrics, openapi as document, sentiment};
 
 pub use openapi::document as openapi_document;
 pub use problem::Problem;
@@ -25,6 +25,7 @@ pub use serve::{ListenError, listen, serve};
 pub fn router(app: SharedApp) -> Router {
     Router::new()
         .route("/v1/sentiment", post(sentiment::analyse))
+        .route("/v1/batch", post(batch::analyse))
         .route("/v1/costs", get(costs::costs))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

@@ -1,5 +1,7 @@
 //! The routes, a file each.
 
+mod answer;
+pub mod batch;
 pub mod costs;
 pub mod health;
 pub mod metrics;
