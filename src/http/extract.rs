@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::error::Category;
@@ -22,7 +22,10 @@ impl<T: DeserializeOwned> FromRequest<SharedApp> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &SharedApp) -> Result<Json<T>, Problem> {
-        require_json(&request)?;
+        if !is_of_type(request.headers(), "application/json") {
+            let detail = "The body has to be JSON: send Content-Type: application/json.";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
         let limit = app.config().server.max_body_bytes;
         let body = tokio::time::timeout(BODY_TIMEOUT, to_bytes(request.into_body(), limit)).await;
         let bytes = match body {
@@ -42,7 +45,7 @@ impl<T: DeserializeOwned> FromRequest<SharedApp> for Json<T> {
                 return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail));
             }
         };
-        parse(&bytes).map(Json)
+        Ok(Json(parse(&bytes)?))
     }
 }
 
@@ -57,23 +60,37 @@ fn is_length_limit(error: &axum::Error) -> bool {
     false
 }
 
-fn require_json(request: &Request) -> Result<(), Problem> {
-    let given = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+/// Whether a body is declared as that, whatever its parameters.
+pub fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = given.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    let detail = "The body has to be JSON: send Content-Type: application/json.";
-    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+    essence.eq_ignore_ascii_case(wanted)
 }
 
-/// Parses JSON: 400 where it is none, 422 naming the field where a value is not what it should be.
-pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+/// Why bytes were not read as a value.
+pub enum Unread {
+    /// They are not JSON.
+    Malformed(serde_json::Error),
+    /// A value is not what it should be: 422, naming the field.
+    Value(Problem),
+}
+
+impl From<Unread> for Problem {
+    fn from(unread: Unread) -> Problem {
+        match unread {
+            Unread::Malformed(error) => malformed(&error),
+            Unread::Value(problem) => problem,
+        }
+    }
+}
+
+/// Parses JSON.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unread> {
     // serde would take a list's items for a struct's fields, one after the other.
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err(match serde_json::from_slice::<Value>(bytes) {
-            Ok(_) => Problem::field("body", "has to be a JSON object"),
-            Err(error) => malformed(&error),
+            Ok(_) => Unread::Value(Problem::field("body", "has to be a JSON object")),
+            Err(error) => Unread::Malformed(error),
         });
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
@@ -81,13 +98,15 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let path = error.path().to_string();
         let error = error.into_inner();
         match error.classify() {
-            Category::Data => bad_value(&path, &error),
+            Category::Data => Unread::Value(bad_value(&path, &error)),
             // serde_json calls a number where a word is due a fault of syntax.
-            _ if serde_json::from_slice::<Value>(bytes).is_ok() => bad_value(&path, &error),
-            _ => malformed(&error),
+            _ if serde_json::from_slice::<Value>(bytes).is_ok() => {
+                Unread::Value(bad_value(&path, &error))
+            }
+            _ => Unread::Malformed(error),
         }
     })?;
-    deserializer.end().map_err(|error| malformed(&error))?;
+    deserializer.end().map_err(Unread::Malformed)?;
     Ok(value)
 }
 

@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::SharedApp;
-use routes::{answer, costs, health, metrics, openapi as document};
+use routes::{answer, batch, costs, health, metrics, openapi as document};
 
 pub use openapi::document as openapi_document;
 pub use problem::Problem;
@@ -27,6 +27,7 @@ pub fn router(app: SharedApp) -> Router {
         .route("/v1/sentiment", post(answer::sentiment))
         .route("/v1/aspects", post(answer::aspects))
         .route("/v1/emotions", post(answer::emotions))
+        .route("/v1/batch", post(batch::analyse))
         .route("/v1/costs", get(costs::costs))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

@@ -5,6 +5,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::wire::{AnalysisRequest, AnalysisResponse};
+use crate::sentiment::Task;
 
 /// What a request for a verdict can end in.
 const ANALYSIS_ERRORS: [u16; 12] = [400, 402, 403, 408, 413, 415, 422, 429, 500, 502, 503, 504];
@@ -17,6 +18,7 @@ pub fn document() -> Value {
     let request = generator.subschema_for::<AnalysisRequest>();
     let response = generator.subschema_for::<AnalysisResponse>();
     let mut schemas = generator.take_definitions(true);
+    schemas.insert("BatchItem".into(), batch_item(&schemas["AnalysisRequest"]));
     schemas.insert("Problem".into(), problem_schema());
     json!({
         "openapi": "3.1.0",
@@ -42,6 +44,7 @@ pub fn document() -> Value {
                 "requestBody": { "required": true, "content": body(&request) },
                 "responses": responses(&response, &ANALYSIS_ERRORS),
             }},
+            "/v1/batch": { "post": batch(&response) },
             "/v1/costs": { "get": {
                 "summary": "What was spent, and what was answered for nothing",
                 "parameters": [
@@ -67,6 +70,62 @@ pub fn document() -> Value {
             }},
         },
         "components": { "schemas": schemas },
+    })
+}
+
+/// A request with an id of the sender's own.
+fn batch_item(request: &Value) -> Value {
+    let mut item = request.clone();
+    item["description"] = json!("An item of a batch: a request, with an optional id.");
+    item["properties"]["id"] = json!({
+        "type": ["string", "null"],
+        "description": "Names the item in its answer; without it the answer has an id of its own.",
+    });
+    item
+}
+
+fn batch(verdict: &impl serde::Serialize) -> Value {
+    let items_limit = super::routes::batch::ITEMS_LIMIT;
+    let task = json!({ "type": "string", "enum": Task::ALL });
+    let item = json!({ "$ref": "#/components/schemas/BatchItem" });
+    let failed = json!({
+        "type": "object",
+        "description": "An item's own error.",
+        "required": ["id", "error"],
+        "properties": {
+            "id": { "type": ["string", "null"] },
+            "error": { "$ref": "#/components/schemas/Problem" },
+        },
+    });
+    let answer = json!({ "anyOf": [verdict, failed] });
+    let list = json!({
+        "type": "object",
+        "required": ["task", "items"],
+        "additionalProperties": false,
+        "properties": {
+            "task": task,
+            "items": { "type": "array", "items": item, "minItems": 1, "maxItems": items_limit },
+        },
+    });
+    let answers = json!({
+        "type": "object",
+        "required": ["items"],
+        "properties": { "items": { "type": "array", "items": answer } },
+    });
+    let mut parameter = parameter("task", "What is asked of every line; for NDJSON alone.");
+    parameter["schema"] = task;
+    let mut responses = responses(&answers, &[400, 403, 408, 413, 415, 422, 500]);
+    responses["200"]["content"]["application/x-ndjson"] = json!({ "schema": answer });
+    json!({
+        "summary": "What many texts feel, in order; an item's error is its own",
+        "description": "A list in JSON, or NDJSON: lines of any number, each an item, answered \
+                        line by line while the rest is still being sent.",
+        "parameters": [parameter],
+        "requestBody": { "required": true, "content": {
+            "application/json": { "schema": list },
+            "application/x-ndjson": { "schema": item },
+        }},
+        "responses": responses,
     })
 }
 

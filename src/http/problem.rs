@@ -44,6 +44,11 @@ impl Problem {
         Problem { status, detail: detail.into(), ..Problem::default() }
     }
 
+    /// 400.
+    pub fn malformed(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, detail)
+    }
+
     /// 422, with every field that is wrong.
     pub fn fields(errors: Vec<FieldError>) -> Problem {
         let names: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
@@ -56,9 +61,14 @@ impl Problem {
         Problem::fields(vec![FieldError { field: field.into(), message: message.into() }])
     }
 
-    /// The final response, under the request's id.
-    pub fn render(&self, request_id: &str) -> Response {
-        let body = Body {
+    /// Whether it was turned away for want of room: the same request may be taken a moment later.
+    pub fn is_busy(&self) -> bool {
+        self.status == StatusCode::TOO_MANY_REQUESTS
+    }
+
+    /// Its JSON, under the request's id.
+    pub fn body<'a>(&'a self, request_id: &'a str) -> impl Serialize + 'a {
+        Body {
             r#type: "about:blank",
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
@@ -66,7 +76,12 @@ impl Problem {
             request_id,
             errors: &self.errors,
             cost_usd: self.cost_usd,
-        };
+        }
+    }
+
+    /// The final response, under the request's id.
+    pub fn render(&self, request_id: &str) -> Response {
+        let body = self.body(request_id);
         let json = serde_json::to_vec(&body).expect("strings and numbers always serialise");
         let kind = (header::CONTENT_TYPE, "application/problem+json");
         let mut response = (self.status, [kind], json).into_response();

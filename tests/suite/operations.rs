@@ -46,6 +46,7 @@ async fn the_description_of_the_surface_names_every_route() {
     assert!(served["openapi"].as_str().is_some_and(|version| version.starts_with("3.")));
     for (path, method) in [
         ("/v1/sentiment", "post"),
+        ("/v1/batch", "post"),
         ("/v1/costs", "get"),
         ("/healthz", "get"),
         ("/readyz", "get"),

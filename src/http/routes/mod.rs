@@ -1,6 +1,7 @@
 //! The routes, a file each.
 
 pub mod answer;
+pub mod batch;
 pub mod costs;
 pub mod health;
 pub mod metrics;

@@ -1,0 +1,102 @@
+//! Answering the items of one batch, so many at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::item::Item;
+use crate::app::SharedApp;
+use crate::http::Problem;
+use crate::http::middleware::RequestId;
+use crate::http::routes::answer::answer;
+use crate::http::wire::AnalysisRequest;
+use crate::sentiment::Task;
+
+/// Items at work for each of the classifier's sessions: enough that none waits for the next.
+const ITEMS_PER_SESSION: usize = 4;
+
+/// How long an item waits for room that others take, before it is told so.
+const BUSY_PATIENCE: Duration = Duration::from_secs(60);
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+const BUSY_PAUSE_LIMIT: Duration = Duration::from_secs(1);
+
+/// What the items of a batch have in common.
+#[derive(Clone)]
+pub struct Work(Arc<Shared>);
+
+struct Shared {
+    app: SharedApp,
+    task: Task,
+    id: RequestId,
+    /// A permit for each item at work. An item's deadline runs from when it has one.
+    permits: Semaphore,
+}
+
+/// An item's error, in its place.
+#[derive(Serialize)]
+struct Failed<'a, P> {
+    id: Option<&'a str>,
+    error: P,
+}
+
+impl Work {
+    pub fn new(app: SharedApp, task: Task, id: RequestId) -> Work {
+        let permits = Semaphore::new(at_once(&app));
+        Work(Arc::new(Shared { app, task, id, permits }))
+    }
+
+    /// The item's verdict or its problem, as JSON on one line.
+    pub async fn answer(self, Item { id, request }: Item) -> Vec<u8> {
+        let request_id = &self.0.id;
+        match self.ask(request, id.as_deref()).await {
+            Ok(verdict) => verdict,
+            Err(problem) => {
+                to_json(&Failed { id: id.as_deref(), error: problem.body(&request_id.0) })
+            }
+        }
+    }
+
+    /// A batch waits where a single request is turned away: it is in no hurry.
+    async fn ask(
+        &self,
+        request: Result<AnalysisRequest, Problem>,
+        item_id: Option<&str>,
+    ) -> Result<Vec<u8>, Problem> {
+        let request = request?;
+        let Shared { app, task, id, permits } = &*self.0;
+        let _permit = permits.acquire().await.expect("nobody closes it");
+        let started = Instant::now();
+        let mut pause = BUSY_PAUSE;
+        loop {
+            match answer(app, *task, request.clone(), id).await {
+                Ok(mut verdict) => {
+                    if let Some(item_id) = item_id {
+                        verdict.id = item_id.to_owned();
+                    }
+                    return Ok(to_json(&verdict));
+                }
+                Err(problem) if problem.is_busy() && started.elapsed() < BUSY_PATIENCE => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(BUSY_PAUSE_LIMIT);
+                }
+                Err(problem) => return Err(problem),
+            }
+        }
+    }
+}
+
+/// Enough to keep every session and every call to an LLM at work; at most half of the classifier's
+/// queue, so that a batch alone never fills it and single requests still find room.
+fn at_once(app: &SharedApp) -> usize {
+    let config = app.config();
+    let calls = if app.has_llm() { config.llm.max_concurrent } else { 0 };
+    let wanted = ITEMS_PER_SESSION * config.classifier.sessions() + calls;
+    wanted.min(config.classifier.queue / 2).max(1)
+}
+
+fn to_json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("strings and numbers always serialise")
+}
