@@ -12,6 +12,7 @@ mod attempt;
 mod bill;
 mod lane;
 
+mod bounds;
 mod breaker;
 mod health;
 mod models;
@@ -36,6 +37,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub use bill::Bill;
+pub use bounds::request_bytes;
 pub use breaker::BreakerState;
 pub use config::{
     Abilities, AnthropicConfig, Config, Configs, Error, OpenAiConfig, OutputLimitField,

@@ -7,6 +7,7 @@ mod gateway;
 mod money;
 mod verdict;
 
+mod analyze;
 mod billing;
 mod cache;
 mod errors;
