@@ -4,6 +4,7 @@
 mod config;
 mod costs;
 mod counts;
+mod estimate;
 mod measure;
 mod readiness;
 mod telemetry;
@@ -20,17 +21,18 @@ use crate::cascade::{self, Cascade};
 use crate::classifier::{Classifier, ModelFolder};
 use crate::llm::{AttemptLog, Llm, LogDown};
 use crate::pricing::{AttemptId, PriceBook, Reservation, Settlement};
-use crate::sentiment::Thresholds;
+use crate::sentiment::{Task, Thresholds};
 use crate::store;
 
 /// What the doors need of the modules behind the application.
 pub use crate::cascade::{Analysis, Error as CascadeError, Request};
-pub use crate::classifier::{Error as ClassifierError, Sentence};
+pub use crate::classifier::{Error as ClassifierError, Reading, Sentence};
 pub use crate::llm::{Check, Failure, FailureKind, schemas};
 pub use crate::store::{CostReport, Figures, OpenAttempt, Store};
 
 pub use config::{Config, Error as ConfigError};
 pub use costs::{BadParameter, CostRequest};
+pub use estimate::CallEstimate;
 pub use measure::milliseconds;
 pub use readiness::Readiness;
 pub use telemetry::start_logs;
@@ -114,6 +116,12 @@ impl App {
             Err(_) => {}
         }
         Ok(result?)
+    }
+
+    /// Reads a text locally and counts nothing: for those who only want to know.
+    pub async fn read(&self, task: Task, text: Arc<str>) -> Result<Reading, RequestError> {
+        let reading = self.cascade.classifier().read(task, text, None).await;
+        Ok(reading.map_err(cascade::Error::from)?)
     }
 
     /// Reads a text sentence by sentence, locally.

@@ -146,6 +146,10 @@ impl Cascade {
         &self.classifier
     }
 
+    pub fn categories(&self) -> &Arc<[Category]> {
+        &self.categories
+    }
+
     pub fn llm(&self) -> &Llm {
         &self.llm
     }

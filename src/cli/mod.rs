@@ -1,5 +1,6 @@
 //! The command line: a file for each command.
 
+mod analyze;
 mod config;
 mod costs;
 pub mod models;
@@ -36,6 +37,8 @@ pub struct Cli {
 enum Command {
     /// Start the gateway
     Serve(serve::Serve),
+    /// Analyse a file of texts
+    Analyze(Box<analyze::Analyze>),
     /// Report what was spent and what was answered for nothing
     Costs(costs::Costs),
     /// Manage local models
@@ -72,6 +75,7 @@ impl Command {
         let config = || Config::load(file);
         match self {
             Command::Serve(command) => command.run(config()?).await,
+            Command::Analyze(command) => command.run(config()?).await,
             Command::Costs(command) => command.run(config()?).await,
             Command::Models(command) => models::run(command, &config()?).await,
             Command::Providers(command) => command.run(config()?).await,

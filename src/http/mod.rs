@@ -20,6 +20,7 @@ use routes::{answer, batch, costs, health, metrics, openapi as document};
 pub use openapi::document as openapi_document;
 pub use problem::Problem;
 pub use serve::{ListenError, listen, serve};
+pub use wire::text_faults;
 
 /// The table of contents.
 pub fn router(app: SharedApp) -> Router {

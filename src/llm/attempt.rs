@@ -103,7 +103,13 @@ impl Llm {
     }
 
     /// A token a byte is the most that any tokenizer in use makes of a text.
-    fn worst_case(&self, lane: &Lane, model: &Model, task: Task, body: &Value) -> Option<Usd> {
+    pub(super) fn worst_case(
+        &self,
+        lane: &Lane,
+        model: &Model,
+        task: Task,
+        body: &Value,
+    ) -> Option<Usd> {
         let bytes = body.to_string().len() as f64;
         let input_tokens = (bytes * model.abilities.tokens_per_byte).ceil() as u64;
         let output_tokens = structured::output_limit(task, self.config.max_output_tokens).into();

@@ -12,6 +12,7 @@ mod attempt;
 mod bill;
 mod lane;
 
+mod bounds;
 mod breaker;
 mod health;
 mod models;
@@ -36,6 +37,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub use bill::Bill;
+pub use bounds::request_bytes;
 pub use breaker::BreakerState;
 pub use config::{
     Abilities, AnthropicConfig, Config, Configs, Error, OpenAiConfig, OutputLimitField,
@@ -44,7 +46,7 @@ pub use config::{
 pub use health::{Check, ProviderHealth};
 pub use ledger::{AttemptLog, LogDown};
 pub use provider::Fault;
-pub use structured::schemas;
+pub use structured::{output_limit, schemas};
 
 use self::lane::Lane;
 use crate::pricing::{PriceBook, Usd};

@@ -108,6 +108,13 @@ impl Setup {
             .expect("the command was run")
     }
 
+    /// Starts a command whose output nobody reads.
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
+        quiet.spawn().expect("the program can be started")
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_undertone"));
         command

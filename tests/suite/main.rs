@@ -7,6 +7,7 @@ mod gateway;
 mod money;
 mod verdict;
 
+mod analyze;
 mod batch;
 mod billing;
 mod cache;

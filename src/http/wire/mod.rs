@@ -3,5 +3,5 @@
 mod request;
 mod response;
 
-pub use request::{AnalysisRequest, Include};
+pub use request::{AnalysisRequest, Include, text_faults};
 pub use response::AnalysisResponse;

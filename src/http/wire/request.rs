@@ -101,12 +101,8 @@ impl AnalysisRequest {
         let mut fault = |field: &str, message: String| {
             errors.push(FieldError { field: field.to_owned(), message });
         };
-        let characters = self.text.chars().count();
-        if characters > TEXT_LIMIT {
-            fault("text", format!("has {characters} characters; the limit is {TEXT_LIMIT}"));
-        }
-        if self.text.chars().all(|c| c.is_whitespace() || c.is_control()) {
-            fault("text", "is blank".into());
+        for message in text_faults(&self.text) {
+            fault("text", message);
         }
         // Private subtags may be of any length, and the tag is told to the LLM.
         if let Some(tag) = &self.language
@@ -158,4 +154,17 @@ impl AnalysisRequest {
         }
         errors
     }
+}
+
+/// What keeps a text from being analysed, by whatever door it came; never with any of it.
+pub fn text_faults(text: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    let characters = text.chars().count();
+    if characters > TEXT_LIMIT {
+        faults.push(format!("has {characters} characters; the limit is {TEXT_LIMIT}"));
+    }
+    if text.chars().all(|c| c.is_whitespace() || c.is_control()) {
+        faults.push("is blank".into());
+    }
+    faults
 }

@@ -40,7 +40,7 @@ pub(super) fn read(question: &Question, answer: &str) -> Option<Verdict> {
 
 /// The most tokens of a task's answer, `configured` being those of a sentiment's: aspects come one
 /// after the other, about 25 tokens each.
-pub(super) fn output_limit(task: Task, configured: u32) -> u32 {
+pub fn output_limit(task: Task, configured: u32) -> u32 {
     match task {
         Task::Sentiment | Task::Emotions => configured,
         Task::Aspects => configured.saturating_mul(4),

@@ -1,0 +1,84 @@
+//! What a call would cost, for those who want to know before.
+
+use std::iter::Sum;
+
+use time::OffsetDateTime;
+
+use super::App;
+use crate::llm::{ProviderName, output_limit, request_bytes};
+use crate::pricing::{Usage, Usd};
+use crate::sentiment::Task;
+
+/// Of English prose and JSON, in the tokenizers of the providers.
+const BYTES_A_TOKEN: u64 = 4;
+
+/// What a usual answer comes to: a few words in a JSON object, two or three aspects, an emotion or
+/// two.
+fn answer_tokens(task: Task) -> u64 {
+    match task {
+        Task::Sentiment => 25,
+        Task::Aspects => 90,
+        Task::Emotions => 45,
+    }
+}
+
+/// What one call about a text would cost at the first configured model's price.
+#[derive(Clone, Copy, Debug)]
+pub struct CallEstimate {
+    pub likely: Usd,
+    /// The worst case, as it is reserved before a call.
+    pub at_most: Usd,
+}
+
+/// Several calls together.
+impl Sum for CallEstimate {
+    fn sum<I: Iterator<Item = CallEstimate>>(calls: I) -> CallEstimate {
+        let none = CallEstimate { likely: Usd::ZERO, at_most: Usd::ZERO };
+        calls.fold(none, |sum, call| CallEstimate {
+            likely: sum.likely + call.likely,
+            at_most: sum.at_most + call.at_most,
+        })
+    }
+}
+
+impl CallEstimate {
+    /// How it is estimated, in a sentence.
+    pub const BASIS: &str = "the cost takes 4 bytes of a request for a token, and for an answer 25 tokens, \
+        for aspects 90, for emotions 45, with nothing cached; `at most` is what would be reserved: a token a byte, the \
+        longest answer";
+}
+
+impl App {
+    /// The most that one attempt about that text can cost at any provider that has a key; `None`
+    /// where none of their models has a price.
+    pub fn worst_attempt(&self, task: Task, text: &str) -> Option<Usd> {
+        self.cascade.llm().worst_attempt(task, text, self.cascade.categories())
+    }
+
+    /// The model that is asked first, whether or not its provider has a key.
+    pub fn first_model(&self) -> Option<&str> {
+        Some(self.config.first_model()?.0)
+    }
+
+    /// `None` without a provider in the configuration, or without a price.
+    pub fn estimate_call(&self, task: Task, text: &str) -> Option<CallEstimate> {
+        let (model, tier) = self.config.first_model()?;
+        let (requested, models) = match self.config.llm.providers.first()? {
+            ProviderName::OpenAi => (&self.config.openai.service_tier, &self.config.openai.models),
+            ProviderName::Anthropic => {
+                (&self.config.anthropic.service_tier, &self.config.anthropic.models)
+            }
+        };
+        let today = OffsetDateTime::now_utc().date();
+        let bytes = request_bytes(task, text, self.cascade.categories());
+        let input = bytes.div_ceil(BYTES_A_TOKEN);
+        let usage = Usage { input, output: answer_tokens(task), ..Usage::default() };
+        let tokens_per_byte = models.get(model).map_or(1.0, |abilities| abilities.tokens_per_byte);
+        let most = (bytes as f64 * tokens_per_byte).ceil() as u64;
+        let longest = output_limit(task, self.config.llm.max_output_tokens).into();
+        Some(CallEstimate {
+            likely: self.book.price(model, tier, today)?.cost(&usage)?,
+            at_most: self.book.worst_case(model, requested, today, most, longest)?,
+        })
+    }
+}

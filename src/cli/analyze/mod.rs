@@ -1,0 +1,235 @@
+//! `undertone analyze`: a file of texts in, the same file with the verdicts added out.
+//!
+//! In reading order: `input` reads rows, `flow` has them answered and put back in order, `job` asks
+//! about one of them, `columns` says what a verdict adds, `output` writes. `resume` and `journal`
+//! let a run go on where another one ended, `ceiling` bounds what it costs, `estimate` only looks.
+
+mod ceiling;
+mod columns;
+mod estimate;
+mod flow;
+mod input;
+mod job;
+mod journal;
+mod output;
+mod progress;
+mod resume;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::output::TableOrJson;
+use crate::app::{App, BadParameter, Config, SharedApp, start_logs};
+use crate::pricing::Usd;
+use crate::sentiment::{Route, Task};
+
+use ceiling::Ceiling;
+use flow::Flow;
+use input::Input;
+use job::Job;
+use journal::Journal;
+use output::Output;
+use progress::Progress;
+use resume::Found;
+
+/// Rows that are analysed at the same time for each thread of the local model: enough that none
+/// ever waits for the next row.
+const ROWS_A_THREAD: usize = 4;
+
+/// However many calls may be in the air.
+const AT_ONCE_LIMIT: usize = 1_024;
+
+/// The most characters of a team's name, as in a request's tags.
+const TEAM_LIMIT: usize = 64;
+
+/// Analyse a file of texts: CSV with a header, or JSON lines, and the same comes out with the
+/// verdicts added.
+///
+/// A row that cannot be read keeps its place, with the reason in undertone_error; the exit code is
+/// then 1. With --output, the same command goes on where it was interrupted, and no answer that had
+/// arrived is paid for again.
+#[derive(Args)]
+pub struct Analyze {
+    /// CSV with a header or JSON lines; - is standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+    /// What is asked of each text, with commas
+    #[arg(long, value_name = "TASKS", value_delimiter = ',', default_value = "sentiment",
+          value_parser = task)]
+    task: Vec<Task>,
+    /// Where the rows go [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The column, or the field of a JSON line, that holds the text
+    #[arg(long, value_name = "NAME", default_value = "text")]
+    text_column: String,
+    /// Who reads: auto, local or llm
+    #[arg(long, default_value = "auto", value_parser = route)]
+    route: Route,
+    /// The most rows that are analysed at the same time; it changes speed, never a score
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    batch_size: Option<u32>,
+    /// The most that all calls together may cost; past it rows stay local
+    #[arg(long, value_name = "USD", value_parser = amount, allow_negative_numbers = true)]
+    max_cost_usd: Option<Usd>,
+    /// Read a sample locally, call nobody, and say what the whole would cost and how long it takes
+    #[arg(long)]
+    estimate: bool,
+    /// How the estimate is printed
+    #[arg(long, value_enum, default_value_t, requires = "estimate")]
+    format: TableOrJson,
+    /// The team that the report of costs shows these rows under
+    #[arg(long, value_parser = team)]
+    team: Option<String>,
+}
+
+impl Analyze {
+    pub async fn run(mut self, mut config: Config) -> anyhow::Result<ExitCode> {
+        // What a gateway tells of its day is noise between the rows' own messages.
+        if config.telemetry.log == "info" {
+            config.telemetry.log = "warn".into();
+        }
+        start_logs(&config.telemetry)?;
+        let mut seen = Vec::new();
+        self.task.retain(|task| {
+            !seen.contains(task) && {
+                seen.push(*task);
+                true
+            }
+        });
+        self.refuse_to_write_over_the_input()?;
+        let input = Input::open(self.source(), &self.text_column)?;
+        let app = App::start(config).await?;
+        let flushing = app.spawn_flushing();
+        let result = match self.estimate {
+            true => self.estimate(&app, input).await,
+            false => self.analyse(&app, input).await,
+        };
+        flushing.abort();
+        app.close().await;
+        result
+    }
+
+    /// The file, unless it is standard input.
+    fn source(&self) -> Option<&Path> {
+        Some(self.file.as_path()).filter(|file| *file != Path::new("-"))
+    }
+
+    async fn estimate(&self, app: &SharedApp, input: Input) -> anyhow::Result<ExitCode> {
+        let sample = estimate::sample(self.source(), &self.text_column, input)?;
+        let estimate = estimate::of(app, &self.task, self.route, sample).await?;
+        estimate.print(self.format)
+    }
+
+    async fn analyse(&self, app: &SharedApp, mut input: Input) -> anyhow::Result<ExitCode> {
+        let columns = columns::of(&self.task);
+        input.refuse_columns(&columns)?;
+        let allowed = |text: &str| job::allowed(app, &self.task, text);
+        let (found, journal, output) = match &self.output {
+            None => {
+                let header = input.header_with(&columns);
+                let output = Output::stdout(input.shape(), columns, header.as_ref())?;
+                (Found::default(), Journal::none(), output)
+            }
+            Some(path) => {
+                let found = resume::find(path, &mut input, &columns, &allowed)?;
+                let journal = Journal::open(path, found.rows)?;
+                let header = input.header_with(&columns);
+                let output = Output::file(path, found.bytes, input.shape(), columns, header)?;
+                (found, journal, output)
+            }
+        };
+        if found.rows > 0 {
+            eprintln!("undertone: goes on after the {} rows that are there", found.rows);
+        }
+        let ceiling =
+            self.max_cost_usd.map(|limit| Ceiling::new(limit, found.spent + journal.spent()));
+        let job = Job {
+            app: Arc::clone(app),
+            tasks: self.task.clone(),
+            route: self.route,
+            ceiling,
+            run: uuid::Uuid::now_v7().to_string(),
+            team: self.team.clone(),
+            tags: self
+                .team
+                .iter()
+                .map(|team| ("team".to_owned(), team.clone()))
+                .collect::<BTreeMap<_, _>>(),
+        };
+        let progress = Progress::start(self.source(), &self.text_column, found.rows);
+        let flow = Flow::new(Arc::new(job), output, journal, progress, self.at_once(app));
+        let ended = flow.run(input).await?;
+        ended.tell(&found, self.output.as_deref());
+        let is_whole = !ended.interrupted && ended.summary.errors + found.errors == 0;
+        Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// How many rows are analysed at once. Not more than there may be calls in the air: a row that
+    /// waited for its turn at the LLM would use up its deadline.
+    fn at_once(&self, app: &App) -> usize {
+        let config = app.config();
+        let local = config.classifier.sessions() * ROWS_A_THREAD;
+        let most = match app.has_llm() && self.route != Route::Local {
+            true => local.max(config.llm.max_concurrent.min(AT_ONCE_LIMIT)),
+            false => local,
+        };
+        self.batch_size.map_or(most, |wanted| most.min(wanted as usize)).max(1)
+    }
+
+    fn refuse_to_write_over_the_input(&self) -> anyhow::Result<()> {
+        let (Some(file), Some(output)) = (self.source(), &self.output) else { return Ok(()) };
+        let real = |path: &Path| std::fs::canonicalize(path).ok();
+        if let (Some(file), Some(output)) = (real(file), real(output))
+            && file == output
+        {
+            return Err(usage("--output", "is the input itself; name another file"));
+        }
+        Ok(())
+    }
+}
+
+/// Opens a file for reading, with its name in the error.
+fn open(path: &Path) -> anyhow::Result<std::fs::File> {
+    std::fs::File::open(path).with_context(|| format!("{} cannot be read", path.display()))
+}
+
+/// Something that has to be typed differently: exit code 2.
+fn usage(field: &'static str, message: impl Into<String>) -> anyhow::Error {
+    BadParameter { field, message: message.into() }.into()
+}
+
+fn task(name: &str) -> Result<Task, String> {
+    Task::ALL
+        .into_iter()
+        .find(|task| task.name() == name)
+        .ok_or_else(|| format!("expected any of {}", Task::ALL.map(Task::name).join(", ")))
+}
+
+fn route(name: &str) -> Result<Route, &'static str> {
+    match name {
+        "auto" => Ok(Route::Auto),
+        "local" => Ok(Route::Local),
+        "llm" => Ok(Route::Llm),
+        _ => Err("expected auto, local or llm"),
+    }
+}
+
+fn amount(text: &str) -> Result<Usd, String> {
+    match text.parse::<Usd>() {
+        Ok(amount) if amount < Usd::ZERO => Err("is below 0".into()),
+        result => result.map_err(|error| error.to_string()),
+    }
+}
+
+fn team(name: &str) -> Result<String, String> {
+    match name.chars().count() {
+        1..=TEAM_LIMIT => Ok(name.to_owned()),
+        length => Err(format!("has {length} characters; 1 to {TEAM_LIMIT} are allowed")),
+    }
+}
