@@ -226,14 +226,16 @@ impl Sums {
     }
 
     /// Takes the heads that this model lacks from another one's reading of the same text, which
-    /// cut it into windows of its own.
+    /// cut it into windows of its own. The rule for `mixed` is not taken along: it was fitted
+    /// beside the other's own scores.
     fn take_missing(&mut self, other: Sums) {
         let share = self.tokens / other.tokens;
         self.sarcasm = self.sarcasm.or(other.sarcasm.map(|sum| sum * share));
         self.emotions = self.emotions.take().or(other
             .emotions
             .map(|sums| EmotionSums { scores: sums.scores.map(|sum| sum * share), ..sums }));
-        self.aspects = self.aspects.take().or(other.aspects);
+        let tagged = other.aspects.map(|tagged| Tagged { mixed: None, ..tagged });
+        self.aspects = self.aspects.take().or(tagged);
     }
 
     fn conclude(
