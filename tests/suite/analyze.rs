@@ -100,6 +100,35 @@ async fn csv_comes_out_as_it_went_in_with_the_verdicts_added() {
 }
 
 #[tokio::test]
+async fn aspects_and_emotions_are_columns_of_their_own() {
+    let setup = Setup::local();
+    let text = "The product is great but shipping was terrible";
+    write(&setup, "in.csv", format!("text\n{text}\nI ordered it on Monday.\n"));
+    let tasks = ["--task", "aspects,emotions", "--output", "out.csv"];
+    let finished = setup.run(&[&["analyze", "in.csv"], tasks.as_slice()].concat()).await;
+    check_code(&finished, 0);
+    let after = rows(&read(&setup, "out.csv"));
+    assert!(after[0].iter().all(|name| name != b"undertone_label"), "{:?}", after[0]);
+    let aspects: Value =
+        serde_json::from_str(&cell(&after, 1, "undertone_aspects")).expect("it is JSON");
+    let found: Vec<_> = aspects
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| (one["term"].as_str(), one["sentiment"].as_str(), one["span"]["start"].as_u64()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (Some("product"), Some("positive"), Some(4)),
+            (Some("shipping"), Some("negative"), Some(25))
+        ]
+    );
+    assert_eq!(cell(&after, 2, "undertone_aspects"), "[]");
+    assert_eq!(cell(&after, 2, "undertone_emotion"), "neutral");
+}
+
+#[tokio::test]
 async fn json_lines_keep_every_byte_of_their_objects() {
     let setup = Setup::local();
     let lines = [
