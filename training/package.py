@@ -34,6 +34,8 @@ def write_manifest(run: Path, model: Path) -> dict:
     """Writes MODEL/manifest.json, then the card from it and the figures."""
     sources = json.loads((Path(__file__).parent / "sources.json").read_text())
     counts = json.loads((run / "data.json").read_text())
+    # Only a run from the base or from a folder has one; a network that is handed over has not.
+    start = json.loads((run / "start.json").read_text()) if (run / "start.json").exists() else {}
     manifest = {
         "format": 1,
         "name": model.name,
@@ -52,7 +54,7 @@ def write_manifest(run: Path, model: Path) -> dict:
             "emotions": {"output": "emotions", "labels": recipe.EMOTIONS},
             "aspects": {"output": "aspects", "labels": recipe.TAGS},
         },
-        "base": {**recipe.BASE, **json.loads((run / "start.json").read_text())},
+        "base": {**recipe.BASE, **start},
         "data": [
             {
                 "name": name,

@@ -43,9 +43,16 @@ impl Sum for CallEstimate {
 
 impl CallEstimate {
     /// How it is estimated, in a sentence.
-    pub const BASIS: &str = "the cost takes 4 bytes of a request for a token, and for an answer 25 tokens, \
-        for aspects 90, for emotions 45, with nothing cached; `at most` is what would be reserved: a token a byte, the \
-        longest answer";
+    pub fn basis() -> String {
+        let answers: Vec<String> =
+            Task::ALL.map(|task| format!("{} for {}", answer_tokens(task), task.name())).into();
+        format!(
+            "the cost takes {BYTES_A_TOKEN} bytes of a request for a token, and for an answer {} \
+             tokens, with nothing cached; `at most` is what would be reserved: a token a byte, the \
+             longest answer",
+            answers.join(", ")
+        )
+    }
 }
 
 impl App {

@@ -62,7 +62,7 @@ impl Default for Temperatures {
 }
 
 /// From where on an emotion is detected that was given no threshold of its own.
-const EMOTION_THRESHOLD: f32 = 0.3;
+pub const EMOTION_THRESHOLD: f32 = 0.3;
 
 impl Calibration {
     /// In the order of [`Emotion::ALL`].

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use rust_stemmers::{Algorithm, Stemmer};
 
-use crate::sentiment::Category;
+use crate::sentiment::{Category, words};
 
 /// The name of the category for what fits none.
 const OTHER: &str = "other";
@@ -51,12 +51,7 @@ impl Categories {
 }
 
 fn stems<'a>(stemmer: &'a Stemmer, text: &str) -> impl Iterator<Item = String> + use<'a> {
-    let words: Vec<String> = text
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect();
-    words.into_iter().map(|word| stemmer.stem(&word).into_owned())
+    words(text).into_iter().map(|word| stemmer.stem(&word).into_owned())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ort::environment::Environment;
 use ort::session::SessionOutputs;
 
-use super::calibration::{MixedRule, Temperatures};
+use super::calibration::{EMOTION_THRESHOLD, MixedRule, Temperatures};
 use super::tags::{self, Evidence, Term, Word};
 use super::windows::{self, Window};
 use super::{Categories, Config, Encoder, Error, Language, Model, ModelFolder};
@@ -178,7 +178,9 @@ impl Sums {
         let mut sums = Sums {
             emotions: folder.emotions.is_some().then(|| EmotionSums {
                 scores: [0.0; 28],
-                thresholds: calibration.map(|fit| fit.emotion_thresholds()).unwrap_or([0.3; 28]),
+                thresholds: calibration
+                    .map(|fit| fit.emotion_thresholds())
+                    .unwrap_or([EMOTION_THRESHOLD; 28]),
             }),
             aspects: folder.aspects.is_some().then(|| Tagged {
                 mixed: calibration.and_then(|fit| fit.mixed),
@@ -290,14 +292,11 @@ fn with_mixed(sums: [f32; 4], mixed: Option<f32>) -> Scores {
 /// How unsure the tags are: 1 − the least margin of any term, and 1 where all terms lean the other
 /// way than the whole text.
 fn doubt(terms: &[Term], whole: Label) -> f32 {
-    let leans = |way: Label| terms.iter().any(|term| term.sentiment == way);
-    let contradiction = match whole {
-        Label::Positive => leans(Label::Negative) && !leans(Label::Positive),
-        Label::Negative => leans(Label::Positive) && !leans(Label::Negative),
-        Label::Neutral | Label::Mixed => false,
-    };
     let least = terms.iter().map(|term| term.margin).fold(1.0, f32::min);
-    if contradiction { 1.0 } else { 1.0 - least }
+    match whole.is_contradicted_by(terms.iter().map(|term| term.sentiment)) {
+        true => 1.0,
+        false => 1.0 - least,
+    }
 }
 
 /// The terms with their words, places in code points and categories, in the order of the text.

@@ -15,6 +15,7 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::SharedApp;
+use crate::sentiment::Task;
 use routes::{answer, batch, costs, health, metrics, openapi as document};
 
 pub use openapi::document as openapi_document;
@@ -25,9 +26,9 @@ pub use wire::text_faults;
 /// The table of contents.
 pub fn router(app: SharedApp) -> Router {
     Router::new()
-        .route("/v1/sentiment", post(answer::sentiment))
-        .route("/v1/aspects", post(answer::aspects))
-        .route("/v1/emotions", post(answer::emotions))
+        .route("/v1/sentiment", answer::endpoint(Task::Sentiment))
+        .route("/v1/aspects", answer::endpoint(Task::Aspects))
+        .route("/v1/emotions", answer::endpoint(Task::Emotions))
         .route("/v1/batch", post(batch::analyse))
         .route("/v1/costs", get(costs::costs))
         .route("/healthz", get(health::healthz))

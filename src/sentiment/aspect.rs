@@ -77,7 +77,8 @@ fn together(first: Aspect, second: &Aspect) -> Aspect {
     Aspect { sentiment, confidence: first.confidence.min(second.confidence), ..first }
 }
 
-fn words(text: &str) -> Vec<String> {
+/// The words of a term, in lower case.
+pub fn words(text: &str) -> Vec<String> {
     text.split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
         .map(str::to_lowercase)

@@ -4,108 +4,63 @@ use serde::{Deserialize, Serialize};
 
 use super::Label;
 
-/// In the paper's order, which is the alphabet's but for `neutral`; that of [`Emotions`] too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Emotion {
-    Admiration,
-    Amusement,
-    Anger,
-    Annoyance,
-    Approval,
-    Caring,
-    Confusion,
-    Curiosity,
-    Desire,
-    Disappointment,
-    Disapproval,
-    Disgust,
-    Embarrassment,
-    Excitement,
-    Fear,
-    Gratitude,
-    Grief,
-    Joy,
-    Love,
-    Nervousness,
-    Optimism,
-    Pride,
-    Realization,
-    Relief,
-    Remorse,
-    Sadness,
-    Surprise,
-    Neutral,
+/// The enum, the list of all and the names out of one list, so that they cannot differ.
+macro_rules! emotions {
+    ($($variant:ident $name:literal,)*) => {
+        /// In the paper's order, which is the alphabet's but for `neutral`; that of [`Emotions`]
+        /// too.
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
+        )]
+        #[serde(rename_all = "snake_case")]
+        pub enum Emotion {
+            $($variant,)*
+        }
+
+        impl Emotion {
+            pub const ALL: [Emotion; 28] = [$(Emotion::$variant,)*];
+
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Emotion::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+emotions! {
+    Admiration "admiration",
+    Amusement "amusement",
+    Anger "anger",
+    Annoyance "annoyance",
+    Approval "approval",
+    Caring "caring",
+    Confusion "confusion",
+    Curiosity "curiosity",
+    Desire "desire",
+    Disappointment "disappointment",
+    Disapproval "disapproval",
+    Disgust "disgust",
+    Embarrassment "embarrassment",
+    Excitement "excitement",
+    Fear "fear",
+    Gratitude "gratitude",
+    Grief "grief",
+    Joy "joy",
+    Love "love",
+    Nervousness "nervousness",
+    Optimism "optimism",
+    Pride "pride",
+    Realization "realization",
+    Relief "relief",
+    Remorse "remorse",
+    Sadness "sadness",
+    Surprise "surprise",
+    Neutral "neutral",
 }
 
 impl Emotion {
-    pub const ALL: [Emotion; 28] = {
-        use Emotion::*;
-        [
-            Admiration,
-            Amusement,
-            Anger,
-            Annoyance,
-            Approval,
-            Caring,
-            Confusion,
-            Curiosity,
-            Desire,
-            Disappointment,
-            Disapproval,
-            Disgust,
-            Embarrassment,
-            Excitement,
-            Fear,
-            Gratitude,
-            Grief,
-            Joy,
-            Love,
-            Nervousness,
-            Optimism,
-            Pride,
-            Realization,
-            Relief,
-            Remorse,
-            Sadness,
-            Surprise,
-            Neutral,
-        ]
-    };
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Emotion::Admiration => "admiration",
-            Emotion::Amusement => "amusement",
-            Emotion::Anger => "anger",
-            Emotion::Annoyance => "annoyance",
-            Emotion::Approval => "approval",
-            Emotion::Caring => "caring",
-            Emotion::Confusion => "confusion",
-            Emotion::Curiosity => "curiosity",
-            Emotion::Desire => "desire",
-            Emotion::Disappointment => "disappointment",
-            Emotion::Disapproval => "disapproval",
-            Emotion::Disgust => "disgust",
-            Emotion::Embarrassment => "embarrassment",
-            Emotion::Excitement => "excitement",
-            Emotion::Fear => "fear",
-            Emotion::Gratitude => "gratitude",
-            Emotion::Grief => "grief",
-            Emotion::Joy => "joy",
-            Emotion::Love => "love",
-            Emotion::Nervousness => "nervousness",
-            Emotion::Optimism => "optimism",
-            Emotion::Pride => "pride",
-            Emotion::Realization => "realization",
-            Emotion::Relief => "relief",
-            Emotion::Remorse => "remorse",
-            Emotion::Sadness => "sadness",
-            Emotion::Surprise => "surprise",
-            Emotion::Neutral => "neutral",
-        }
-    }
-
     /// The emotion of that name; `None` for any other name.
     pub fn named(name: &str) -> Option<Emotion> {
         Emotion::ALL.into_iter().find(|emotion| emotion.name() == name)
@@ -170,17 +125,10 @@ impl Emotions {
 
     /// Whether what is detected leans the other way than the label, and nothing its way.
     pub fn contradict(&self, label: Label) -> bool {
-        let leans = |way: Label| {
-            Emotion::ALL
-                .into_iter()
-                .zip(self.detected)
-                .any(|(emotion, detected)| detected && emotion.leaning() == Some(way))
-        };
-        match label {
-            Label::Positive => leans(Label::Negative) && !leans(Label::Positive),
-            Label::Negative => leans(Label::Positive) && !leans(Label::Negative),
-            Label::Neutral | Label::Mixed => false,
-        }
+        let detected = Emotion::ALL.into_iter().zip(self.detected);
+        label.is_contradicted_by(
+            detected.filter_map(|(emotion, is)| emotion.leaning().filter(|_| is)),
+        )
     }
 
     /// 1 where no emotion passes its threshold, less the further the surest one is above its own.

@@ -26,6 +26,21 @@ impl Label {
         }
     }
 
+    /// Whether the parts of a text lean the other way than the whole, and none its way.
+    pub fn is_contradicted_by(self, parts: impl Iterator<Item = Label>) -> bool {
+        let (own, other) = match self {
+            Label::Positive => (Label::Positive, Label::Negative),
+            Label::Negative => (Label::Negative, Label::Positive),
+            Label::Neutral | Label::Mixed => return false,
+        };
+        let (mut is_own, mut is_other) = (false, false);
+        for part in parts {
+            is_own |= part == own;
+            is_other |= part == other;
+        }
+        is_other && !is_own
+    }
+
     /// The label of that name, whatever its case; `None` for any other name.
     pub fn named(name: &str) -> Option<Label> {
         Label::ALL.into_iter().find(|label| label.name().eq_ignore_ascii_case(name))

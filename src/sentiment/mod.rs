@@ -6,7 +6,7 @@ mod emotion;
 mod label;
 mod signals;
 
-pub use aspect::{Aspect, Category, wanted};
+pub use aspect::{Aspect, Category, wanted, words};
 pub use emotion::{Emotion, Emotions};
 pub use label::{Findings, Label, SarcasmScore, Scores, Verdict};
 pub use signals::{Outcome, Reason, Route, Signals, Task, Thresholds};

@@ -63,6 +63,5 @@ def finished(
     made = Chain(folder / "run", folder / "models" / "tiny")
     tokenizer = converted[1]
     train_model(tiny_network(tokenizer), tokenizer, SAMPLE, made.run, TINY)
-    (made.run / "start.json").write_text("{}")
     chain.finish(SAMPLE, made.run, made.model)
     return made

@@ -142,7 +142,7 @@ pub async fn of(
     let at_most = calls.as_ref().map(|calls| mean(calls.iter().map(|call| call.at_most), is_whole));
     let at_most_usd = at_most.and_then(|cost| projected(cost.high, share.high));
     let model = app.first_model().map(str::to_owned);
-    let mut notes = vec![CallEstimate::BASIS.to_owned()];
+    let mut notes = vec![CallEstimate::basis()];
     if rows.is_none() {
         notes.push("only the first texts were read: give a file instead of a pipe".into());
     }

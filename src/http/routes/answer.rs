@@ -6,6 +6,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Json as JsonBody, Response};
+use axum::routing::{MethodRouter, post};
 use uuid::Uuid;
 
 use crate::app::SharedApp;
@@ -15,28 +16,16 @@ use crate::http::middleware::RequestId;
 use crate::http::wire::{AnalysisRequest, AnalysisResponse, Include};
 use crate::sentiment::Task;
 
-pub async fn sentiment(
-    State(app): State<SharedApp>,
-    Extension(id): Extension<RequestId>,
-    Json(request): Json<AnalysisRequest>,
-) -> Result<Response, Problem> {
-    respond(answer(&app, Task::Sentiment, request, &id).await?)
-}
-
-pub async fn aspects(
-    State(app): State<SharedApp>,
-    Extension(id): Extension<RequestId>,
-    Json(request): Json<AnalysisRequest>,
-) -> Result<Response, Problem> {
-    respond(answer(&app, Task::Aspects, request, &id).await?)
-}
-
-pub async fn emotions(
-    State(app): State<SharedApp>,
-    Extension(id): Extension<RequestId>,
-    Json(request): Json<AnalysisRequest>,
-) -> Result<Response, Problem> {
-    respond(answer(&app, Task::Emotions, request, &id).await?)
+/// The endpoint of a task.
+pub fn endpoint(task: Task) -> MethodRouter<SharedApp> {
+    post(
+        async move |State(app): State<SharedApp>,
+                    Extension(id): Extension<RequestId>,
+                    Json(request): Json<AnalysisRequest>| {
+            let body = answer(&app, task, request, &id).await?;
+            Ok::<Response, Problem>((headers(&body), JsonBody(body)).into_response())
+        },
+    )
 }
 
 /// The whole path of one text.
@@ -62,10 +51,6 @@ pub async fn answer(
     let verdict = AnalysisResponse::new(verdict_id, analysis, total, thresholds, terms.as_deref());
     let sentences = sentences.map(|all| all.into_iter().map(Into::into).collect());
     Ok(AnalysisResponse { sentences, ..verdict })
-}
-
-fn respond(body: AnalysisResponse) -> Result<Response, Problem> {
-    Ok((headers(&body), JsonBody(body)).into_response())
 }
 
 /// What a proxy or a log can read of an answer without its body.
