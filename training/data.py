@@ -104,7 +104,23 @@ def split(data: Path) -> Split:
     calibrating = {normalised(row.text) for row in aside}
     pieces = set(_pieces(row.text for row in aside if row.set == "sentiment/sst5"))
     train = [row for name in names for row in _without(kept[name], calibrating, pieces)]
-    return Split(train, aside, dev)
+    return Split(train + _not_sarcastic(train, measured | calibrating), aside, dev)
+
+
+def _not_sarcastic(train: list[Row], apart: set[str]) -> list[Row]:
+    """More of what is not sarcastic: plain texts, and what the writers of sarcastic ones
+    said that they had meant."""
+    plain = [
+        Row("sarcasm/plain", row.text, {"text": row.text, "label": "not_sarcastic"})
+        for row in train
+        if row.set in recipe.PLAIN_SETS
+    ]
+    meant = [
+        Row(row.set, row.fields["rephrase"], {"label": "not_sarcastic"})
+        for row in train
+        if row.task == "sarcasm" and row.fields.get("rephrase")
+    ]
+    return plain + [row for row in meant if normalised(row.text) not in apart]
 
 
 def fingerprint(rows: Iterable[Row]) -> str:

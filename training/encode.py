@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 
@@ -21,7 +23,6 @@ from training.data import Row
 # padding is rare, few enough that batches differ between epochs.
 SORTED_TOGETHER = 50
 
-IGNORED = -100  # a token that the tag loss leaves out
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,22 @@ def encode(rows: list[Row], tokenizer: Tokenizer, max_tokens: int) -> list[Examp
     ]
 
 
-def plan(examples: list[Example], hyper: recipe.Hyper) -> list[list[int]]:
+def soften(examples: list[Example], answers: Mapping[int, np.ndarray]) -> list[Example]:
+    """The examples, those that a teacher answered with targets between its probabilities and
+    the label. A token that the loss leaves out stays left out."""
+    softened = list(examples)
+    for index, answer in answers.items():
+        label = np.asarray(examples[index].target, dtype=np.float32)
+        target = label + recipe.TEACHER_WEIGHT * (answer - label)
+        if examples[index].task == "aspects":
+            target *= label.sum(axis=-1, keepdims=True)
+        softened[index] = replace(examples[index], target=target)
+    return softened
+
+
+def plan(
+    examples: list[Example], hyper: recipe.Hyper, shares: Mapping[str, float]
+) -> list[list[int]]:
     """The batches of the whole run: indices into `examples`, one task a batch."""
     by_set: dict[str, list[int]] = {}
     for index, example in enumerate(examples):
@@ -63,7 +79,7 @@ def plan(examples: list[Example], hyper: recipe.Hyper) -> list[list[int]]:
         part = min(1.0, hyper.epochs - epoch)
         by_task: dict[str, list[int]] = {}
         for name, walk in walks.items():
-            count = round(len(walk) * recipe.SHARES.get(name, 1) * part)
+            count = round(len(walk) * shares.get(name, 1) * part)
             chosen = [walk[(epoch * count + step) % len(walk)] for step in range(count)]
             by_task.setdefault(examples[walk[0]].task, []).extend(chosen)
         of_epoch = [
@@ -86,11 +102,13 @@ def collate(examples: list[Example]) -> dict[str, Any]:
         mask[row, : len(example.ids)] = 1
     task = examples[0].task
     if task == "aspects":
-        targets = torch.full((len(examples), longest), IGNORED, dtype=torch.long)
+        targets = torch.zeros(len(examples), longest, len(recipe.TAGS))
         for row, example in enumerate(examples):
-            targets[row, : len(example.target)] = torch.tensor(example.target)
+            targets[row, : len(example.ids)] = torch.as_tensor(example.target)
     else:
-        targets = torch.tensor([example.target for example in examples], dtype=torch.float32)
+        targets = torch.tensor(
+            np.array([example.target for example in examples]), dtype=torch.float32
+        )
     return {"input_ids": ids, "attention_mask": mask, "task": task, "targets": targets}
 
 
@@ -135,20 +153,22 @@ def _target(row: Row, encoding: Any) -> Any:
     return _tags(fields["aspects"], encoding)
 
 
-def _tags(aspects: list[dict[str, Any]], encoding: Any) -> list[int]:
-    """A tag for each token. Special tokens and `conflict` terms count for nothing: a
-    conflict is neither of the three polarities, and calling it O would be wrong too."""
-    tags = [IGNORED if special else 0 for special in encoding.special_tokens_mask]
+def _tags(aspects: list[dict[str, Any]], encoding: Any) -> np.ndarray:
+    """A tag for each token, as a row of probabilities: [tokens, tags]. Special tokens and
+    `conflict` terms are rows of zeros, which the loss leaves out: a conflict is neither of
+    the three polarities, and calling it O would be wrong too."""
+    ignored = len(recipe.TAGS)  # the row of zeros below
+    tags = [ignored if special else 0 for special in encoding.special_tokens_mask]
     for aspect in aspects:
         if aspect.get("term") is None:
             continue
         first = True
         for index, (start, end) in enumerate(encoding.offsets):
-            if tags[index] == IGNORED or start >= aspect["to"] or end <= aspect["from"]:
+            if tags[index] == ignored or start >= aspect["to"] or end <= aspect["from"]:
                 continue
             if aspect["polarity"] == "conflict":
-                tags[index] = IGNORED
+                tags[index] = ignored
             else:
                 tags[index] = recipe.TAGS.index(f"{'B' if first else 'I'}-{aspect['polarity']}")
             first = False
-    return tags
+    return np.eye(len(recipe.TAGS) + 1, len(recipe.TAGS), dtype=np.float32)[tags]

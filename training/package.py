@@ -88,6 +88,10 @@ def verify(model: Path) -> None:
             raise RuntimeError(f"{model}: {name} was made for another graph")
 
 
+def sha256_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 

@@ -6,13 +6,14 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import SAMPLE, TINY, tiny_network
 
 from training import recipe
 from training.data import normalised, read, split
-from training.encode import IGNORED, Example, encode, plan
+from training.encode import Example, encode, plan, soften
 
 
 def write(folder: Path, part: str, rows: list[dict]) -> None:
@@ -79,13 +80,13 @@ def test_batches_hold_one_task_and_shares_hold_over_epochs(
     monkeypatch.setattr(recipe, "RARE_EMOTION", 0)  # in a sample every emotion is rare
     tokenizer = converted[1]
     examples = encode(split(SAMPLE).train, tokenizer, 96)
-    batches = plan(examples, TINY)
+    batches = plan(examples, TINY, recipe.SHARES)
     assert all(len({examples[index].task for index in batch}) == 1 for batch in batches)
     for name in {example.set for example in examples}:
         size = sum(example.set == name for example in examples)
         reads = sum(examples[index].set == name for batch in batches for index in batch)
         assert reads == TINY.epochs * round(size * recipe.SHARES.get(name, 1)), name
-    assert batches == plan(examples, TINY), "a resumed run must meet the same batches"
+    assert batches == plan(examples, TINY, recipe.SHARES), "a resumed run must meet the same batches"
 
 
 def test_tags_cover_a_term_and_ignore_a_conflict(tmp_path: Path, converted) -> None:
@@ -98,12 +99,44 @@ def test_tags_cover_a_term_and_ignore_a_conflict(tmp_path: Path, converted) -> N
     write(tmp_path / "aspects" / "a", "train", [{"text": text, "aspects": aspects}])
     example = encode(split(tmp_path).train, converted[1], 96)[0]
     names = {
-        converted[1].id_to_token(i): t for i, t in zip(example.ids, example.target, strict=True)
+        converted[1].id_to_token(i): [tag for tag, chance in zip(recipe.TAGS, t) if chance]
+        for i, t in zip(example.ids, example.target, strict=True)
     }
-    assert names["battery"] == recipe.TAGS.index("B-positive")
-    assert names["life"] == recipe.TAGS.index("I-positive")
-    assert names["keyboard"] == names["[CLS]"] == names["[SEP]"] == IGNORED
-    assert names["great"] == 0
+    assert names["battery"] == ["B-positive"]
+    assert names["life"] == ["I-positive"]
+    assert names["keyboard"] == names["[CLS]"] == names["[SEP]"] == []
+    assert names["great"] == ["O"]
+
+
+def test_an_answer_moves_a_target_and_leaves_out_what_was_left_out() -> None:
+    weight = recipe.TEACHER_WEIGHT
+    outside, ignored = [1.0] + [0.0] * 6, [0.0] * 7
+    examples = [
+        Example("sentiment/a", "sentiment", [1], [0.0, 0.0, 1.0]),
+        Example("aspects/a", "aspects", [1, 2], np.array([ignored, outside])),
+    ]
+    begins = np.eye(7)[1]
+    softened = soften(
+        examples, {0: np.array([0.5, 0.0, 0.5]), 1: np.stack([begins, begins])}
+    )
+    np.testing.assert_allclose(softened[0].target, [weight / 2, 0, 1 - weight / 2])
+    np.testing.assert_allclose(softened[1].target[0], ignored)
+    np.testing.assert_allclose(softened[1].target[1][:2], [1 - weight, weight])
+    assert soften(examples, {}) == examples
+
+
+def test_what_a_sarcastic_writer_meant_and_plain_texts_are_not_sarcastic(tmp_path: Path) -> None:
+    write(
+        tmp_path / "sarcasm" / "a",
+        "train",
+        [{"text": "Love delays.", "label": "sarcastic", "rephrase": "I hate delays."}],
+    )
+    plain = [{"text": "A fine kettle.", "label": "positive"}]
+    write(tmp_path / "sentiment" / "product_sentences", "train", plain)
+    rows = {row.text: row for row in split(tmp_path).train if row.task == "sarcasm"}
+    assert set(rows) == {"Love delays.", "I hate delays.", "A fine kettle."}
+    for text in ("I hate delays.", "A fine kettle."):
+        assert rows[text].fields["label"] == "not_sarcastic"
 
 
 def test_a_forward_pass_gives_the_shapes_of_the_contract(converted) -> None:
@@ -160,12 +193,12 @@ def test_texts_with_a_rare_emotion_are_read_more_often(monkeypatch: pytest.Monke
         Example("emotion/a", "emotions", [1], [float(name in of) for name in recipe.EMOTIONS])
         for of in labels
     ]
-    batches = plan(examples, dataclasses.replace(TINY, epochs=1))
+    batches = plan(examples, dataclasses.replace(TINY, epochs=1), recipe.SHARES)
     reads = sorted(index for batch in batches for index in batch)
     assert reads == [0, 1] + [2] * recipe.RARE_EMOTION_READS
 
 
 def test_half_an_epoch_reads_half_of_a_set() -> None:
     examples = [Example("aspects/a", "aspects", [1], [0]) for _ in range(40)]
-    batches = plan(examples, dataclasses.replace(TINY, epochs=1.5))
+    batches = plan(examples, dataclasses.replace(TINY, epochs=1.5), {})
     assert sum(len(batch) for batch in batches) == 60

@@ -15,11 +15,12 @@ from transformers import BertConfig, BertModel
 
 from training.data import split
 from training.export import graph_of
+from training.fit import pushed, task_loss
 from training.model import conversion_difference, distil, load
 from training.reader import Reader
 from training.restore import restore
 from training.smooth import factors
-from training.train import pushed, task_loss, train_model
+from training.train import train_model
 
 
 def test_the_conversion_equals_the_original(converted) -> None:

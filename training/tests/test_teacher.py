@@ -1,0 +1,64 @@
+"""The teacher: it reads the student's tokens, and its answers belong to the texts it was asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import MPNetConfig, MPNetModel
+
+from training.data import Row
+from training.encode import Example
+from training.model import FourHeads
+from training.teacher import SameTokens, answer, read_answers, write_answers
+
+
+def tiny_teacher() -> FourHeads:
+    torch.manual_seed(5)
+    config = MPNetConfig(
+        vocab_size=30527, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+        num_attention_heads=4,
+    )  # fmt: skip
+    return FourHeads(SameTokens(MPNetModel(config, add_pooling_layer=False)))
+
+
+def test_berts_tokens_become_mpnets() -> None:
+    teacher = tiny_teacher().eval()
+    # [CLS] good [SEP] [PAD] of one vocabulary, <s> good </s> <pad> of the other.
+    ids, mask = torch.tensor([[101, 2204, 102, 0]]), torch.tensor([[1, 1, 1, 0]])
+    with torch.no_grad():
+        through = teacher.encoder(ids, mask).last_hidden_state
+        direct = teacher.encoder.inner(torch.tensor([[0, 2208, 2, 1]]), mask).last_hidden_state
+    torch.testing.assert_close(through, direct)
+
+
+def test_answers_come_back_as_probabilities_in_the_shape_of_the_targets(tmp_path: Path) -> None:
+    tags = np.zeros((3, 7), np.float32)
+    examples = [
+        Example("sentiment/a", "sentiment", [101, 2204, 102], [0.0, 0.0, 1.0]),
+        Example("sarcasm/a", "sarcasm", [101, 2204, 2204, 102], 1.0),
+        Example("aspects/a", "aspects", [101, 2204, 102], tags),
+        Example("sentiment/a", "sentiment", [101, 102], [1.0, 0.0, 0.0]),
+    ]
+    rows = [Row(example.set, f"text {at}", {}) for at, example in enumerate(examples)]
+    write_answers(_made(tmp_path / "teacher"), rows, answer(tiny_teacher(), examples, [0, 1, 2]))
+    answers = read_answers(tmp_path, rows)
+    assert sorted(answers) == [0, 1, 2]
+    assert answers[0].shape == (3,) and abs(answers[0].sum() - 1) < 1e-5
+    assert np.shape(answers[1]) == () and 0 < answers[1] < 1
+    np.testing.assert_allclose(answers[2].sum(axis=-1), np.ones(3), atol=1e-5)
+
+
+def test_answers_to_other_texts_are_refused(tmp_path: Path) -> None:
+    assert read_answers(tmp_path, []) == {}
+    asked = [Row("sentiment/a", "one", {})]
+    write_answers(_made(tmp_path / "teacher"), asked, {0: np.array([0.2, 0.3, 0.5])})
+    with pytest.raises(SystemExit, match="answers other texts"):
+        read_answers(tmp_path, [Row("sentiment/a", "another", {})])
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
