@@ -13,6 +13,7 @@ pub mod llm;
 pub mod store;
 
 pub mod cascade;
+pub mod evaluation;
 
 pub mod app;
 

@@ -1,0 +1,23 @@
+//! Measuring readers against labelled texts: what a file says is true, what a reader made of it, how
+//! far they agree, how fast and how dear that was. Plain values, no I/O; who reads is the business of
+//! the command line. The formulas are those of `training/metrics.py` and `training/figures.py`.
+
+mod classes;
+mod comparison;
+mod confidence;
+mod dataset;
+mod interval;
+mod prediction;
+mod quality;
+mod speed;
+mod tags;
+
+pub use classes::{Classes, Confusion, LabelFigures};
+pub use comparison::{Basis, Cost, Measured, per_thousand, ratio};
+pub use confidence::{ECE_BINS, ReliabilityBin, area_under_curve, calibration_error, reliability};
+pub use dataset::{AspectSpan, Dataset, Example, Subject, Truth};
+pub use interval::wilson;
+pub use prediction::Prediction;
+pub use quality::{Quality, quality};
+pub use speed::{Latency, Timing};
+pub use tags::{Spans, Tags};
