@@ -8,6 +8,7 @@ use figment::providers::{Env, Format, Toml};
 use serde::{Deserialize, Serialize};
 
 use super::telemetry;
+use crate::pricing::Usd;
 use crate::sentiment::Category;
 use crate::{cache, cascade, classifier, llm, store};
 
@@ -129,6 +130,9 @@ impl Config {
         {
             let message = "aspects.categories has to name at least one category, each once";
             return Err(Error::Value(message.into()));
+        }
+        if self.classifier.cpu_hour_usd < Usd::ZERO {
+            return Err(Error::Value("classifier.cpu_hour_usd has to be 0 or more".into()));
         }
         if self.cache.ttl_seconds > TTL_LIMIT_SECONDS {
             let message = format!("cache.ttl_seconds has to be at most {TTL_LIMIT_SECONDS}");

@@ -1,13 +1,14 @@
 //! What a call would cost, for those who want to know before.
 
 use std::iter::Sum;
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::App;
+use super::{App, Config};
 use crate::llm::{ProviderName, output_limit, request_bytes};
-use crate::pricing::{Usage, Usd};
-use crate::sentiment::Task;
+use crate::pricing::{PriceBook, Usage, Usd};
+use crate::sentiment::{Category, Task};
 
 /// Of English prose and JSON, in the tokenizers of the providers.
 const BYTES_A_TOKEN: u64 = 4;
@@ -69,23 +70,32 @@ impl App {
 
     /// `None` without a provider in the configuration, or without a price.
     pub fn estimate_call(&self, task: Task, text: &str) -> Option<CallEstimate> {
-        let (model, tier) = self.config.first_model()?;
-        let (requested, models) = match self.config.llm.providers.first()? {
-            ProviderName::OpenAi => (&self.config.openai.service_tier, &self.config.openai.models),
-            ProviderName::Anthropic => {
-                (&self.config.anthropic.service_tier, &self.config.anthropic.models)
-            }
-        };
-        let today = OffsetDateTime::now_utc().date();
-        let bytes = request_bytes(task, text, self.cascade.categories());
-        let input = bytes.div_ceil(BYTES_A_TOKEN);
-        let usage = Usage { input, output: answer_tokens(task), ..Usage::default() };
-        let tokens_per_byte = models.get(model).map_or(1.0, |abilities| abilities.tokens_per_byte);
-        let most = (bytes as f64 * tokens_per_byte).ceil() as u64;
-        let longest = output_limit(task, self.config.llm.max_output_tokens).into();
-        Some(CallEstimate {
-            likely: self.book.price(model, tier, today)?.cost(&usage)?,
-            at_most: self.book.worst_case(model, requested, today, most, longest)?,
-        })
+        call(&self.config, &self.book, self.cascade.categories(), task, text)
     }
+}
+
+/// What one call would cost at the price of a configuration's first model.
+pub(super) fn call(
+    config: &Config,
+    book: &PriceBook,
+    categories: &Arc<[Category]>,
+    task: Task,
+    text: &str,
+) -> Option<CallEstimate> {
+    let (model, tier) = config.first_model()?;
+    let (requested, models) = match config.llm.providers.first()? {
+        ProviderName::OpenAi => (&config.openai.service_tier, &config.openai.models),
+        ProviderName::Anthropic => (&config.anthropic.service_tier, &config.anthropic.models),
+    };
+    let today = OffsetDateTime::now_utc().date();
+    let bytes = request_bytes(task, text, categories);
+    let input = bytes.div_ceil(BYTES_A_TOKEN);
+    let usage = Usage { input, output: answer_tokens(task), ..Usage::default() };
+    let tokens_per_byte = models.get(model).map_or(1.0, |abilities| abilities.tokens_per_byte);
+    let most = (bytes as f64 * tokens_per_byte).ceil() as u64;
+    let longest = output_limit(task, config.llm.max_output_tokens).into();
+    Some(CallEstimate {
+        likely: book.price(model, tier, today)?.cost(&usage)?,
+        at_most: book.worst_case(model, requested, today, most, longest)?,
+    })
 }

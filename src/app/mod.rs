@@ -5,10 +5,13 @@ mod config;
 mod costs;
 mod counts;
 mod estimate;
+mod interview;
 mod measure;
+mod models;
 mod readiness;
 mod telemetry;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +19,10 @@ use anyhow::Context;
 use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
 use crate::cascade::{self, Cascade};
-use crate::classifier::{Classifier, ModelFolder};
+use crate::classifier::ModelFolder;
 use crate::llm::{AttemptLog, Llm, LogDown};
 use crate::pricing::{AttemptId, PriceBook, Reservation, Settlement};
 use crate::sentiment::{Task, Thresholds};
@@ -26,14 +30,16 @@ use crate::store;
 
 /// What the doors need of the modules behind the application.
 pub use crate::cascade::{Analysis, Error as CascadeError, Request};
-pub use crate::classifier::{Error as ClassifierError, Reading, Sentence};
-pub use crate::llm::{Check, Failure, FailureKind, schemas};
+pub use crate::classifier::{Classifier, Error as ClassifierError, Reading, Sentence};
+pub use crate::llm::{Check, Failure, FailureKind, Hint, ProviderName, schemas};
 pub use crate::store::{CostReport, Figures, OpenAttempt, Store};
 
 pub use config::{Config, Error as ConfigError};
 pub use costs::{BadParameter, CostRequest};
 pub use estimate::CallEstimate;
+pub use interview::{Asking, BoughtAnswer, Interviewer, KeptAnswers, Unanswered, recall};
 pub use measure::milliseconds;
+pub use models::{model_folder, model_names};
 pub use readiness::Readiness;
 pub use telemetry::start_logs;
 
@@ -48,6 +54,8 @@ pub struct App {
     store: Store,
     cascade: Cascade,
     counter: counts::Counter,
+    /// Paid calls that are no request's.
+    interviews: TaskTracker,
     metrics: PrometheusHandle,
 }
 
@@ -79,8 +87,8 @@ impl App {
             config.llm.deadline(),
             config.aspects.categories.as_slice().into(),
         );
-        let counter = counts::Counter::default();
-        Ok(Arc::new(App { config, book, store, cascade, counter, metrics }))
+        let (counter, interviews) = (counts::Counter::default(), TaskTracker::new());
+        Ok(Arc::new(App { config, book, store, cascade, counter, interviews, metrics }))
     }
 
     pub fn config(&self) -> &Config {
@@ -93,6 +101,20 @@ impl App {
 
     pub fn render_metrics(&self) -> String {
         self.metrics.render()
+    }
+
+    /// The local model, by itself.
+    pub fn classifier(&self) -> &Classifier {
+        self.cascade.classifier()
+    }
+
+    /// Loads another local model beside the configured one, with sessions of its own.
+    pub async fn open_model(&self, folder: &Path) -> anyhow::Result<Classifier> {
+        let mut config = self.config.classifier.clone();
+        folder.clone_into(&mut config.model);
+        let categories = self.config.aspects.categories.clone();
+        let load = move || Classifier::start(&config, &categories);
+        Ok(tokio::task::spawn_blocking(load).await??)
     }
 
     /// Whether there is an LLM to ask.
@@ -177,6 +199,8 @@ impl App {
     /// Waits for paid calls to be written down, then writes the last counts and closes the store.
     pub async fn close(&self) {
         self.cascade.finish_calls().await;
+        self.interviews.close();
+        self.interviews.wait().await;
         self.write_counts().await;
         self.store.clone().close().await;
     }
@@ -216,6 +240,13 @@ pub fn price_book(config: &Config) -> anyhow::Result<PriceBook> {
 
 /// The providers as configured, with the store as their ledger.
 pub fn open_llm(config: &Config, book: &Arc<PriceBook>, store: &Store) -> anyhow::Result<Llm> {
+    let llm = ledgered_llm(config, book, store)?;
+    llm.warn_of_retirements();
+    Ok(llm)
+}
+
+/// The same, without a word on which models retire.
+fn ledgered_llm(config: &Config, book: &Arc<PriceBook>, store: &Store) -> anyhow::Result<Llm> {
     let log = Arc::new(Ledger(store.clone()));
     let configs = config.providers();
     Ok(Llm::new(&configs, Arc::clone(book), log, &Llm::http_client(&configs)?)?)

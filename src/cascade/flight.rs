@@ -61,11 +61,7 @@ impl Cascade {
             task: request.task,
             text: request.text.to_string(),
             language: request.language,
-            hint: Some(Hint {
-                label: reading.verdict.scores.label(),
-                confidence: reading.verdict.scores.confidence(),
-                reasons: reasons.to_vec(),
-            }),
+            hint: Some(Hint::of(&reading.verdict.scores, reasons.to_vec())),
             categories: Arc::clone(&self.categories),
         };
         let (signals, language) = (reading.signals, reading.language.clone());

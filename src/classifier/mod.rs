@@ -21,7 +21,7 @@ use categories::Categories;
 pub use config::Config;
 pub use error::Error;
 pub use language::Language;
-pub use manifest::ModelFolder;
+pub use manifest::{ModelFolder, resolve};
 pub use model::{Encoder, Model};
 use reader::Library;
 pub use reader::{Reader, Reading, Sentence};

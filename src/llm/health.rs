@@ -80,7 +80,8 @@ impl Llm {
         checks
     }
 
-    pub(super) fn warn_of_retirements(&self) {
+    /// Logs which models in force retire within 60 days.
+    pub fn warn_of_retirements(&self) {
         let day = today();
         for lane in &self.lanes {
             if let (Some(model), Some(date)) =

@@ -15,6 +15,7 @@ mod lane;
 mod bounds;
 mod breaker;
 mod health;
+mod identity;
 mod models;
 mod retry;
 
@@ -44,13 +45,14 @@ pub use config::{
     ProviderName,
 };
 pub use health::{Check, ProviderHealth};
+pub use identity::{prompt_id, question_id};
 pub use ledger::{AttemptLog, LogDown};
 pub use provider::Fault;
 pub use structured::{output_limit, schemas};
 
 use self::lane::Lane;
 use crate::pricing::{PriceBook, Usd};
-use crate::sentiment::{Category, Label, Reason, Task, Verdict};
+use crate::sentiment::{Category, Label, Reason, Scores, Task, Verdict};
 
 /// What varies from one call to the next.
 // Without `Debug`, so that no log can hold its text.
@@ -73,6 +75,13 @@ pub struct Hint {
     pub confidence: f32,
     /// Why the local model is not trusted with the text.
     pub reasons: Vec<Reason>,
+}
+
+impl Hint {
+    /// What the local scores say, and why they are not trusted.
+    pub fn of(scores: &Scores, reasons: Vec<Reason>) -> Hint {
+        Hint { label: scores.label(), confidence: scores.confidence(), reasons }
+    }
 }
 
 /// What a request may take, retries and fallbacks included.
@@ -136,6 +145,11 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// Whether a model read the text and failed at it: asked again, it would do no better.
+    pub fn is_the_models_own(self) -> bool {
+        matches!(self, FailureKind::Refused | FailureKind::Truncated | FailureKind::Invalid)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             FailureKind::NoProvider => "no_provider",
@@ -213,9 +227,7 @@ impl Llm {
                 None => without_key.push(provider.name()),
             }
         }
-        let llm = Llm { without_key, ..Llm::assemble(configs.llm.clone(), lanes, book, log) };
-        llm.warn_of_retirements();
-        Ok(llm)
+        Ok(Llm { without_key, ..Llm::assemble(configs.llm.clone(), lanes, book, log) })
     }
 
     fn assemble(

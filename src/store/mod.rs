@@ -1,7 +1,9 @@
-//! The store: the ledger of attempts at providers, and counts of the texts that needed none.
+//! The store: the ledger of attempts at providers, counts of the texts that needed none, and the
+//! answers that evaluations bought.
 //! It owns the tables, the transactions and the sums over them. What an attempt costs is computed
 //! by whoever made it; which texts are counted as what is the application's business.
 
+mod answers;
 mod counts;
 mod report;
 mod sqlite;
@@ -14,6 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+pub use answers::{Interview, KeptAnswer, KeptContent};
 pub use counts::{CountKey, Counts, Minute, VerdictBy};
 pub use report::{
     CostQuery, CostReport, CostRow, Figures, GroupBy, OpenAttempt, OpenState, ParseGroupByError,
@@ -113,6 +116,20 @@ impl Store {
     pub async fn open_attempts(&self, now: SystemTime) -> Result<Vec<OpenAttempt>, Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.open_attempts(now).await,
+        }
+    }
+
+    /// Keeps an answer that was bought; of two to the same question the first stays.
+    pub async fn keep_answer(&self, interview: Interview, kept: KeptAnswer) -> Result<(), Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.keep_answer(interview, kept).await,
+        }
+    }
+
+    /// All that was kept of such an interview.
+    pub async fn kept_answers(&self, interview: Interview) -> Result<Vec<KeptAnswer>, Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.kept_answers(interview).await,
         }
     }
 

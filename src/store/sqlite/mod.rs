@@ -1,6 +1,7 @@
 //! The store in one SQLite file, which several processes may share. One thread writes, in groups;
 //! reports read on connections of their own and keep nobody waiting.
 
+mod answers;
 mod report;
 mod rows;
 mod writer;
@@ -15,7 +16,10 @@ use std::time::{Duration, SystemTime};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use self::writer::{Op, Writer};
-use super::{CostQuery, CostReport, CountKey, Counts, Durability, Error, OpenAttempt, millis};
+use super::{
+    CostQuery, CostReport, CountKey, Counts, Durability, Error, Interview, KeptAnswer, OpenAttempt,
+    millis,
+};
 use crate::pricing::{AttemptId, Reservation, Settlement};
 
 mod migrations {
@@ -56,6 +60,14 @@ impl Sqlite {
             return Ok(());
         }
         self.writer.write(Op::Count(counts)).await
+    }
+
+    pub async fn keep_answer(&self, interview: Interview, kept: KeptAnswer) -> Result<(), Error> {
+        self.writer.write(Op::Keep(Box::new((interview, kept)))).await
+    }
+
+    pub async fn kept_answers(&self, interview: Interview) -> Result<Vec<KeptAnswer>, Error> {
+        self.read(move |connection| answers::kept(connection, &interview)).await
     }
 
     pub async fn ping(&self) -> Result<(), Error> {

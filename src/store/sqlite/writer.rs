@@ -11,9 +11,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
-use super::{Durability, connect, rows};
+use super::{Durability, answers, connect, rows};
 use crate::pricing::{AttemptId, Reservation, Settlement};
-use crate::store::{CountKey, Counts, Error};
+use crate::store::{CountKey, Counts, Error, Interview, KeptAnswer};
 
 /// Records that may wait for the thread before callers wait to hand theirs over.
 const QUEUE: usize = 1024;
@@ -36,6 +36,7 @@ pub(super) enum Op {
     Reserve(Box<Reservation>),
     Settle(AttemptId, Box<Settlement>, SystemTime),
     Count(Vec<(CountKey, Counts)>),
+    Keep(Box<(Interview, KeptAnswer)>),
     Ping,
 }
 
@@ -267,6 +268,7 @@ fn execute(op: &Op, connection: &Connection) -> rusqlite::Result<Answer> {
             settled => settled.map(|_| ()),
         },
         Op::Count(counts) => rows::add_counts(connection, counts),
+        Op::Keep(answer) => answers::keep(connection, &answer.0, &answer.1),
         Op::Ping => rows::ping(connection, SystemTime::now()),
     };
     match done {

@@ -1,0 +1,357 @@
+//! One model of one provider, asked by itself: no cache, no fallback, no successor. What it answers
+//! is on the ledger as any call is, and kept, so that no evaluation pays for it twice.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use super::{App, CallEstimate, Config, estimate, ledgered_llm};
+use crate::llm::{self, FailureKind, Hint, Limits, Llm, ProviderName, Question};
+use crate::pricing::{Caller, PriceBook, Usd};
+use crate::sentiment::{
+    Aspect, Category, Emotion, Emotions, Findings, Label, SarcasmScore, Scores, Task, Verdict,
+};
+use crate::store::{self, Interview, KeptAnswer, KeptContent, Store};
+
+/// A model that can be asked, or of which it can be said what asking would cost.
+pub struct Interviewer {
+    /// The program's own, with this provider and model alone.
+    config: Config,
+    provider: ProviderName,
+    llm: Arc<Llm>,
+    book: Arc<PriceBook>,
+    categories: Arc<[Category]>,
+    store: Store,
+    calls: TaskTracker,
+}
+
+/// An answer, bought now or before.
+#[derive(Clone, Debug)]
+pub struct BoughtAnswer {
+    /// Why there is no verdict, where the model itself had none.
+    pub verdict: Result<Verdict, FailureKind>,
+    pub model_served: String,
+    /// `None`: not known.
+    pub cost: Option<Usd>,
+    pub latency: Duration,
+    /// No other call of the same evaluation was in the air.
+    pub alone: bool,
+}
+
+/// No answer, for a reason that says nothing of the model, and what that cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Unanswered {
+    pub kind: FailureKind,
+    pub cost: Option<Usd>,
+}
+
+/// A text, and what the model is told of it.
+pub struct Asking<'a> {
+    pub task: Task,
+    pub text: &'a str,
+    pub hint: Option<Hint>,
+}
+
+/// What was kept, by the name of its question.
+pub type KeptAnswers = HashMap<String, KeptAnswer>;
+
+impl App {
+    /// Sets up one model. Without a provider's name the first configured one that has a key is
+    /// taken, else the first; without a model's name, its configured model. `None` where no
+    /// provider is configured.
+    ///
+    /// # Errors
+    /// A key or a configuration that cannot be used.
+    pub fn interviewer(
+        &self,
+        provider: Option<ProviderName>,
+        model: Option<&str>,
+    ) -> anyhow::Result<Option<Interviewer>> {
+        let has_key =
+            |name: &&ProviderName| !self.cascade.llm().without_key().contains(&name.name());
+        let configured = &self.config.llm.providers;
+        let first = || configured.iter().find(has_key).or(configured.first()).copied();
+        let Some(provider) = provider.or_else(first) else { return Ok(None) };
+        let mut config = self.config.clone();
+        config.llm.providers = vec![provider];
+        let (name, models) = match provider {
+            ProviderName::OpenAi => (&mut config.openai.model, &mut config.openai.models),
+            ProviderName::Anthropic => (&mut config.anthropic.model, &mut config.anthropic.models),
+        };
+        if let Some(model) = model {
+            model.clone_into(name);
+        }
+        // What is measured is the model that is named, or nothing.
+        if let Some(abilities) = models.get_mut(name.as_str()) {
+            abilities.successor = None;
+        }
+        Ok(Some(Interviewer {
+            llm: Arc::new(ledgered_llm(&config, &self.book, &self.store)?),
+            config,
+            provider,
+            book: Arc::clone(&self.book),
+            categories: Arc::clone(self.cascade.categories()),
+            store: self.store.clone(),
+            calls: self.interviews.clone(),
+        }))
+    }
+}
+
+impl Interviewer {
+    pub fn provider(&self) -> &'static str {
+        self.provider.name()
+    }
+
+    pub fn model(&self) -> &str {
+        self.config.first_model().map_or("", |(model, _)| model)
+    }
+
+    pub fn has_key(&self) -> bool {
+        self.llm.is_enabled()
+    }
+
+    /// How many calls may be in the air.
+    pub fn max_concurrent(&self) -> usize {
+        self.config.llm.max_concurrent
+    }
+
+    /// `None` without a price.
+    pub fn estimate(&self, task: Task, text: &str) -> Option<CallEstimate> {
+        estimate::call(&self.config, &self.book, &self.categories, task, text)
+    }
+
+    /// The most that one attempt can cost; `None` without a key or a price.
+    pub fn worst_attempt(&self, task: Task, text: &str) -> Option<Usd> {
+        self.llm.worst_attempt(task, text, &self.categories)
+    }
+
+    /// All answers to questions of a task that were bought before and can be read by this version.
+    pub async fn kept(&self, task: Task) -> Result<KeptAnswers, store::Error> {
+        let answers = self.store.kept_answers(self.about(task)).await?;
+        let readable = answers.into_iter().filter(|answer| recall(answer, "").is_some());
+        Ok(readable.map(|answer| (answer.question.clone(), answer)).collect())
+    }
+
+    /// What a question is kept under.
+    pub fn question(&self, asking: &Asking<'_>) -> String {
+        llm::question_id(&self.composed(asking))
+    }
+
+    /// Asks in a task of its own, which no hurry cancels, and keeps what is answered.
+    pub async fn buy(
+        &self,
+        asking: &Asking<'_>,
+        caller: Caller,
+        max_cost: Option<Usd>,
+        alone: bool,
+    ) -> Result<BoughtAnswer, Unanswered> {
+        let (llm, store) = (Arc::clone(&self.llm), self.store.clone());
+        let (question, about) = (self.composed(asking), self.about(asking.task));
+        let limits = Limits { deadline: Instant::now() + self.config.llm.deadline(), max_cost };
+        let asked = self.model().to_owned();
+        let bought = self.calls.spawn(async move {
+            let sent = Instant::now();
+            let (verdict, model_served, cost) = match llm.ask(&question, &caller, &limits).await {
+                Ok(answered) => (Ok(answered.verdict), answered.model, answered.bill.cost),
+                Err(failure) if failure.kind.is_the_models_own() => {
+                    (Err(failure.kind), asked, failure.bill.cost)
+                }
+                Err(failure) => {
+                    return Err(Unanswered { kind: failure.kind, cost: failure.bill.cost });
+                }
+            };
+            // As it is kept, so that it reads the same the next time.
+            let micros = u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX);
+            let latency = Duration::from_micros(micros);
+            let answer = BoughtAnswer { verdict, model_served, cost, latency, alone };
+            let kept = keep(&answer, llm::question_id(&question));
+            if let Err(error) = store.keep_answer(about, kept).await {
+                tracing::warn!(%error, "an answer is not kept: the next evaluation buys it again");
+            }
+            Ok(answer)
+        });
+        // Only a panic ends the task early, and what it had sent is then on the ledger as open.
+        bought.await.unwrap_or(Err(Unanswered { kind: FailureKind::Lost, cost: None }))
+    }
+
+    fn composed(&self, asking: &Asking<'_>) -> Question {
+        Question {
+            task: asking.task,
+            text: asking.text.to_owned(),
+            language: None,
+            hint: asking.hint.clone(),
+            categories: Arc::clone(&self.categories),
+        }
+    }
+
+    fn about(&self, task: Task) -> Interview {
+        Interview {
+            provider: self.provider.name().to_owned(),
+            model: self.model().to_owned(),
+            endpoint: task.name().to_owned(),
+            prompt: llm::prompt_id(&self.config.providers(), task, &self.categories),
+        }
+    }
+}
+
+/// A verdict without any of the text's words.
+#[derive(Debug, Serialize, Deserialize)]
+struct KeptVerdict {
+    scores: [f32; 4],
+    sarcasm: f32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    aspects: Option<Vec<KeptAspect>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    emotions: Option<Vec<(Emotion, f32, bool)>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct KeptAspect {
+    span: Option<(usize, usize)>,
+    category: Option<String>,
+    sentiment: Option<Label>,
+    confidence: f32,
+}
+
+impl KeptVerdict {
+    fn of(verdict: &Verdict) -> KeptVerdict {
+        let aspect = |aspect: &Aspect| KeptAspect {
+            span: aspect.span,
+            category: aspect.category.clone(),
+            sentiment: aspect.sentiment,
+            confidence: aspect.confidence,
+        };
+        let (aspects, emotions) = match &verdict.findings {
+            Findings::None => (None, None),
+            Findings::Aspects(aspects) => (Some(aspects.iter().map(aspect).collect()), None),
+            Findings::Emotions(emotions) => (None, Some(emotions.sorted())),
+        };
+        let scores = verdict.scores.as_array();
+        KeptVerdict { scores, sarcasm: verdict.sarcasm.0, aspects, emotions }
+    }
+
+    /// With the words that the text has at each place.
+    fn verdict(self, text: &str) -> Verdict {
+        let words = |(start, end): (usize, usize)| -> String {
+            text.chars().skip(start).take(end.saturating_sub(start)).collect()
+        };
+        let aspect = |kept: KeptAspect| Aspect {
+            term: kept.span.map(words).unwrap_or_default(),
+            category: kept.category,
+            sentiment: kept.sentiment,
+            opinion: None,
+            confidence: kept.confidence,
+            span: kept.span,
+        };
+        let findings = match (self.aspects, self.emotions) {
+            (Some(aspects), _) => Findings::Aspects(aspects.into_iter().map(aspect).collect()),
+            (None, Some(listed)) => {
+                // A threshold for each that says again what was said of it.
+                let (mut scores, mut thresholds) = ([0.0; 28], [f32::INFINITY; 28]);
+                for (emotion, score, detected) in listed {
+                    scores[emotion as usize] = score;
+                    if detected {
+                        thresholds[emotion as usize] = score;
+                    }
+                }
+                Findings::Emotions(Emotions::new(scores, &thresholds))
+            }
+            (None, None) => Findings::None,
+        };
+        let scores = Scores::from_weights(self.scores);
+        Verdict { scores, sarcasm: SarcasmScore(self.sarcasm), findings }
+    }
+}
+
+fn keep(answer: &BoughtAnswer, question: String) -> KeptAnswer {
+    let content = match &answer.verdict {
+        Ok(verdict) => {
+            let kept = serde_json::to_string(&KeptVerdict::of(verdict));
+            KeptContent::Verdict(kept.expect("numbers, names and lists are JSON"))
+        }
+        Err(kind) => KeptContent::Failure(kind.name().to_owned()),
+    };
+    KeptAnswer {
+        question,
+        model_served: answer.model_served.clone(),
+        content,
+        cost: answer.cost,
+        latency: answer.latency,
+        alone: answer.alone,
+        bought_at: SystemTime::now(),
+    }
+}
+
+/// What was kept about that text; `None` for what a later version has written in another form.
+pub fn recall(kept: &KeptAnswer, text: &str) -> Option<BoughtAnswer> {
+    let verdict = match &kept.content {
+        KeptContent::Verdict(json) => {
+            Ok(serde_json::from_str::<KeptVerdict>(json).ok()?.verdict(text))
+        }
+        KeptContent::Failure(word) => {
+            let own = [FailureKind::Refused, FailureKind::Truncated, FailureKind::Invalid];
+            Err(own.into_iter().find(|kind| kind.name() == word)?)
+        }
+    };
+    Some(BoughtAnswer {
+        verdict,
+        model_served: kept.model_served.clone(),
+        cost: kept.cost,
+        latency: kept.latency,
+        alone: kept.alone,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(findings: Findings) -> BoughtAnswer {
+        let scores = Scores::from_weights([0.8, 0.1, 0.1, 0.0]);
+        BoughtAnswer {
+            verdict: Ok(Verdict { scores, sarcasm: SarcasmScore(0.05), findings }),
+            model_served: "m".into(),
+            cost: Some(Usd::from_pico(5)),
+            latency: Duration::from_millis(800),
+            alone: true,
+        }
+    }
+
+    #[test]
+    fn a_verdict_comes_back_as_it_was_and_no_word_of_the_text_is_kept() {
+        let text = "Das Küchenmesser ist stumpf.";
+        let aspect = Aspect {
+            term: "Küchenmesser".into(),
+            category: Some("product".into()),
+            sentiment: Some(Label::Negative),
+            opinion: None,
+            confidence: 0.95,
+            span: Some((4, 16)),
+        };
+        let mut scores = [0.02; 28];
+        scores[Emotion::Anger as usize] = 0.9;
+        for findings in [
+            Findings::None,
+            Findings::Aspects(vec![aspect]),
+            Findings::Emotions(Emotions::new(scores, &[0.5; 28])),
+        ] {
+            let before = answer(findings);
+            let kept = keep(&before, "q".into());
+            assert!(!format!("{kept:?}").contains("messer"), "{kept:?}");
+            let after = recall(&kept, text).expect("it is of this version");
+            assert_eq!(after.verdict, before.verdict);
+            assert_eq!((after.cost, after.latency), (before.cost, before.latency));
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_kept_as_one() {
+        let before = BoughtAnswer { verdict: Err(FailureKind::Refused), ..answer(Findings::None) };
+        let after = recall(&keep(&before, "q".into()), "text").expect("it is of this version");
+        assert_eq!(after.verdict, Err(FailureKind::Refused));
+    }
+}
