@@ -4,8 +4,6 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, Table};
 
 use super::output::{self, Format};
 use crate::app::{self, Config, CostReport, CostRequest, Figures, OpenAttempt, Store};
@@ -126,7 +124,7 @@ fn print_report(report: &CostReport, format: Format) -> anyhow::Result<ExitCode>
             let (from, to) = (report.from.date(), report.to.date());
             output::line(&format!("From {from} up to {to} (UTC), in US dollars"))?;
             let (header, rows) = without_empty(header, rows, report.group_by.len());
-            table(&header, &rows, report.group_by.len())
+            output::table(&header, &rows, report.group_by.len())
         }
     }
 }
@@ -154,7 +152,7 @@ fn print_open(attempts: &[OpenAttempt], format: Format) -> anyhow::Result<ExitCo
         Format::Json => output::json(&attempts),
         Format::Csv => csv(&header, &rows),
         Format::Table if rows.is_empty() => output::line("Nothing is open."),
-        Format::Table => table(&header, &rows, header.len()),
+        Format::Table => output::table(&header, &rows, header.len()),
     }
 }
 
@@ -179,17 +177,6 @@ fn without_empty(
         cells.into_iter().zip(&stays).filter(|(_, stays)| **stays).map(|(cell, _)| cell).collect()
     };
     (keep(header), rows.into_iter().map(keep).collect())
-}
-
-/// Right-aligned numbers after `words` columns of words.
-fn table(header: &[String], rows: &[Vec<String>], words: usize) -> anyhow::Result<ExitCode> {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
-    table.add_rows(rows);
-    for column in table.column_iter_mut().skip(words) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    output::line(&table.to_string())
 }
 
 fn csv(header: &[String], rows: &[Vec<String>]) -> anyhow::Result<ExitCode> {

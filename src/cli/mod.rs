@@ -3,6 +3,7 @@
 mod analyze;
 mod config;
 mod costs;
+mod evaluate;
 pub mod models;
 mod output;
 mod providers;
@@ -39,6 +40,8 @@ enum Command {
     Serve(serve::Serve),
     /// Analyse a file of texts
     Analyze(Box<analyze::Analyze>),
+    // Its own words, the long ones too.
+    Evaluate(Box<evaluate::Evaluate>),
     /// Report what was spent and what was answered for nothing
     Costs(costs::Costs),
     /// Manage local models
@@ -76,6 +79,7 @@ impl Command {
         match self {
             Command::Serve(command) => command.run(config()?).await,
             Command::Analyze(command) => command.run(config()?).await,
+            Command::Evaluate(command) => command.run(config()?).await,
             Command::Costs(command) => command.run(config()?).await,
             Command::Models(command) => models::run(command, &config()?).await,
             Command::Providers(command) => command.run(config()?).await,

@@ -13,6 +13,7 @@ mod billing;
 mod cache;
 mod errors;
 mod escalation;
+mod evaluate;
 mod failures;
 mod house;
 mod hub;

@@ -106,6 +106,22 @@ impl Input {
         &self.text_column
     }
 
+    /// What a row holds under a name, as text; `None` where it holds nothing there.
+    pub fn field(&self, original: &Original, name: &str) -> Option<String> {
+        match (original, &self.rows) {
+            (Original::Csv(record), Rows::Csv { header, .. }) => {
+                let at = header.iter().position(|column| column == name.as_bytes())?;
+                Some(String::from_utf8_lossy(record.get(at)?).into_owned())
+            }
+            (Original::JsonLines(open), _) => match object(open)?.remove(name)? {
+                Value::Null => None,
+                Value::String(text) => Some(text),
+                other => Some(other.to_string()),
+            },
+            _ => None,
+        }
+    }
+
     /// The next row, which stays the next.
     pub fn peek(&mut self) -> Option<std::io::Result<&Row>> {
         match self.next()? {
@@ -173,6 +189,11 @@ impl Iterator for Input {
             Row { number, line, original, text }
         }))
     }
+}
+
+/// An object that was left without its closing brace.
+fn object(open: &[u8]) -> Option<Map<String, Value>> {
+    serde_json::from_slice(&[open, b"}"].concat()).ok()
 }
 
 /// By the file's extension, else by its first byte that is not blank.

@@ -4,11 +4,11 @@
 //! about one of them, `columns` says what a verdict adds, `output` writes. `resume` and `journal`
 //! let a run go on where another one ended, `ceiling` bounds what it costs, `estimate` only looks.
 
-mod ceiling;
+pub mod ceiling;
 mod columns;
 mod estimate;
 mod flow;
-mod input;
+pub mod input;
 mod job;
 mod journal;
 mod output;
@@ -195,12 +195,12 @@ impl Analyze {
 }
 
 /// Opens a file for reading, with its name in the error.
-fn open(path: &Path) -> anyhow::Result<std::fs::File> {
+pub fn open(path: &Path) -> anyhow::Result<std::fs::File> {
     std::fs::File::open(path).with_context(|| format!("{} cannot be read", path.display()))
 }
 
 /// Something that has to be typed differently: exit code 2.
-fn usage(field: &'static str, message: impl Into<String>) -> anyhow::Error {
+pub fn usage(field: &'static str, message: impl Into<String>) -> anyhow::Error {
     BadParameter { field, message: message.into() }.into()
 }
 
@@ -220,14 +220,16 @@ fn route(name: &str) -> Result<Route, &'static str> {
     }
 }
 
-fn amount(text: &str) -> Result<Usd, String> {
+/// US dollars, 0 or more.
+pub fn amount(text: &str) -> Result<Usd, String> {
     match text.parse::<Usd>() {
         Ok(amount) if amount < Usd::ZERO => Err("is below 0".into()),
         result => result.map_err(|error| error.to_string()),
     }
 }
 
-fn team(name: &str) -> Result<String, String> {
+/// The name of a team, as in a request's tags.
+pub fn team(name: &str) -> Result<String, String> {
     match name.chars().count() {
         1..=TEAM_LIMIT => Ok(name.to_owned()),
         length => Err(format!("has {length} characters; 1 to {TEAM_LIMIT} are allowed")),

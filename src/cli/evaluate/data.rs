@@ -1,0 +1,106 @@
+//! The labelled file, whole: a row that cannot be measured refuses the file, since what is left out
+//! without a word makes any figure look better.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use sha2::{Digest, Sha256};
+
+use crate::app::BadParameter;
+use crate::cli::analyze::input::{Input, Row};
+use crate::cli::analyze::{open, usage};
+use crate::evaluation::{AspectSpan, Dataset, Example, Subject, Truth};
+
+/// Rows that are told one by one; of the rest, only how many.
+const TOLD: usize = 10;
+
+const BUFFER_BYTES: usize = 1 << 16;
+
+/// Which file it is, for whoever compares two reports.
+#[derive(Clone, Debug)]
+pub struct About {
+    pub file: String,
+    pub sha256: String,
+}
+
+/// # Errors
+/// A file that cannot be read, holds no rows, or holds one that cannot be measured; the first ones
+/// are named with their lines.
+pub fn read(path: &Path, subject: Subject) -> anyhow::Result<(Dataset, About)> {
+    let about = About { file: path.display().to_string(), sha256: sha256(path)? };
+    let mut input = Input::open(Some(path), "text").map_err(under_own_name)?;
+    let mut examples = Vec::new();
+    let mut faults = Vec::new();
+    while let Some(row) = input.next() {
+        let row = row.with_context(|| format!("{} cannot be read on", path.display()))?;
+        let line = row.line;
+        match example(&input, row, subject) {
+            Ok(example) => examples.push(example),
+            Err(fault) => faults.push(format!("line {line}: {fault}")),
+        }
+    }
+    if !faults.is_empty() {
+        let rest = match faults.len() {
+            ..=TOLD => String::new(),
+            all => format!("\n  and {} more", all - TOLD),
+        };
+        faults.truncate(TOLD);
+        anyhow::bail!(
+            "{} has rows that cannot be measured:\n  {}{rest}",
+            path.display(),
+            faults.join("\n  ")
+        );
+    }
+    anyhow::ensure!(!examples.is_empty(), "{} has no rows", path.display());
+    Ok((Dataset { subject, examples }, about))
+}
+
+/// What is wrong with the file's columns is the file's fault here: no option names them.
+fn under_own_name(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<BadParameter>() {
+        Ok(BadParameter { message, .. }) => usage("--data", message),
+        Err(other) => other,
+    }
+}
+
+fn example(input: &Input, row: Row, subject: Subject) -> Result<Example, String> {
+    let text = row.text?;
+    let name = subject.field();
+    let field = input.field(&row.original, name);
+    let field = field.ok_or_else(|| format!("the field \"{name}\" is missing"))?;
+    let truth =
+        Truth::parse(subject, &field).map_err(|fault| format!("the field \"{name}\" {fault}"))?;
+    match &truth {
+        Truth::Aspects(spans) => check_spans(spans, &text)?,
+        Truth::Sentiment(_) | Truth::Sarcasm(_) | Truth::Emotions(_) => {}
+    }
+    Ok(Example { text, truth })
+}
+
+fn check_spans<'a>(
+    spans: impl IntoIterator<Item = &'a AspectSpan>,
+    text: &Arc<str>,
+) -> Result<(), String> {
+    let length = text.chars().count();
+    match spans.into_iter().find(|span| span.to > length) {
+        None => Ok(()),
+        Some(AspectSpan { to, .. }) => Err(format!(
+            "the field \"aspects\" has a to of {to}; the text has {length} code points"
+        )),
+    }
+}
+
+fn sha256(path: &Path) -> anyhow::Result<String> {
+    let mut file = open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; BUFFER_BYTES];
+    loop {
+        let read = file.read(&mut buffer);
+        match read.with_context(|| format!("{} cannot be read", path.display()))? {
+            0 => return Ok(hex::encode(hasher.finalize())),
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! `undertone evaluate`: strategies side by side on a labelled file.
+//!
+//! In reading order: `strategies` are what can be typed, `data` is the file, `run` has it read by each
+//! of them (`lexicon`, `locally`, `buying`), `table` and `json` say what came of it, `estimate` only
+//! what it would cost.
+
+mod buying;
+mod data;
+mod estimate;
+mod json;
+mod lexicon;
+mod locally;
+mod progress;
+mod run;
+mod strategies;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::analyze::{amount, team, usage};
+use super::output::{self, TableOrJson};
+use crate::app::{App, Config, SharedApp, start_logs};
+use crate::evaluation::{Dataset, Measured, Subject};
+use crate::pricing::Usd;
+
+use buying::Purse;
+use data::About;
+use run::Run;
+use strategies::{Reader, Strategy};
+
+/// What people most often want of it.
+const EXAMPLES: &str = "\
+Examples:
+  What does the local model see that a list of words does not?
+    undertone evaluate --data examples/evaluate.csv --strategies lexicon,local
+  What would GPT-4o and Claude cost on this file?
+    undertone evaluate --data mine.csv --strategies cascade,llm:openai,llm:anthropic --estimate
+  Are they worth it? (needs keys; what is bought is kept)
+    undertone evaluate --data mine.csv --max-cost-usd 2 \\
+      --strategies llm:openai,llm:anthropic,cascade,local";
+
+/// Measure strategies on a labelled file, side by side: quality, latency, cost per thousand texts.
+///
+/// The file is CSV with a header or JSON lines, with `text` and `label` (negative, neutral, positive,
+/// mixed). A row that cannot be measured refuses the file: nothing is left out silently.
+///
+/// Strategies, the first of which the others are compared with:
+///
+///   lexicon               VADER, a list of rated words with rules (sentiment only)
+///   local                 the configured model; local:NAME one in models/, or a path
+///   cascade               the gateway: local, and an LLM where its signals call for one
+///   llm                   an LLM alone, told nothing by the local model;
+///                         llm:openai, llm:anthropic/claude-haiku-5-5 name one
+///
+/// Without a key, an LLM's quality is not measured: its cost is projected from counted tokens, and
+/// cascade shows the band between an LLM no better than local and one that is always right. Answers
+/// are bought once, within --max-cost-usd, and kept beside the ledger: the next evaluation reuses
+/// them, at the cost and latency that they had.
+#[derive(Args)]
+#[command(verbatim_doc_comment, after_help = EXAMPLES)]
+pub struct Evaluate {
+    /// CSV with a header or JSON lines, labelled
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// What is compared, with commas: lexicon, local[:MODEL], cascade, llm[:PROVIDER[/MODEL]]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', required = true,
+          value_parser = strategies::parse)]
+    strategies: Vec<Strategy>,
+    /// What the labels are about. sentiment reads `label`; sarcasm `label` (sarcastic, not_sarcastic,
+    /// ironic, not_ironic); emotions `labels`, a JSON list or names with | between them; aspects
+    /// `aspects`, a JSON list of term, from, to (code points) and polarity
+    #[arg(long, value_name = "TASK", default_value = "sentiment", value_parser = subject)]
+    task: Subject,
+    /// The most that all calls together may cost; past it texts stay without an answer
+    #[arg(long, value_name = "USD", value_parser = amount, allow_negative_numbers = true)]
+    max_cost_usd: Option<Usd>,
+    /// Call nobody, and say what it would cost
+    #[arg(long)]
+    estimate: bool,
+    /// How the comparison is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: TableOrJson,
+    /// The team that the report of costs shows the calls under
+    #[arg(long, value_parser = team)]
+    team: Option<String>,
+}
+
+/// All that was found out.
+pub struct Comparison {
+    pub about: About,
+    pub subject: Subject,
+    pub texts: usize,
+    /// By their names as typed, in that order; there is at least one.
+    pub strategies: Vec<(String, Measured)>,
+    /// In this run, as far as is known.
+    pub spent: Usd,
+}
+
+impl Evaluate {
+    pub async fn run(self, mut config: Config) -> anyhow::Result<ExitCode> {
+        // What a gateway tells of its day is noise between the figures.
+        if config.telemetry.log == "info" {
+            config.telemetry.log = "warn".into();
+        }
+        start_logs(&config.telemetry)?;
+        self.check(&config)?;
+        let (dataset, about) = data::read(&self.data, self.task)?;
+        let app = App::start(config).await?;
+        let result = tokio::select! {
+            result = self.work(&app, &dataset, about) => result,
+            // Calls in the air are waited for, settled and kept before the program ends.
+            _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!(
+                "interrupted; answers that were bought are kept, and the same command goes on with them"
+            )),
+        };
+        app.close().await;
+        result
+    }
+
+    /// What no strategy list may hold.
+    fn check(&self, config: &Config) -> anyhow::Result<()> {
+        for (at, strategy) in self.strategies.iter().enumerate() {
+            if self.strategies[..at].iter().any(|before| before.typed == strategy.typed) {
+                return Err(usage("--strategies", format!("{} stands twice", strategy.typed)));
+            }
+            match &strategy.reader {
+                Reader::Lexicon if self.task != Subject::Sentiment => {
+                    let message =
+                        format!("lexicon knows sentiment alone; the task is {}", self.task.name());
+                    return Err(usage("--strategies", message));
+                }
+                Reader::Local(Some(name)) => {
+                    strategies::folder(name, config)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn work(
+        &self,
+        app: &SharedApp,
+        dataset: &Dataset,
+        about: About,
+    ) -> anyhow::Result<ExitCode> {
+        let purse = Purse::new(self.max_cost_usd, self.team.clone());
+        let mut run = Run::new(app, dataset, &purse);
+        if self.estimate {
+            return estimate::print(&mut run, &self.strategies, &about, self.format).await;
+        }
+        let mut measured = Vec::with_capacity(self.strategies.len());
+        for strategy in &self.strategies {
+            measured.push((strategy.typed.clone(), run.measure(strategy).await?));
+        }
+        let comparison = Comparison {
+            about,
+            subject: dataset.subject,
+            texts: dataset.examples.len(),
+            strategies: measured,
+            spent: purse.spent(),
+        };
+        let printed = match self.format {
+            TableOrJson::Json => output::json(&json::comparison(&comparison))?,
+            TableOrJson::Table => table::print(&comparison)?,
+        };
+        let is_partial = comparison.strategies.iter().any(|(_, measured)| measured.is_partial);
+        Ok(if is_partial { ExitCode::FAILURE } else { printed })
+    }
+}
+
+fn subject(name: &str) -> Result<Subject, String> {
+    Subject::ALL
+        .into_iter()
+        .find(|subject| subject.name() == name)
+        .ok_or_else(|| format!("expected any of {}", Subject::ALL.map(Subject::name).join(", ")))
+}
