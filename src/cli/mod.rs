@@ -6,6 +6,7 @@ mod costs;
 mod evaluate;
 pub mod models;
 mod output;
+pub mod page;
 mod providers;
 mod serve;
 
