@@ -1,6 +1,7 @@
 //! A part of a count, and how far the share that it makes may be off.
 
 use super::page::Interval;
+use crate::evaluation::wilson;
 
 /// The normal distribution's quantile for 95 %, both tails.
 pub const Z: f64 = 1.959_964;
@@ -25,14 +26,8 @@ impl Share {
     /// Wilson's interval of 95 % (Wilson 1927, <https://doi.org/10.2307/2276774>), which holds for
     /// small counts too; anything is possible where nothing was counted.
     pub fn interval(self) -> Interval {
-        if self.whole == 0 {
-            return Interval { low: 0.0, high: 1.0 };
-        }
-        let (n, p) = (self.whole as f64, self.value());
-        let scale = 1.0 + Z * Z / n;
-        let centre = (p + Z * Z / (2.0 * n)) / scale;
-        let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt() / scale;
-        Interval { low: (centre - half).max(0.0), high: (centre + half).min(1.0) }
+        let (low, high) = wilson(self.part, self.whole);
+        Interval { low, high }
     }
 }
 

@@ -375,3 +375,34 @@ async fn another_local_model_is_named_by_its_folder() {
     assert_eq!(tiny["confusion"]["neutral"]["positive"], 1, "{tiny}");
     assert_eq!(tiny["accuracy"], 0.5);
 }
+
+#[tokio::test]
+async fn the_page_shows_all_of_it_and_needs_nothing_beside_itself() {
+    let setup = Setup::local().escalating();
+    let labels = LABELLED.replace("It broke at once", "It <b>broke</b> at once");
+    write(&setup, "in.csv", labels);
+    let finished = evaluate(&setup, "lexicon,local,cascade,llm", &["--html", "page.html"]).await;
+    check_code(&finished, 0);
+    let page = fs::read_to_string(setup.path("page.html")).expect("the page is there");
+    for told in [
+        "At a glance",
+        "Quality for the price",
+        "cascade, at best",
+        "How far a confidence can be believed",
+        "is ↓, taken for →",
+        "lexicon, label by label",
+        "How long one text takes",
+        "projected from counted tokens",
+        "quality not measured",
+        "in.csv",
+    ] {
+        assert!(page.contains(told), "{told}");
+    }
+    assert!(page.matches("<svg class=\"plot\"").count() >= 2, "plots are drawn");
+    for outside in ["http://", "https://", "<script", "broke"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    let finished = evaluate(&setup, "lexicon", &["--html", "nowhere/page.html"]).await;
+    check_code(&finished, 1);
+    assert!(finished.stderr.contains("nowhere/page.html"), "{}", finished.stderr);
+}

@@ -1,12 +1,13 @@
 //! `undertone evaluate`: strategies side by side on a labelled file.
 //!
 //! In reading order: `strategies` are what can be typed, `data` is the file, `run` has it read by each
-//! of them (`lexicon`, `locally`, `buying`), `table` and `json` say what came of it, `estimate` only
+//! of them (`lexicon`, `locally`, `buying`), `table`, `json` and `html` say what came of it, `estimate` only
 //! what it would cost.
 
 mod buying;
 mod data;
 mod estimate;
+mod html;
 mod json;
 mod lexicon;
 mod locally;
@@ -22,6 +23,7 @@ use clap::Args;
 
 use super::analyze::{amount, team, usage};
 use super::output::{self, TableOrJson};
+use super::page::Destination;
 use crate::app::{App, Config, SharedApp, start_logs};
 use crate::evaluation::{Dataset, Measured, Subject};
 use crate::pricing::Usd;
@@ -83,6 +85,9 @@ pub struct Evaluate {
     /// How the comparison is printed
     #[arg(long, value_enum, default_value_t)]
     format: TableOrJson,
+    /// Write a page (HTML, one file) with the same and its plots
+    #[arg(long, value_name = "FILE.html", conflicts_with = "estimate")]
+    html: Option<PathBuf>,
     /// The team that the report of costs shows the calls under
     #[arg(long, value_parser = team)]
     team: Option<String>,
@@ -107,10 +112,11 @@ impl Evaluate {
         }
         start_logs(&config.telemetry)?;
         self.check(&config)?;
+        let page = self.html.as_deref().map(Destination::at).transpose()?;
         let (dataset, about) = data::read(&self.data, self.task)?;
         let app = App::start(config).await?;
         let result = tokio::select! {
-            result = self.work(&app, &dataset, about) => result,
+            result = self.work(&app, &dataset, about, page) => result,
             // Calls in the air are waited for, settled and kept before the program ends.
             _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!(
                 "interrupted; answers that were bought are kept, and the same command goes on with them"
@@ -146,6 +152,7 @@ impl Evaluate {
         app: &SharedApp,
         dataset: &Dataset,
         about: About,
+        page: Option<Destination>,
     ) -> anyhow::Result<ExitCode> {
         let purse = Purse::new(self.max_cost_usd, self.team.clone());
         let mut run = Run::new(app, dataset, &purse);
@@ -163,6 +170,9 @@ impl Evaluate {
             strategies: measured,
             spent: purse.spent(),
         };
+        if let Some(page) = &page {
+            page.publish(&html::page(&comparison))?;
+        }
         let printed = match self.format {
             TableOrJson::Json => output::json(&json::comparison(&comparison))?,
             TableOrJson::Table => table::print(&comparison)?,
