@@ -86,11 +86,15 @@ fn glance(comparison: &Comparison) -> Markup {
                 tone: Tone::Series(at),
                 share: standing.likely.unwrap_or(0.0),
                 interval: standing.interval,
-                values: vec![figure(measured, headline)],
+                values: vec![match standing.likely {
+                    Some(_) => figure(measured, headline),
+                    None => "not measured".to_owned(),
+                }],
             }
         })
         .collect();
     html! {
+        p.lead { (lead(strategies)) }
         (bars(&format!("By {}; a whisker is how far off it may be", headline.name), "strategy", &[headline.name], &rows))
         table {
             caption { "All figures; ratios are against " code { (strategies[0].0) } }
@@ -116,6 +120,30 @@ fn glance(comparison: &Comparison) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+/// What a reader takes away who reads one sentence.
+fn lead(strategies: &[(String, Measured)]) -> Markup {
+    let best = strategies
+        .iter()
+        .filter_map(|(typed, measured)| Some((typed, measured.quality.as_ref()?.headline())))
+        .max_by(|(_, (_, one)), (_, (_, other))| one.total_cmp(other));
+    let cheapest = strategies
+        .iter()
+        .filter_map(|(typed, measured)| Some((typed, measured.price_per_1k()?)))
+        .min_by_key(|(_, price)| *price);
+    html! {
+        @match best {
+            Some((typed, (name, value))) => {
+                "Of what was measured, " strong { (typed) } " reads best, with " (name.replace('_', "-")) " "
+                (format!("{value:.3}")) "."
+            }
+            None => "No quality was measured.",
+        }
+        @if let Some((typed, price)) = cheapest {
+            " " strong { (typed) } " is the cheapest, at $" (dollars(price)) " for a thousand texts."
         }
     }
 }
@@ -314,29 +342,24 @@ fn basis(comparison: &Comparison) -> Markup {
     html! {
         ul {
             @for (typed, measured) in strategies {
-                li {
-                    strong { (typed) } ": "
-                    @match (&measured.quality, &measured.band) {
-                        (Some(_), _) => { "quality measured on " (measured.texts) " texts" },
-                        (None, Some(_)) => "quality known as a band",
-                        (None, None) => "quality not measured",
-                    }
-                    @match measured.cost.basis {
-                        Basis::Measured => "; cost measured.",
-                        Basis::Projected => "; cost projected from counted tokens (~).",
-                        Basis::Unknown => "; cost unknown, the model has no price.",
-                    }
-                    @for note in &measured.notes { " " (sentence(note)) }
-                }
+                li { strong { (typed) } ": " (said_of(measured)) "." }
             }
         }
         @if *spent > Usd::ZERO { p { "This run spent $" (spent) "." } }
     }
 }
 
-/// A note as a sentence of its own.
-fn sentence(note: &str) -> String {
-    let mut letters = note.chars();
-    let first = letters.next().map(char::to_uppercase);
-    first.into_iter().flatten().chain(letters).chain(['.']).collect()
+fn said_of(measured: &Measured) -> String {
+    let quality = match (&measured.quality, &measured.band) {
+        (Some(_), _) => format!("quality measured on {} texts", measured.texts),
+        (None, Some(_)) => "quality known as a band".to_owned(),
+        (None, None) => "quality not measured".to_owned(),
+    };
+    let cost = match measured.cost.basis {
+        Basis::Measured => "cost measured",
+        Basis::Projected => "cost projected from counted tokens (~)",
+        Basis::Unknown => "cost unknown, the model has no price",
+    };
+    let notes = measured.notes.iter().map(String::as_str);
+    [quality.as_str(), cost].into_iter().chain(notes).collect::<Vec<_>>().join("; ")
 }
