@@ -153,7 +153,7 @@ class Hyper:
 
     epochs: float = 2.0
     batch: int = 64
-    learning_rate: float = 8e-5
+    learning_rate: float = 1.2e-4
     warmup: float = 0.06
     weight_decay: float = 0.01
     label_smoothing: float = 0.05

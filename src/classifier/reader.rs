@@ -9,7 +9,7 @@ use ort::session::SessionOutputs;
 use super::calibration::{EMOTION_THRESHOLD, MixedRule, Temperatures};
 use super::tags::{self, Evidence, Term, Word};
 use super::windows::{self, Window};
-use super::{Categories, Config, Encoder, Error, Language, Model, ModelFolder};
+use super::{Categories, Config, Encoder, Error, Language, Model, ModelFolder, Opinions};
 use crate::sentiment::{
     Aspect, Category, Emotions, Findings, Label, SarcasmScore, Scores, Signals, Task, Thresholds,
     Verdict,
@@ -43,6 +43,7 @@ pub struct Library {
     /// The bundled model, where the configured one lacks heads.
     heads: Option<(ModelFolder, Encoder)>,
     categories: Arc<Categories>,
+    opinions: Arc<Opinions>,
 }
 
 impl Library {
@@ -62,6 +63,7 @@ impl Library {
             model: load(model)?,
             heads,
             categories: Arc::new(Categories::new(categories)),
+            opinions: Arc::new(Opinions::new()),
         })
     }
 
@@ -122,7 +124,7 @@ impl Reader {
             sums.take_missing(Sums::of(model, bundled, &english)?);
         }
         let language = Language::of(text, language, &english[0].tokens, &folder.languages);
-        let (verdict, signals) = sums.conclude(task, text, &language, &self.library.categories);
+        let (verdict, signals) = sums.conclude(task, text, &language, &self.library);
         Ok(Reading { verdict, signals, language, took: started.elapsed() })
     }
 
@@ -253,7 +255,7 @@ impl Sums {
         task: Task,
         text: &str,
         language: &Language,
-        categories: &Categories,
+        library: &Library,
     ) -> (Verdict, Signals) {
         let ceiling = if language.supported { 1.0 } else { UNREAD_LANGUAGE_CEILING };
         let sarcasm = self.sarcasm.map_or(0.0, |sum| sum / self.windows);
@@ -271,7 +273,7 @@ impl Sums {
             (Task::Aspects, _) => {
                 let terms = tags::terms(&tagged.words);
                 let ambiguous = doubt(&terms, scores.label());
-                let found = aspects(text, terms, categories);
+                let found = aspects(text, terms, library);
                 (Findings::Aspects(found), Signals { ambiguous, multi_aspect: 0.0, ..plain })
             }
             (Task::Emotions, Some(EmotionSums { scores: sums, thresholds })) => {
@@ -308,8 +310,9 @@ fn doubt(terms: &[Term], whole: Label) -> f32 {
     }
 }
 
-/// The terms with their words, places in code points and categories, in the order of the text.
-fn aspects(text: &str, terms: Vec<Term>, categories: &Categories) -> Vec<Aspect> {
+/// The terms with their words, places in code points, categories and opinions, in the order of the
+/// text.
+fn aspects(text: &str, terms: Vec<Term>, library: &Library) -> Vec<Aspect> {
     // Terms come in the order of the text, so each place is counted on from the last.
     let (mut byte, mut point) = (0, 0);
     let mut place = |to: usize| {
@@ -323,9 +326,9 @@ fn aspects(text: &str, terms: Vec<Term>, categories: &Categories) -> Vec<Aspect>
             let term = &text[start..end];
             Aspect {
                 term: term.to_owned(),
-                category: categories.of(term).map(str::to_owned),
+                category: library.categories.of(term).map(str::to_owned),
                 sentiment: Some(sentiment),
-                opinion: None,
+                opinion: library.opinions.of(text, (start, end), sentiment).map(str::to_owned),
                 confidence,
                 span: Some((place(start), place(end))),
             }
