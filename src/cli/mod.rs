@@ -5,6 +5,7 @@ mod config;
 mod costs;
 pub mod models;
 mod output;
+pub mod page;
 mod providers;
 mod serve;
 
