@@ -8,6 +8,7 @@ mod output;
 pub mod page;
 mod providers;
 mod serve;
+mod share;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

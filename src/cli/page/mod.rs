@@ -8,7 +8,7 @@
 
 mod bars;
 mod confusion;
-mod draft;
+mod destination;
 mod plot;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -17,7 +17,7 @@ use crate::sentiment::Label;
 
 pub use bars::{Bar, Part, bars, stacked};
 pub use confusion::confusion;
-pub use draft::Draft;
+pub use destination::Destination;
 pub use plot::{Axis, Dot, Line, Plot, Point};
 
 const STYLE: &str = include_str!("page.css");
