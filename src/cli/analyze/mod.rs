@@ -1,9 +1,9 @@
 //! `undertone analyze`: a file of texts in, the same file with the verdicts added out.
 //!
-//! In reading order: `input` reads rows, `flow` has them answered and put back in order, `job` asks
-//! about one of them, `columns` says what a verdict adds, `output` writes. `resume` and `journal`
-//! let a run go on where another one ended, `ceiling` bounds what it costs, `report` sums it up on a
-//! page, `estimate` only looks.
+//! In reading order: `input` reads rows and `records` tells those of CSV apart, `flow` has them
+//! answered and put back in order, `job` asks about one of them, `columns` says what a verdict adds,
+//! `output` writes. `resume` and `journal` let a run go on where another one ended, `ceiling` bounds
+//! what it costs, `report` sums it up on a page, `estimate` only looks.
 
 mod ceiling;
 mod columns;
@@ -14,6 +14,7 @@ mod job;
 mod journal;
 mod output;
 mod progress;
+mod records;
 mod report;
 mod resume;
 
