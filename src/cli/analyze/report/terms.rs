@@ -14,7 +14,7 @@ use super::quote::{Quote, Quotes};
 use super::row::Mention;
 use crate::sentiment::{Label, words};
 
-/// Terms that are kept; with all their quotations and ways of writing about 12 MB at the very most.
+/// Terms that are kept, with all their quotations and ways of writing 15 MB at the very most.
 const PLACES: usize = 2_000;
 
 /// Ways of writing that are counted for a term; further ones are not.
