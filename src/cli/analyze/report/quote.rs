@@ -170,7 +170,7 @@ mod tests {
         for (text, term, expected) in [
             ("Nice. The café's 🍰 cake is good! Bye.", "cake", "The café's 🍰 [cake] is good!"),
             ("battery", "battery", "[battery]"),
-            ("I like\n\n the  battery", "battery", "I like the [battery]"),
+            ("I like\n the  battery", "battery", "I like the [battery]"),
             ("The \u{202e}battery", "battery", "The [battery]"),
         ] {
             assert_eq!(shown(text, term), expected);

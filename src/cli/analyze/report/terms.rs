@@ -191,10 +191,11 @@ impl Term {
 
     fn count_form(&mut self, form: &str) {
         let form = clipped(form);
+        let is_full = self.forms.len() == FORMS;
         match self.forms.iter_mut().find(|(known, _)| *known == form) {
             Some((_, count)) => *count += 1,
-            None if self.forms.len() < FORMS => self.forms.push((form, 1)),
-            None => {}
+            None if is_full => {}
+            None => self.forms.push((form, 1)),
         }
     }
 }
