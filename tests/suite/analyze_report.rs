@@ -71,9 +71,10 @@ async fn a_report_says_what_the_rows_come_to() {
         let share = 100.0 * expected as f64 / total as f64;
         assert_eq!(shown[1], format!("{share:.0} %"), "{label}");
     }
+    let emotions = page.split("<h2>Emotions</h2>").nth(1).expect("they have a section");
     for emotion in column(&written, "undertone_emotion") {
         let expected = count(&written, "undertone_emotion", &emotion);
-        assert_eq!(numbers(&page, &emotion)[0], expected.to_string(), "{emotion}");
+        assert_eq!(numbers(emotions, &emotion)[0], expected.to_string(), "{emotion}");
     }
     let doubted = column(&written, "undertone_reasons");
     let doubted = doubted.iter().filter(|reasons| !reasons.is_empty()).count();
@@ -86,8 +87,10 @@ async fn a_report_says_what_the_rows_come_to() {
         let is_there = all.iter().any(|text| text.contains(quote.trim_matches('…')));
         assert!(is_there, "no text says: {quote}");
     }
-    for term in first_aspect(&written) {
-        assert!(page.contains(&format!("<mark>{term}</mark>")), "{term}: {page}");
+    let terms = terms(&written);
+    for marked in page.split("<mark>").skip(1) {
+        let marked = marked.split("</mark>").next().unwrap_or_default();
+        assert!(terms.iter().any(|term| term == marked), "{marked}: {terms:?}");
     }
     let left: Vec<_> = fs::read_dir(setup.path("."))
         .expect("the folder can be read")
@@ -97,18 +100,14 @@ async fn a_report_says_what_the_rows_come_to() {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// The surest aspect of the file that is praised or blamed.
-fn first_aspect(written: &Rows) -> Option<String> {
+/// What the texts judge.
+fn terms(written: &Rows) -> Vec<String> {
     let cells = column(written, "undertone_aspects");
     let aspects = cells.iter().flat_map(|cell| {
         let list: Value = serde_json::from_str(cell).expect("it is JSON");
         list.as_array().cloned().unwrap_or_default()
     });
-    let judged =
-        aspects.filter(|one| one["sentiment"] == "positive" || one["sentiment"] == "negative");
-    let confidence = |one: &Value| one["confidence"].as_f64().unwrap_or_default();
-    let surest = judged.max_by(|a, b| confidence(a).total_cmp(&confidence(b)))?;
-    surest["term"].as_str().map(str::to_owned)
+    aspects.filter_map(|aspect| aspect["term"].as_str().map(str::to_owned)).collect()
 }
 
 #[tokio::test]
@@ -116,7 +115,7 @@ async fn what_users_write_stays_text() {
     let setup = Setup::local();
     let hostile = [
         "The battery <script>alert(1)</script> is awful.",
-        "I hate the screen \"onload='alert(2)' & it broke 💔😡.",
+        "The screen \"onload='alert(2)' & is terrible 💔😡!",
         "The <img src=x onerror=alert(3)> price is great!",
         "The camera is terrible --> </style></q></main> and slow 📷.",
     ];

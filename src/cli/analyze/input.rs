@@ -51,7 +51,7 @@ pub struct Input {
 
 enum Rows {
     Csv {
-        records: Records<Box<dyn Read + Send>>,
+        records: Box<Records<Box<dyn Read + Send>>>,
         header: ByteRecord,
         /// Which field holds the text.
         text_at: usize,
@@ -90,7 +90,7 @@ impl Input {
                 let header = first.map(|first| first.fields).unwrap_or_default();
                 let text_at = header.iter().position(|column| column == text_column.as_bytes());
                 let text_at = text_at.ok_or_else(|| no_column(text_column, &header))?;
-                Rows::Csv { records, header, text_at }
+                Rows::Csv { records: Box::new(records), header, text_at }
             }
         };
         Ok(Input { rows, text_column: text_column.to_owned(), next: 0, peeked: None })

@@ -71,14 +71,14 @@ pub struct Part<'a> {
     pub count: u64,
 }
 
-/// One bar of several parts; `of` is what the whole is called.
-pub fn stacked(of: &str, parts: &[Part<'_>]) -> Markup {
-    let whole: u64 = parts.iter().map(|part| part.count).sum();
+/// One bar of several parts; `of` is what the whole is called. `longest` fills the width, so that bars
+/// one above the other can be compared.
+pub fn stacked(of: &str, parts: &[Part<'_>], longest: u64) -> Markup {
     let mut before = 0;
     let placed = parts.iter().filter(|part| part.count > 0).map(|part| {
-        let start = share(before, whole);
+        let start = share(before, longest);
         before += part.count;
-        (part, start, share(part.count, whole))
+        (part, start, share(part.count, longest))
     });
     let said: Vec<_> = parts.iter().map(|part| format!("{} {}", part.count, part.name)).collect();
     html! {
@@ -126,12 +126,11 @@ mod tests {
     #[test]
     fn parts_stand_end_to_end_and_are_told_in_words() {
         let part = |name, number, count| Part { name, tone: Tone::Series(number), count };
-        let drawn =
-            stacked("Battery", &[part("good", 0, 3), part("none", 1, 0), part("bad", 7, 1)])
-                .into_string();
+        let parts = [part("good", 0, 3), part("none", 1, 0), part("bad", 7, 1)];
+        let drawn = stacked("Battery", &parts, 4).into_string();
         assert!(drawn.contains("role=\"img\" aria-label=\"Battery: 3 good, 0 none, 1 bad\""));
         assert!(drawn.contains("class=\"series-1\" x=\"75.00%\" width=\"25.00%\""), "{drawn}");
         assert_eq!(drawn.matches("<title>").count(), 2);
-        assert!(stacked("Nothing", &[]).into_string().contains("track"));
+        assert!(stacked("Nothing", &[], 0).into_string().contains("track"));
     }
 }

@@ -14,8 +14,11 @@ const SHOWN: usize = 8;
 /// The order in which a bar shows what the texts make of a term.
 const ORDER: [Label; 4] = [Label::Positive, Label::Neutral, Label::Mixed, Label::Negative];
 
-/// Both sides, and what stands between them; `things` is what the terms are called.
-pub fn opinions(terms: &Terms, things: &str) -> Markup {
+/// Both sides, and what stands between them.
+pub fn opinions(terms: &Terms) -> Markup {
+    let (liked, disliked) = (terms.liked(), terms.disliked());
+    let shown = liked.iter().take(SHOWN).chain(disliked.iter().take(SHOWN));
+    let longest = shown.map(|term| term.texts()).max().unwrap_or(0);
     let disputed = terms.disputed();
     let disputed: Vec<&str> = disputed.iter().take(SHOWN).map(|term| term.name()).collect();
     html! {
@@ -23,8 +26,8 @@ pub fn opinions(terms: &Terms, things: &str) -> Markup {
             @for label in ORDER { li class=(label.name()) { (label.name()) } }
         }
         div.sides {
-            (side("Most liked", things, &terms.liked(), Label::Positive))
-            (side("Most disliked", things, &terms.disliked(), Label::Negative))
+            (side("Most liked", &liked, Label::Positive, longest))
+            (side("Most disliked", &disliked, Label::Negative, longest))
         }
         @if !disputed.is_empty() {
             p { "Liked as often as disliked: " (disputed.join(", ")) "." }
@@ -32,22 +35,30 @@ pub fn opinions(terms: &Terms, things: &str) -> Markup {
     }
 }
 
-/// The names of the first few, for a sentence.
-pub fn names(terms: &[&Term]) -> Markup {
+/// A sentence that names the first few. What a single text says is no news.
+pub fn named(what: &str, terms: &[&Term]) -> Markup {
+    let several = terms.iter().filter(|term| term.texts() > 1);
+    let names: Vec<&str> = several.take(3).map(|term| term.name()).collect();
     html! {
-        @for (at, term) in terms.iter().take(3).enumerate() {
-            @if at > 0 { ", " }
-            strong { bdi { (term.name()) } }
+        @if !names.is_empty() {
+            p.lead {
+                (what) ": "
+                @for (at, name) in names.iter().enumerate() {
+                    @if at > 0 { ", " }
+                    strong { bdi { (name) } }
+                }
+                "."
+            }
         }
     }
 }
 
-fn side(heading: &str, things: &str, terms: &[&Term], label: Label) -> Markup {
+fn side(heading: &str, terms: &[&Term], label: Label, longest: u64) -> Markup {
     html! {
         div {
             h3 { (heading) }
-            @if terms.is_empty() { p.small { "No " (things) "." } }
-            ol.terms { @for term in terms.iter().take(SHOWN) { (item(term, label)) } }
+            @if terms.is_empty() { p.small { "Nothing." } }
+            ol.terms { @for term in terms.iter().take(SHOWN) { (item(term, label, longest)) } }
             @if terms.len() > SHOWN {
                 p.small { "and " (count((terms.len() - SHOWN) as u64)) " more" }
             }
@@ -55,33 +66,33 @@ fn side(heading: &str, things: &str, terms: &[&Term], label: Label) -> Markup {
     }
 }
 
-fn item(term: &Term, label: Label) -> Markup {
+fn item(term: &Term, label: Label, longest: u64) -> Markup {
     let share = Share::of(term.of(label), term.texts());
     let parts = ORDER.map(|label| Part {
         name: label.name(),
         tone: Tone::Of(label),
         count: term.of(label),
     });
-    let (verb, quotes) = match label {
-        Label::Positive => ("like", &term.praise),
-        _ => ("dislike", &term.blame),
+    let (word, quotes) = match label {
+        Label::Positive => ("Liked", &term.praise),
+        _ => ("Disliked", &term.blame),
     };
     html! {
         li {
             h4 { bdi { (term.name()) } }
-            (stacked(term.name(), &parts))
-            p.small { (said(share, verb)) }
+            (stacked(term.name(), &parts, longest))
+            p.small { (said(word, share)) }
             (quotations(quotes))
         }
     }
 }
 
-/// "3 of 4 texts like it: 75 % (30 to 95 %)"
-fn said(share: Share, verb: &str) -> String {
+/// "Liked by 3 of 4 texts, 75 % (30 to 95 %)"
+fn said(word: &str, share: Share) -> String {
     let texts = if share.whole == 1 { "text" } else { "texts" };
     let (part, whole) = (count(share.part), count(share.whole));
     let value = percent(share.value());
-    format!("{part} of {whole} {texts} {verb} it: {value} ({})", range(share.interval()))
+    format!("{word} by {part} of {whole} {texts}, {value} ({})", range(share.interval()))
 }
 
 /// "30 to 95 %"
@@ -111,7 +122,11 @@ mod tests {
 
     #[test]
     fn a_share_is_told_with_its_range() {
-        assert_eq!(said(Share::of(3, 4), "like"), "3 of 4 texts like it: 75 % (30 to 95 %)");
-        assert_eq!(said(Share::of(1, 1), "like"), "1 of 1 text like it: 100 % (21 to 100 %)");
+        for (part, whole, expected) in [
+            (3, 4, "Liked by 3 of 4 texts, 75 % (30 to 95 %)"),
+            (1, 1, "Liked by 1 of 1 text, 100 % (21 to 100 %)"),
+        ] {
+            assert_eq!(said("Liked", Share::of(part, whole)), expected);
+        }
     }
 }

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
-use super::opinions::{names, opinions, range};
+use super::opinions::{named, opinions, range};
 use super::tally::{Readers, Tally};
 use super::{About, End};
 use crate::cli::page::{Bar, Figure, Interval, Page, Tone, bars, count, figures, percent, section};
@@ -81,11 +81,10 @@ fn summary(tally: &Tally, about: &About) -> Markup {
             unknown => format!("without {}: not known yet", texts(unknown)),
         },
     });
-    let (liked, disliked) = (tally.terms.liked(), tally.terms.disliked());
     html! {
         (figures(&shown))
-        @if !liked.is_empty() { p.lead { "Liked most: " (names(&liked)) "." } }
-        @if !disliked.is_empty() { p.lead { "Disliked most: " (names(&disliked)) "." } }
+        (named("Liked most", &tally.terms.liked()))
+        (named("Disliked most", &tally.terms.disliked()))
     }
 }
 
@@ -116,17 +115,17 @@ fn aspects(tally: &Tally) -> Markup {
     let judging = tally.judging();
     let nothing = html! { p { "No text praises or blames anything in particular." } };
     html! {
-        (section("What is liked, by category", &html! {
+        (section("Likes and dislikes by category", &html! {
             @if tally.categories.is_empty() { (nothing) } @else {
                 p {
                     (count(judging.part)) " of " (texts(judging.whole))
                     " praise or blame something in particular."
                 }
-                (opinions(&tally.categories, "category"))
+                (opinions(&tally.categories))
             }
         }))
         @if !tally.terms.is_empty() {
-            (section("What is liked, in the users’ words", &opinions(&tally.terms, "aspect")))
+            (section("Likes and dislikes in the users’ words", &opinions(&tally.terms)))
         }
     }
 }
@@ -242,9 +241,13 @@ fn notes(tally: &Tally, about: &About) -> Markup {
             p {
                 "A text counts once for each thing that it names, however often it does; singular and "
                 "plural count together, under the commonest spelling. The lists are sorted by how "
-                "many more texts like a thing than dislike it, or the other way round."
+                "many more texts like a thing than dislike it, or the other way round. What fits no "
+                "category is among the words alone. "
+                @if about.tasks.contains(&Task::Sentiment) {
+                    "Praise in a text that probably means the opposite is not counted. "
+                }
                 @if missed > 0 {
-                    " There were more different words than are kept: a number of the lists may be too "
+                    "There were more different words than are kept: a number of the lists may be too "
                     "low, by " (count(missed)) " at most."
                 }
             }
@@ -325,7 +328,8 @@ mod tests {
         });
         let bad =
             json!({"undertone_cost_usd": null, "undertone_error": "line 3: the text is blank"});
-        let rows = [("The <i> \"broke\" & died.", row), ("", bad)];
+        let text = "The <i> \"broke\" & died.";
+        let rows = [(text, row.clone()), (text, row), ("", bad)];
         let page = shown(&rows, &about(&[Task::Sentiment, Task::Aspects]), End::default());
         for wanted in [
             "<title>Sentiment report: &lt;b&gt;reviews.csv</title>",
@@ -335,10 +339,10 @@ mod tests {
             "<span class=\"value\">−0.87</span>",
             "Disliked most: <strong><bdi>&lt;i&gt;</bdi></strong>",
             "<h4><bdi>a &amp; b</bdi></h4>",
-            "1 of 1 text dislike it: 100 % (21 to 100 %)",
+            "Disliked by 2 of 2 texts, 100 % (34 to 100 %)",
             "The <mark>&lt;i&gt;</mark> &quot;broke&quot; &amp; died.</q> <span class=\"source\">row 1",
             "<li>line 3: the text is blank</li>",
-            "$0.0125",
+            "$0.0250",
             "without 1 text: not known yet",
             "since no LLM has a key",
             "did not ask which emotions show",

@@ -10,6 +10,9 @@ use crate::sentiment::{Emotion, Label};
 /// Bad rows that are told one by one.
 const FAULTS_TOLD: usize = 10;
 
+/// The category of what fits none, which says nothing to a reader.
+const OTHER: &str = "other";
+
 /// The sums over the rows so far.
 #[derive(Default)]
 pub struct Tally {
@@ -77,7 +80,10 @@ impl Tally {
         if let Some(emotion) = row.emotion {
             self.emotions[emotion as usize] += 1;
         }
-        if let Some(mentions) = row.mentions {
+        if let Some(mut mentions) = row.mentions {
+            // Whoever says the opposite of what he means praises nothing.
+            let is_sarcastic = row.is_sarcastic == Some(true);
+            mentions.retain(|mention| !(is_sarcastic && mention.sentiment == Label::Positive));
             self.aspects.0 += u64::from(!mentions.is_empty());
             self.aspects.1 += 1;
             let grouping = &self.grouping;
@@ -85,7 +91,7 @@ impl Tally {
                 Some((grouping.key(&mention.term), mention.term.as_str()))
             });
             self.categories.add(text, self.rows, &mentions, |mention| {
-                let category = mention.category.as_deref()?;
+                let category = mention.category.as_deref().filter(|name| *name != OTHER)?;
                 Some((category.to_owned(), category))
             });
         }
@@ -179,12 +185,14 @@ mod tests {
         let mentions = vec![
             mention("Screens", "product", Label::Positive, 0),
             mention("box", "delivery", Label::Negative, 12),
+            mention("ok", "other", Label::Positive, 8),
         ];
         tally.add(
             "Screens ok, box torn.",
             Row { mentions: Some(mentions), ..read(Label::Positive, 0.5) },
         );
-        tally.add("Bad.", Row { mentions: Some(Vec::new()), ..read(Label::Negative, -0.5) });
+        let praise = Some(vec![mention("Charger", "product", Label::Positive, 0)]);
+        tally.add("Charger, great.", Row { mentions: praise, ..read(Label::Negative, -0.5) });
         tally.add(
             "",
             Row { reader: Reader::Nobody("line 4: the text is blank".into()), ..Row::default() },
@@ -197,8 +205,10 @@ mod tests {
         assert_eq!(tally.readers, Readers { local: 2, nobody: 1, ..Readers::default() });
         assert_eq!(tally.faults, ["line 4: the text is blank"]);
         let (liked, disliked) = (tally.terms.liked(), tally.categories.disliked());
-        assert_eq!((liked[0].name(), disliked[0].name()), ("Screens", "delivery"));
-        assert_eq!(liked[0].praise.list()[0].after, " ok, box torn.");
+        assert_eq!(liked.iter().map(|term| term.name()).collect::<Vec<_>>(), ["ok", "Screens"]);
+        assert_eq!(disliked[0].name(), "delivery");
+        assert!(tally.categories.liked().iter().all(|category| category.name() == "product"));
+        assert_eq!(liked[1].praise.list()[0].after, " ok, box torn.");
         assert_eq!(disliked[0].blame.list()[0].term, "box");
     }
 
