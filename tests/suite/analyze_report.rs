@@ -127,7 +127,7 @@ async fn what_users_write_stays_text() {
     let finished = setup.run(&[&files, ALL_TASKS.as_slice()].concat()).await;
     check_code(&finished, 1);
     let page = page(&setup);
-    for markup in ["<script", "<img", "onload='", "</q></main>", " style></q>"] {
+    for markup in ["<script", "<img", "\"onload=", "</q></main>", " style></q>"] {
         assert!(!page.contains(markup), "{markup}: {page}");
     }
     assert_eq!(page.matches("</style>").count(), 1);
