@@ -63,19 +63,14 @@ Examples:
     undertone analyze reviews.csv --task sentiment,aspects,emotions \\
       --output verdicts.csv --report report.html";
 
-/// Analyse a file of texts: CSV with a header, or JSON lines, and the same comes out with the
-/// verdicts added.
-///
-/// A row that cannot be read keeps its place, with the reason in undertone_error; the exit code is
-/// then 1. With --output, the same command goes on where it was interrupted, and no answer that had
-/// arrived is paid for again.
+/// What was typed; `Command` says what it is for.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Analyze {
     /// CSV with a header or JSON lines; - is standard input
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
-    /// What is asked of each text, with commas
+    /// What is asked of each text: any of sentiment, aspects and emotions, with commas
     #[arg(long, value_name = "TASKS", value_delimiter = ',', default_value = "sentiment",
           value_parser = task)]
     task: Vec<Task>,
