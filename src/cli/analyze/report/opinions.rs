@@ -97,7 +97,7 @@ fn said(word: &str, share: Share) -> String {
 
 /// "30 to 95 %"
 pub fn range(Interval { low, high }: Interval) -> String {
-    format!("{:.0} to {:.0} %", low * 100.0, high * 100.0)
+    format!("{} to {}", percent(low).trim_end_matches(" %"), percent(high))
 }
 
 /// The users' own words. Their direction is their own too.
@@ -125,6 +125,7 @@ mod tests {
         for (part, whole, expected) in [
             (3, 4, "Liked by 3 of 4 texts, 75 % (30 to 95 %)"),
             (1, 1, "Liked by 1 of 1 text, 100 % (21 to 100 %)"),
+            (6_000, 6_000, "Liked by 6,000 of 6,000 texts, 100 % (>99 to 100 %)"),
         ] {
             assert_eq!(said("Liked", Share::of(part, whole)), expected);
         }
