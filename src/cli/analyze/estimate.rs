@@ -13,14 +13,13 @@ use super::input::Input;
 use super::{ROWS_A_THREAD, progress};
 use crate::app::{CallEstimate, SharedApp};
 use crate::cli::output::{self, TableOrJson};
+use crate::cli::page::Interval;
+use crate::cli::share::{Share, Z};
 use crate::pricing::Usd;
 use crate::sentiment::{Route, Task};
 
 /// How many texts are read.
 const SAMPLE: u64 = 500;
-
-/// The normal distribution's quantile for 95 %, both tails.
-const Z: f64 = 1.959_964;
 
 /// Texts spread evenly over a file, or the first ones of what can be read only once.
 pub struct Sample {
@@ -214,19 +213,17 @@ impl Estimate {
     }
 }
 
-/// Wilson's interval of a share (Wilson 1927); none is needed where all rows were read.
+/// A share with its interval; none is needed where all rows were read.
 fn share(hits: u64, of: u64, is_whole: bool) -> Range<f64> {
-    if of == 0 {
-        return Range { likely: 0.0, low: 0.0, high: if is_whole { 0.0 } else { 1.0 } };
+    let share = Share::of(hits, of);
+    let likely = share.value();
+    match is_whole {
+        true => Range { likely, low: likely, high: likely },
+        false => {
+            let Interval { low, high } = share.interval();
+            Range { likely, low, high }
+        }
     }
-    let (n, p) = (of as f64, hits as f64 / of as f64);
-    if is_whole {
-        return Range { likely: p, low: p, high: p };
-    }
-    let scale = 1.0 + Z * Z / n;
-    let centre = (p + Z * Z / (2.0 * n)) / scale;
-    let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt() / scale;
-    Range { likely: p, low: (centre - half).max(0.0), high: (centre + half).min(1.0) }
 }
 
 /// The mean in picodollars, with the interval of a mean of so many.
@@ -252,12 +249,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wilsons_interval_is_as_in_the_tables() {
-        let range = share(10, 100, false);
-        assert!((range.low - 0.0552).abs() < 1e-4 && (range.high - 0.1744).abs() < 1e-4);
-        let none = share(0, 50, false);
-        assert!(none.low == 0.0 && (none.high - 0.0714).abs() < 1e-3);
+    fn a_share_of_all_rows_is_no_guess() {
         let whole = share(3, 30, true);
-        assert_eq!((whole.low, whole.high), (0.1, 0.1));
+        assert_eq!((whole.likely, whole.low, whole.high), (0.1, 0.1, 0.1));
+        let guess = share(3, 30, false);
+        assert!(guess.low < 0.1 && guess.high > 0.1);
     }
 }
