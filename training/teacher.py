@@ -86,7 +86,9 @@ def teach(data: Path, run: Path, hyper: recipe.Hyper, resume: bool = False) -> N
         for index, row in enumerate(rows)
         if shares[row.set] >= KNOWN or not examples[index].is_labelled
     ]
-    write_answers(folder, rows, answer(model, examples, asked))
+    known = read_answers(run, rows, examples) if resume else {}
+    new = answer(model, examples, [index for index in asked if index not in known])
+    write_answers(folder, rows, known | new)
 
 
 def fresh() -> FourHeads:
