@@ -17,7 +17,7 @@ import numpy as np
 
 from training import recipe
 from training.data import Row, fingerprint, normalised, read, sets
-from training.metrics import f1, odds, restricted
+from training.metrics import f1, mixed_evidence, odds, restricted
 from training.reader import Reader, Reading, sigmoid, softmax
 from training.routing import at_odds, routing_thresholds, verdict
 
@@ -167,9 +167,9 @@ def emotion_thresholds(read: list[tuple[Row, Reading]]) -> dict[str, float]:
 
 
 def mixed_rule(read: list[tuple[Row, Reading]], fitted: dict) -> dict[str, float] | None:
-    """How `mixed` follows from the weaker of the strongest positive and negative tag.
+    """How `mixed` follows from tags that are at odds, and from a sentiment head that is.
 
-    The slope by logistic regression: texts of the aspect sets are mixed where they like one
+    The slopes by logistic regression: texts of the aspect sets are mixed where they like one
     thing and dislike another; of the sentiment sets, whose labels know no `mixed`, none is.
     The intercept is the highest under which at most MOST_CALLED_MIXED of the treebank's
     sentences get that label. None where too few texts were set aside."""
@@ -178,18 +178,25 @@ def mixed_rule(read: list[tuple[Row, Reading]], fitted: dict) -> dict[str, float
     treebank = [reading for row, reading in read if row.set == TREEBANK]
     if min(truth.sum(), (1 - truth).sum(), len(treebank)) < FEWEST_POSITIVES:
         return None
-    clipped = np.clip([odds(reading) for _, reading in chosen], 1e-4, 1 - 1e-4)
-    inputs = np.stack([np.ones(len(clipped)), np.log(clipped / (1 - clipped))], axis=1)
+    temperature = fitted["temperatures"]["sentiment"]
+    evidence = [
+        mixed_evidence(softmax(reading.sentiment / temperature), odds(reading))
+        for _, reading in chosen
+    ]
+    inputs = np.column_stack([np.ones(len(evidence)), evidence])
     weights = np.where(truth == 1, 0.5 / truth.sum(), 0.5 / (1 - truth).sum())
-    numbers = np.zeros(2)
-    for _ in range(50):  # Newton's method: the loss is convex in two numbers
+    numbers = np.zeros(3)
+    for _ in range(50):  # Newton's method: the loss is convex
         chances = sigmoid(inputs @ numbers)
         gradient = inputs.T @ (weights * (chances - truth))
         curvature = (inputs * (weights * chances * (1 - chances))[:, None]).T @ inputs
-        numbers -= np.linalg.solve(curvature + 1e-9 * np.eye(2), gradient)
-    slope = round(float(numbers[1]), 4)
-    for intercept in np.round(np.arange(4.0, -4.0, -0.05), 2):
-        rule = {"intercept": float(intercept), "slope": slope}
+        numbers -= np.linalg.solve(curvature + 1e-9 * np.eye(3), gradient)
+    slopes = {
+        "slope": round(float(numbers[1]), 4),
+        "sentiment_slope": round(float(numbers[2]), 4),
+    }
+    for intercept in np.round(np.arange(6.0, -4.0, -0.05), 2):
+        rule = {"intercept": float(intercept), **slopes}
         calibration = {**fitted, "mixed": rule}
         called = [verdict(reading, calibration).argmax() == 3 for reading in treebank]
         if np.mean(called) <= MOST_CALLED_MIXED:

@@ -25,7 +25,7 @@ training sets before training.
 ## How it was made
 
 Base: {base_name} ({base_licence}), a BERT without its
-token types, which makes it a DistilBERT exactly.{runs} The text heads read the mean over all
+token types, which makes it a DistilBERT exactly.{runs}{teacher} The text heads read the mean over all
 tokens, the tag head reads each token. All tasks share the encoder; a batch holds one task;
 the weights are an exponential moving average. Trained with Hugging Face's Trainer, exported
 node by node, its few channels of very large activations scaled down, and quantised
@@ -37,14 +37,16 @@ To read terms from the tags: average the tag probabilities over a word's pieces;
 belongs to a term where O is below one half, and opens a new one where the word before is
 in none or B outweighs I; the polarity is the one with the largest sum over the term.
 
-`mixed` is a label without logits of its own. Its probability comes from the tags:
-P(mixed) = sigmoid({mixed_intercept} + {mixed_slope} · logit(x)), x being the smaller of the strongest positive and
-the strongest negative evidence of any token (B + I). The other three labels share the rest
-in the proportions of the sentiment head. Both numbers come from texts set aside: the slope by
-logistic regression, the aspect sets' texts with both polarities against all others; the
+`mixed` is a label without logits of its own. Its probability comes from the tags and from the
+sentiment head: P(mixed) = sigmoid({mixed_intercept} + {mixed_slope} · logit(x) + {mixed_sentiment_slope} · logit(y)),
+x being the smaller of the strongest positive and the strongest negative evidence of any token
+(B + I), y the smaller of the negative and the positive probability. The other three labels share
+the rest in the proportions of the sentiment head. The numbers come from texts set aside: the
+slopes by logistic regression, the aspect sets' texts with both polarities against all others; the
 intercept is the highest with which at most 2.5 % of the treebank's sentences are called mixed.
-A text longer than one pass has the strongest evidence of all its windows, so that a long
-review is called mixed more easily than a sentence.
+
+A text of more than {max_tokens} tokens is read in pieces of whole sentences; probabilities and
+evidence are the means over its pieces.
 
 ## Figures
 
@@ -112,6 +114,7 @@ def card(manifest: dict, measured: dict, calibration: dict) -> str:
         base_name=manifest["base"]["name"],
         base_licence=manifest["base"]["licence"],
         runs=_runs(manifest["base"]),
+        teacher=_teacher(manifest["base"]),
         table=table(measured),
         t_sentiment=temperatures["sentiment"],
         t_sarcasm=temperatures["sarcasm"],
@@ -121,6 +124,7 @@ def card(manifest: dict, measured: dict, calibration: dict) -> str:
         ),
         mixed_intercept=mixed["intercept"],
         mixed_slope=mixed["slope"],
+        mixed_sentiment_slope=mixed.get("sentiment_slope", 0),
         **thresholds,
     )
 
@@ -135,3 +139,14 @@ Training went on from {start["name"]} {start["version"]} (graph {start["graph_sh
 from its INT8 graph, for {base["hyper"]["epochs"]} epochs (`manifest.json` has all numbers of that run). That model had
 set other texts aside, so that most of those that calibrate this one had trained it: the
 thresholds chosen on them may be a little too sure of it."""
+
+
+def _teacher(base: dict) -> str:
+    """The larger network whose answers softened the labels, where there was one."""
+    if "teacher" not in base:
+        return ""
+    teacher = base["teacher"]
+    return f"""
+A teacher, the same four heads on {teacher["name"]} ({teacher["licence"]}), read the sets of
+sentences, sarcasm and aspects and answered {teacher["answers"]:,} of the training texts; there the
+targets are {teacher["weight"]:.0%} its probabilities and the rest the labels. The teacher is not shipped."""

@@ -103,8 +103,10 @@ def split(data: Path) -> Split:
             aside += _set_aside(kept[name])
     calibrating = {normalised(row.text) for row in aside}
     pieces = set(_pieces(row.text for row in aside if row.set == "sentiment/sst5"))
-    train = [row for name in names for row in _without(kept[name], calibrating, pieces)]
-    return Split(train + _not_sarcastic(train, measured | calibrating), aside, dev)
+    whole = [row for name in names for row in _without(kept[name], calibrating, pieces)]
+    train = [_run_of_words(row) for row in whole]
+    train += _not_sarcastic(train, measured | calibrating)
+    return Split(train + _taught(train) + _overall(train), aside, dev)
 
 
 def _not_sarcastic(train: list[Row], apart: set[str]) -> list[Row]:
@@ -123,6 +125,41 @@ def _not_sarcastic(train: list[Row], apart: set[str]) -> list[Row]:
     return plain + [row for row in meant if normalised(row.text) not in apart]
 
 
+def _run_of_words(row: Row) -> Row:
+    """The row, or of a text too long to train a run of its words, somewhere in it."""
+    words = row.text.split()
+    most = recipe.MOST_WORDS.get(row.set, len(words))
+    if len(words) <= most:
+        return row
+    start = random.Random(row.text).randrange(len(words) - most + 1)
+    text = " ".join(words[start : start + most])
+    return Row(row.set, text, {**row.fields, "text": text})
+
+
+def _taught(train: list[Row]) -> list[Row]:
+    """Texts for the tag head that only the teacher labels."""
+    return [
+        Row("aspects/taught", row.text, {"text": row.text})
+        for row in train
+        if row.set in recipe.TAUGHT_SETS
+    ]
+
+
+def _overall(train: list[Row]) -> list[Row]:
+    """Whole texts with the sentiment that the labels of all their terms come to; those with
+    neutral terms alone say too little."""
+    overall = []
+    for row in train:
+        if row.task != "aspects" or "aspects" not in row.fields:
+            continue
+        polarities = {aspect["polarity"] for aspect in row.fields["aspects"]}
+        sides = polarities & {"negative", "positive"}
+        label = "mixed" if len(sides) == 2 or "conflict" in polarities else min(sides, default=None)
+        if label:
+            overall.append(Row("sentiment/overall", row.text, {"text": row.text, "label": label}))
+    return overall
+
+
 def fingerprint(rows: Iterable[Row]) -> str:
     """SHA-256 over the rows' sets and texts, in order: names what a figure was fitted on."""
     digest = hashlib.sha256()
@@ -136,8 +173,6 @@ def _without(rows: Iterable[Row], texts: set[str], pieces: set[str]) -> list[Row
     for row in rows:
         text = normalised(row.text)
         if not text or text in texts or (row.set in recipe.PIECES and text in pieces):
-            continue
-        if len(text.split()) > recipe.MOST_WORDS.get(row.set, 10**9):
             continue
         kept.append(row)
     return kept

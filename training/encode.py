@@ -23,6 +23,8 @@ from training.data import Row
 # padding is rare, few enough that batches differ between epochs.
 SORTED_TOGETHER = 50
 
+UNLABELLED = {"aspects/taught"}
+
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Example:
     task: str
     ids: list[int]
     target: Any
+    is_labelled: bool = True  # else its target says nothing before a teacher does
 
 
 def encode(rows: list[Row], tokenizer: Tokenizer, max_tokens: int) -> list[Example]:
@@ -42,21 +45,27 @@ def encode(rows: list[Row], tokenizer: Tokenizer, max_tokens: int) -> list[Examp
     encodings = tokenizer.encode_batch([row.text for row in rows])
     tokenizer.no_truncation()
     return [
-        Example(row.set, row.task, encoding.ids, _target(row, encoding))
+        Example(row.set, row.task, encoding.ids, _target(row, encoding), row.set not in UNLABELLED)
         for row, encoding in zip(rows, encodings, strict=True)
     ]
 
 
 def soften(examples: list[Example], answers: Mapping[int, np.ndarray]) -> list[Example]:
-    """The examples, those that a teacher answered with targets between its probabilities and
-    the label. A token that the loss leaves out stays left out."""
-    softened = list(examples)
-    for index, answer in answers.items():
-        label = np.asarray(examples[index].target, dtype=np.float32)
-        target = label + recipe.TEACHER_WEIGHT * (answer - label)
-        if examples[index].task == "aspects":
-            target *= label.sum(axis=-1, keepdims=True)
-        softened[index] = replace(examples[index], target=target)
+    """The examples that can train, those that a teacher answered with targets between its
+    probabilities and the label. A token that the loss leaves out stays left out, and so does a
+    text without a label to which there is no answer."""
+    softened = []
+    for index, example in enumerate(examples):
+        answer = answers.get(index)
+        if answer is not None:
+            label = np.asarray(example.target, dtype=np.float32)
+            weight = recipe.TEACHER_WEIGHT if example.is_labelled else 1
+            target = label + weight * (answer - label)
+            if example.task == "aspects":
+                target *= label.sum(axis=-1, keepdims=True)
+            softened.append(replace(example, target=target))
+        elif example.is_labelled:
+            softened.append(example)
     return softened
 
 
@@ -145,12 +154,14 @@ def _target(row: Row, encoding: Any) -> Any:
     if row.task == "sentiment":
         if "label5" in fields:
             return list(recipe.FIVE_LEVELS[int(fields["label5"])])
+        if fields["label"] == "mixed":
+            return recipe.MIXED_TARGET
         return [float(fields["label"] == label) for label in recipe.SENTIMENTS]
     if row.task == "sarcasm":
         return float(fields["label"] in recipe.SARCASTIC)
     if row.task == "emotions":
         return [float(label in fields["labels"]) for label in recipe.EMOTIONS]
-    return _tags(fields["aspects"], encoding)
+    return _tags(fields.get("aspects", []), encoding)
 
 
 def _tags(aspects: list[dict[str, Any]], encoding: Any) -> np.ndarray:

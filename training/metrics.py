@@ -111,14 +111,25 @@ def odds(reading: Reading) -> float:
     return float(min(strongest.values()))
 
 
+def logit(chance: np.ndarray | float) -> np.ndarray:
+    """The logarithm of the odds of a probability, which is kept off 0 and 1."""
+    clipped = np.clip(chance, 1e-4, 1 - 1e-4)
+    return np.log(clipped / (1 - clipped))
+
+
+def mixed_evidence(scores: np.ndarray, odds: float) -> np.ndarray:
+    """What speaks for `mixed`: how much the tags are at odds, and how much the sentiment head
+    is, each as a logit."""
+    return logit(np.array([odds, min(scores[0], scores[2])]))
+
+
 def with_mixed(scores: np.ndarray, odds: float, rule: dict[str, float] | None) -> np.ndarray:
-    """The three labels' scores and that of `mixed`, which the rule takes from the tags'
-    odds: P(mixed) = sigmoid(intercept + slope * logit(odds)). The others share the rest."""
+    """The three labels' scores and that of `mixed` by a logistic rule of its evidence. The
+    others share the rest."""
     if not rule:
         return np.append(scores, 0.0)
-    clipped = min(max(odds, 1e-4), 1 - 1e-4)
-    logit = np.log(clipped / (1 - clipped))
-    mixed = 1 / (1 + np.exp(-(rule["intercept"] + rule["slope"] * logit)))
+    slopes = np.array([rule["slope"], rule.get("sentiment_slope", 0.0)])
+    mixed = 1 / (1 + np.exp(-(rule["intercept"] + slopes @ mixed_evidence(scores, odds))))
     return np.append(scores * (1 - mixed), mixed)
 
 

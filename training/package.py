@@ -19,7 +19,7 @@ from training import recipe
 from training.card import card
 from training.reader import MAX_TOKENS
 
-VERSION = "2"
+VERSION = "3"
 
 
 def write_tokenizer(source: Path, model: Path) -> None:
@@ -36,6 +36,8 @@ def write_manifest(run: Path, model: Path) -> dict:
     counts = json.loads((run / "data.json").read_text())
     # Only a run from the base or from a folder has one; a network that is handed over has not.
     start = json.loads((run / "start.json").read_text()) if (run / "start.json").exists() else {}
+    if (run / "teacher.json").exists():
+        start["teacher"] = json.loads((run / "teacher.json").read_text())
     manifest = {
         "format": 1,
         "name": model.name,

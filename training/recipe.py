@@ -43,6 +43,9 @@ SARCASTIC = {"sarcastic", "ironic"}
 # What a level of the treebank's five says of (negative, neutral, positive).
 FIVE_LEVELS = [(1, 0, 0), (0.85, 0.15, 0), (0, 1, 0), (0, 0.15, 0.85), (0, 0, 1)]
 
+# And a text that likes one thing and dislikes another.
+MIXED_TARGET = [0.5, 0.0, 0.5]
+
 # Folder of the data directory -> task. `domain/` is not here: it never trains this model.
 TASKS = {
     "sentiment": "sentiment",
@@ -66,7 +69,8 @@ SHARES = {
     "sentiment/dynasent_hard": 3,
     "sentiment/product_sentences": 1.5,
     "sentiment/orders": 2,
-    "sentiment/review_domains": 0.5,
+    "sentiment/overall": 0.5,
+    "sentiment/review_domains": 0.3,
     "sentiment/imdb_counterfactual": 0.5,
     "sarcasm/isarcasm": 3,
     "sarcasm/irony_tweets": 3,
@@ -82,6 +86,7 @@ SHARES = {
     "aspects/mams": 3,
     "aspects/orders": 6,
     "aspects/mams_categories": 0,  # categories of whole sentences: no terms to tag
+    "aspects/taught": 2,
 }
 
 # How much of a set the teacher reads in an epoch, and answers for the student. A set that
@@ -106,10 +111,14 @@ TEACHER_SHARES = {
     "aspects/restaurants_2016": 2,
     "aspects/mams": 2,
     "aspects/orders": 2,
+    "aspects/taught": 0,
 }
 # What the student learns of a text that the teacher answered: this share of the teacher's
 # probabilities, the rest of the label.
 TEACHER_WEIGHT = 0.6
+
+# Texts whose terms nobody labelled: there the teacher's tags are all that the student learns.
+TAUGHT_SETS = ["aspects/mams_categories", "sentiment/product_sentences"]
 
 # Plain texts are few among those that were collected for sarcasm, and a head that never saw
 # them takes praise for scorn. These sets' texts train it as not sarcastic.
@@ -120,7 +129,8 @@ PLAIN_SETS = ["sentiment/dynasent", "sentiment/orders", "sentiment/product_sente
 RARE_EMOTION = 500
 RARE_EMOTION_READS = 3
 
-# Long reviews cost most of an epoch and say little that their first sentences don't.
+# Of a longer review a run of so many words trains: a long text is read in pieces when it is
+# served, and whole reviews would cost most of an epoch.
 MOST_WORDS = {"sentiment/review_domains": 60, "sentiment/imdb_counterfactual": 60}
 
 # These hold pieces of the same sentences. Their training texts must not be part
@@ -143,7 +153,7 @@ class Hyper:
 
     epochs: float = 2.0
     batch: int = 64
-    learning_rate: float = 8e-5
+    learning_rate: float = 1.2e-4
     warmup: float = 0.06
     weight_decay: float = 0.01
     label_smoothing: float = 0.05

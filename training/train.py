@@ -56,12 +56,16 @@ def train_model(
     rows = split(data)
     run.mkdir(parents=True, exist_ok=True)
     _write_aside(rows.aside, run / "aside.jsonl")
-    examples = encode(rows.train, tokenizer, hyper.max_tokens)
-    answers = read_answers(run, rows.train)
-    print(f"{len(answers)} of {len(examples)} texts have a teacher's answer", flush=True)
+    labelled = encode(rows.train, tokenizer, hyper.max_tokens)
+    answers = read_answers(run, rows.train, labelled)
+    print(f"{len(answers)} of {len(labelled)} texts have a teacher's answer", flush=True)
+    examples = soften(labelled, answers)
     batches = plan(examples, hyper, recipe.SHARES)
     (run / "data.json").write_text(json.dumps(_counts(examples, batches), indent=2))
-    fit(model, soften(examples, answers), batches, run / "checkpoints", hyper, resume, max_steps)
+    if answers:
+        said = {**recipe.TEACHER, "answers": len(answers), "weight": recipe.TEACHER_WEIGHT}
+        (run / "teacher.json").write_text(json.dumps(said))
+    fit(model, examples, batches, run / "checkpoints", hyper, resume, max_steps)
     save(model.cpu().eval(), tokenizer, run / "model")
 
 

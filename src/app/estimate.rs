@@ -68,6 +68,19 @@ impl App {
         Some(self.config.first_model()?.0)
     }
 
+    /// The models of the providers that have a key, in the order in which they are asked.
+    pub fn llm_models(&self) -> Vec<String> {
+        let without_key = self.cascade.llm().without_key();
+        let providers = self.config.llm.providers.iter();
+        providers
+            .filter(|provider| !without_key.contains(&provider.name()))
+            .map(|provider| match provider {
+                ProviderName::OpenAi => self.config.openai.model.clone(),
+                ProviderName::Anthropic => self.config.anthropic.model.clone(),
+            })
+            .collect()
+    }
+
     /// `None` without a provider in the configuration, or without a price.
     pub fn estimate_call(&self, task: Task, text: &str) -> Option<CallEstimate> {
         call(&self.config, &self.book, self.cascade.categories(), task, text)

@@ -122,6 +122,11 @@ impl App {
         self.cascade.llm().is_enabled()
     }
 
+    /// The name of the local model, as responses give it.
+    pub fn local_model(&self) -> &str {
+        self.cascade.classifier().name()
+    }
+
     /// Analyses a text and counts it.
     pub async fn analyse(&self, request: Request) -> Result<Analysis, RequestError> {
         let (task, caller) = (request.task, request.caller.clone());

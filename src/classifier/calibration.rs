@@ -37,22 +37,31 @@ pub struct Temperatures {
     pub sarcasm: f32,
 }
 
-/// P(mixed) = σ(intercept + slope · logit(odds)), odds being the weaker of the strongest positive
-/// and the strongest negative evidence of any tag: Platt's scaling of one number
-/// (<https://en.wikipedia.org/wiki/Platt_scaling>). The three other labels share the rest.
+/// P(mixed) = σ(intercept + slope · logit(tags) + sentiment_slope · logit(sentiment)): how much the
+/// tags are at odds (the weaker of the strongest positive and the strongest negative evidence), and
+/// how much the sentiment head is (the smaller of its negative and its positive probability).
+/// Platt's scaling of two numbers (<https://en.wikipedia.org/wiki/Platt_scaling>). The three other
+/// labels share the rest.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MixedRule {
     pub slope: f32,
+    #[serde(default)]
+    pub sentiment_slope: f32,
     pub intercept: f32,
 }
 
 impl MixedRule {
-    pub fn probability(&self, odds: f32) -> f32 {
-        let odds = odds.clamp(1e-4, 1.0 - 1e-4);
-        let logit = (odds / (1.0 - odds)).ln();
-        1.0 / (1.0 + (-(self.intercept + self.slope * logit)).exp())
+    pub fn probability(&self, tags: f32, sentiment: f32) -> f32 {
+        let sum = self.slope * logit(tags) + self.sentiment_slope * logit(sentiment);
+        1.0 / (1.0 + (-(self.intercept + sum)).exp())
     }
+}
+
+/// The logarithm of the odds of a probability, which is kept off 0 and 1.
+fn logit(chance: f32) -> f32 {
+    let chance = chance.clamp(1e-4, 1.0 - 1e-4);
+    (chance / (1.0 - chance)).ln()
 }
 
 impl Default for Temperatures {

@@ -1,7 +1,7 @@
 //! Which of the configured categories a term belongs to.
 //!
-//! A category's description is the list of words that it goes by. A term's last word decides,
-//! being its head ("customer service" is a service), then the one before it, and so on; words are
+//! A category goes by its name, the words of its description and its own list of words. A term's
+//! last word decides, being its head ("customer service" is a service), then the one before it, and so on; words are
 //! compared by their stems (Porter 2002, <https://snowballstem.org>).
 
 use std::collections::HashMap;
@@ -10,7 +10,9 @@ use rust_stemmers::{Algorithm, Stemmer};
 
 use crate::sentiment::{Category, words};
 
-/// The name of the category for what fits none.
+/// Among a category's words: it takes what fits none.
+const ANYTHING: &str = "*";
+/// The category for what fits none where no list has [`ANYTHING`].
 const OTHER: &str = "other";
 
 /// The configured categories, by the stems of their words.
@@ -18,6 +20,8 @@ pub struct Categories {
     stemmer: Stemmer,
     by_stem: HashMap<String, usize>,
     names: Vec<String>,
+    /// Which of the names is for what fits none.
+    fallback: Option<usize>,
 }
 
 impl Categories {
@@ -28,6 +32,7 @@ impl Categories {
         for text in [
             |category: &Category| category.name.clone(),
             |category: &Category| category.description.clone(),
+            |category: &Category| category.words.join(" "),
         ] {
             for (index, category) in categories.iter().enumerate() {
                 for stem in stems(&stemmer, &text(category)) {
@@ -35,18 +40,21 @@ impl Categories {
                 }
             }
         }
+        let takes_anything =
+            |category: &Category| category.words.iter().any(|word| word == ANYTHING);
+        let fallback = categories
+            .iter()
+            .position(takes_anything)
+            .or_else(|| categories.iter().position(|category| category.name == OTHER));
         let names = categories.iter().map(|category| category.name.clone()).collect();
-        Categories { stemmer, by_stem, names }
+        Categories { stemmer, by_stem, names, fallback }
     }
 
-    /// The category of a term; `other`, where there is one of that name, for what fits none.
+    /// The category of a term; for what fits none the one that takes anything, if there is one.
     pub fn of(&self, term: &str) -> Option<&str> {
         let stems: Vec<String> = stems(&self.stemmer, term).collect();
-        let found = stems.iter().rev().find_map(|stem| self.by_stem.get(stem));
-        match found {
-            Some(index) => Some(&self.names[*index]),
-            None => self.names.iter().map(String::as_str).find(|name| *name == OTHER),
-        }
+        let found = stems.iter().rev().find_map(|stem| self.by_stem.get(stem).copied());
+        found.or(self.fallback).map(|index| self.names[index].as_str())
     }
 }
 
@@ -59,7 +67,7 @@ mod tests {
     use super::*;
 
     fn category(name: &str, description: &str) -> Category {
-        Category { name: name.into(), description: description.into() }
+        Category { name: name.into(), description: description.into(), words: vec![] }
     }
 
     #[test]
@@ -81,5 +89,23 @@ mod tests {
             assert_eq!(categories.of(term), Some(expected), "{term}");
         }
         assert_eq!(Categories::new(&[]).of("courier"), None);
+    }
+
+    #[test]
+    fn a_list_of_words_adds_to_the_description_and_may_take_anything() {
+        let product = Category {
+            words: vec!["lid".into(), "dark mode".into(), "*".into()],
+            ..category("product", "item")
+        };
+        let delivery = Category { words: vec!["van".into()], ..category("delivery", "courier") };
+        let categories = Categories::new(&[product, delivery, category("other", "anything else")]);
+        for (term, expected) in [
+            ("lids", "product"),
+            ("the van", "delivery"),
+            ("dark mode", "product"),
+            ("sushi", "product"),
+        ] {
+            assert_eq!(categories.of(term), Some(expected), "{term}");
+        }
     }
 }

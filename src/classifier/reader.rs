@@ -9,7 +9,7 @@ use ort::session::SessionOutputs;
 use super::calibration::{EMOTION_THRESHOLD, MixedRule, Temperatures};
 use super::tags::{self, Evidence, Term, Word};
 use super::windows::{self, Window};
-use super::{Categories, Config, Encoder, Error, Language, Model, ModelFolder};
+use super::{Categories, Config, Encoder, Error, Language, Model, ModelFolder, Opinions};
 use crate::sentiment::{
     Aspect, Category, Emotions, Findings, Label, SarcasmScore, Scores, Signals, Task, Thresholds,
     Verdict,
@@ -43,6 +43,7 @@ pub struct Library {
     /// The bundled model, where the configured one lacks heads.
     heads: Option<(ModelFolder, Encoder)>,
     categories: Arc<Categories>,
+    opinions: Arc<Opinions>,
 }
 
 impl Library {
@@ -62,6 +63,7 @@ impl Library {
             model: load(model)?,
             heads,
             categories: Arc::new(Categories::new(categories)),
+            opinions: Arc::new(Opinions::new()),
         })
     }
 
@@ -122,36 +124,39 @@ impl Reader {
             sums.take_missing(Sums::of(model, bundled, &english)?);
         }
         let language = Language::of(text, language, &english[0].tokens, &folder.languages);
-        let (verdict, signals) = sums.conclude(task, text, &language, &self.library.categories);
+        let (verdict, signals) = sums.conclude(task, text, &language, &self.library);
         Ok(Reading { verdict, signals, language, took: started.elapsed() })
     }
 
-    /// Reads each sentence alone, in the language that the whole text is in.
+    /// Reads some of a text's sentences, each alone, in the language that the whole text is in.
+    /// `first` is the code point at which the first of them starts.
     pub fn read_sentences(
         &mut self,
         text: &str,
-        language: Option<&str>,
+        bounds: &[(usize, usize)],
+        first: usize,
+        language: &str,
     ) -> Result<Vec<Sentence>, Error> {
-        let language = match language {
-            Some(given) => given.to_owned(),
-            None => self.read(Task::Sentiment, text, None)?.language.code.into_owned(),
-        };
-        windows::sentences(text)
-            .map(|(start, sentence)| {
-                let reading = self.read(Task::Sentiment, sentence, Some(&language))?;
-                let scores = reading.verdict.scores;
-                let first = text[..start].chars().count();
-                Ok(Sentence { span: (first, first + sentence.chars().count()), scores })
+        // They come in the order of the text, so each place is counted on from the last.
+        let (mut byte, mut point) = (bounds.first().map_or(0, |(start, _)| *start), first);
+        bounds
+            .iter()
+            .map(|(start, end)| {
+                let sentence = &text[*start..*end];
+                point += text[byte..*start].chars().count();
+                byte = *start;
+                let scores = self.read(Task::Sentiment, sentence, Some(language))?.verdict.scores;
+                Ok(Sentence { span: (point, point + sentence.chars().count()), scores })
             })
             .collect()
     }
 }
 
-/// A text's windows, put together: probabilities are averaged by the windows' tokens, evidence of
-/// an aspect is the strongest found anywhere.
+/// A text's windows, put together: probabilities and the evidence of aspects are averaged over
+/// them. `training/README.md` has the measure of this rule ("Long text").
 #[derive(Default)]
 struct Sums {
-    tokens: f32,
+    windows: f32,
     sentiment: [f32; 4],
     sarcasm: Option<f32>,
     emotions: Option<EmotionSums>,
@@ -201,28 +206,29 @@ impl Sums {
         folder: &ModelFolder,
         temperatures: Temperatures,
     ) -> Result<(), Error> {
-        let weight = window.tokens.len() as f32;
-        self.tokens += weight;
+        self.windows += 1.0;
         let (output, labels) = &folder.sentiment;
         let mut probabilities = logits(outputs, output, labels.len())?.to_vec();
         softmax(&mut probabilities, temperatures.sentiment);
         for (label, probability) in labels.iter().zip(probabilities) {
-            self.sentiment[*label as usize] += weight * probability;
+            self.sentiment[*label as usize] += probability;
         }
         if let Some(output) = &folder.sarcasm {
             let logit = logits(outputs, output, 1)?[0];
-            *self.sarcasm.get_or_insert(0.0) += weight * sigmoid(logit / temperatures.sarcasm);
+            *self.sarcasm.get_or_insert(0.0) += sigmoid(logit / temperatures.sarcasm);
         }
         if let (Some((output, labels)), Some(sums)) = (&folder.emotions, &mut self.emotions) {
             for (label, logit) in labels.iter().zip(logits(outputs, output, labels.len())?) {
-                sums.scores[*label as usize] += weight * sigmoid(*logit);
+                sums.scores[*label as usize] += sigmoid(*logit);
             }
         }
         if let (Some((output, tags)), Some(tagged)) = (&folder.aspects, &mut self.aspects) {
             let per_token = logits(outputs, output, tags.len() * window.tokens.len())?;
-            let evidence = &mut tagged.evidence;
-            let words = tags::words(&window.tokens, window.start, per_token, tags, evidence);
+            let mut evidence = Evidence::default();
+            let words = tags::words(&window.tokens, window.start, per_token, tags, &mut evidence);
             tagged.words.extend(words);
+            tagged.evidence.positive += evidence.positive;
+            tagged.evidence.negative += evidence.negative;
         }
         Ok(())
     }
@@ -231,12 +237,16 @@ impl Sums {
     /// cut it into windows of its own. The rule for `mixed` is not taken along: it was fitted
     /// beside the other's own scores.
     fn take_missing(&mut self, other: Sums) {
-        let share = self.tokens / other.tokens;
+        let share = self.windows / other.windows;
         self.sarcasm = self.sarcasm.or(other.sarcasm.map(|sum| sum * share));
         self.emotions = self.emotions.take().or(other
             .emotions
             .map(|sums| EmotionSums { scores: sums.scores.map(|sum| sum * share), ..sums }));
-        let tagged = other.aspects.map(|tagged| Tagged { mixed: None, ..tagged });
+        let tagged = other.aspects.map(|tagged| Tagged {
+            mixed: None,
+            evidence: tagged.evidence.times(share),
+            ..tagged
+        });
         self.aspects = self.aspects.take().or(tagged);
     }
 
@@ -245,13 +255,13 @@ impl Sums {
         task: Task,
         text: &str,
         language: &Language,
-        categories: &Categories,
+        library: &Library,
     ) -> (Verdict, Signals) {
         let ceiling = if language.supported { 1.0 } else { UNREAD_LANGUAGE_CEILING };
-        let sarcasm = self.sarcasm.map_or(0.0, |sum| sum / self.tokens);
+        let sarcasm = self.sarcasm.map_or(0.0, |sum| sum / self.windows);
         let tagged = self.aspects.unwrap_or_default();
-        let odds = tagged.evidence.positive.min(tagged.evidence.negative);
-        let scores = with_mixed(self.sentiment, tagged.mixed.map(|rule| rule.probability(odds)));
+        let odds = tagged.evidence.positive.min(tagged.evidence.negative) / self.windows;
+        let scores = with_mixed(self.sentiment, odds, tagged.mixed);
         let scores = scores.at_most(ceiling);
         let plain = Signals {
             ambiguous: 1.0 - scores.margin(),
@@ -263,11 +273,11 @@ impl Sums {
             (Task::Aspects, _) => {
                 let terms = tags::terms(&tagged.words);
                 let ambiguous = doubt(&terms, scores.label());
-                let found = aspects(text, terms, categories);
+                let found = aspects(text, terms, library);
                 (Findings::Aspects(found), Signals { ambiguous, multi_aspect: 0.0, ..plain })
             }
             (Task::Emotions, Some(EmotionSums { scores: sums, thresholds })) => {
-                let emotions = Emotions::new(sums.map(|sum| sum / self.tokens), &thresholds);
+                let emotions = Emotions::new(sums.map(|sum| sum / self.windows), &thresholds);
                 let ambiguous = match emotions.contradict(scores.label()) {
                     true => 1.0,
                     false => emotions.doubt(&thresholds),
@@ -281,9 +291,10 @@ impl Sums {
 }
 
 /// The scores of the model's labels, with a share for `mixed` where a rule gives it one.
-fn with_mixed(sums: [f32; 4], mixed: Option<f32>) -> Scores {
+fn with_mixed(sums: [f32; 4], odds: f32, rule: Option<MixedRule>) -> Scores {
     let own = Scores::from_weights(sums);
-    let Some(mixed) = mixed.filter(|_| own.of(Label::Mixed) == 0.0) else { return own };
+    let Some(rule) = rule.filter(|_| own.of(Label::Mixed) == 0.0) else { return own };
+    let mixed = rule.probability(odds, own.of(Label::Negative).min(own.of(Label::Positive)));
     let mut weights = own.as_array().map(|score| score * (1.0 - mixed));
     weights[Label::Mixed as usize] = mixed;
     Scores::from_weights(weights)
@@ -299,8 +310,9 @@ fn doubt(terms: &[Term], whole: Label) -> f32 {
     }
 }
 
-/// The terms with their words, places in code points and categories, in the order of the text.
-fn aspects(text: &str, terms: Vec<Term>, categories: &Categories) -> Vec<Aspect> {
+/// The terms with their words, places in code points, categories and opinions, in the order of the
+/// text.
+fn aspects(text: &str, terms: Vec<Term>, library: &Library) -> Vec<Aspect> {
     // Terms come in the order of the text, so each place is counted on from the last.
     let (mut byte, mut point) = (0, 0);
     let mut place = |to: usize| {
@@ -314,9 +326,9 @@ fn aspects(text: &str, terms: Vec<Term>, categories: &Categories) -> Vec<Aspect>
             let term = &text[start..end];
             Aspect {
                 term: term.to_owned(),
-                category: categories.of(term).map(str::to_owned),
+                category: library.categories.of(term).map(str::to_owned),
                 sentiment: Some(sentiment),
-                opinion: None,
+                opinion: library.opinions.of(text, (start, end), sentiment).map(str::to_owned),
                 confidence,
                 span: Some((place(start), place(end))),
             }

@@ -6,8 +6,11 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-use super::{Config, Error, Library, Reader, Reading, Sentence, start_runtime};
+use super::{Config, Error, Library, Reader, Reading, Sentence, start_runtime, windows};
 use crate::sentiment::{Category, Task, Thresholds};
+
+/// How many sentences are read before a session turns to another text.
+const SENTENCES_A_TURN: usize = 16;
 
 /// A cheap handle to the local model. When the last one is dropped, its threads end.
 #[derive(Clone)]
@@ -88,7 +91,8 @@ impl Classifier {
         self.run(move |reader| reader.read(task, &text, language.as_deref())).await
     }
 
-    /// Reads a text sentence by sentence.
+    /// Reads a text sentence by sentence, a few a turn: between two turns a session is free for
+    /// others, so that a text of a thousand sentences holds up nobody.
     ///
     /// # Errors
     /// As [`Classifier::read`].
@@ -97,28 +101,58 @@ impl Classifier {
         text: Arc<str>,
         language: Option<String>,
     ) -> Result<Vec<Sentence>, Error> {
-        self.run(move |reader| reader.read_sentences(&text, language.as_deref())).await
+        let whole = Arc::clone(&text);
+        let first_turn = move |reader: &mut Reader| {
+            let language = match language {
+                Some(given) => given,
+                None => reader.read(Task::Sentiment, &whole, None)?.language.code.into_owned(),
+            };
+            Ok((windows::sentences(&whole), Arc::<str>::from(language)))
+        };
+        let (bounds, language) = self.run(first_turn).await?;
+        let mut read: Vec<Sentence> = Vec::with_capacity(bounds.len());
+        let (mut byte, mut point) = (0, 0);
+        for turn in bounds.chunks(SENTENCES_A_TURN) {
+            point += text[byte..turn[0].0].chars().count();
+            byte = turn[0].0;
+            let (text, language, turn) =
+                (Arc::clone(&text), Arc::clone(&language), Box::<[_]>::from(turn));
+            let (job, answer) =
+                job(move |reader| reader.read_sentences(&text, &turn, point, &language));
+            // It has begun: it waits for a place rather than be turned away half done.
+            self.jobs.send_async(job).await.map_err(|_| Error::Stopped)?;
+            read.extend(answer.await.map_err(|_| Error::Stopped)??);
+        }
+        Ok(read)
     }
 
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Reader) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |reader| {
-            if reply.is_closed() {
-                return;
-            }
-            // A library that panics on one text must not take the session from all others.
-            let result = catch_unwind(AssertUnwindSafe(|| work(reader)));
-            let _ = reply.send(result.unwrap_or_else(|_| Err(Error::Inference("a panic".into()))));
-        });
+        let (job, answer) = job(work);
         self.jobs.try_send(job).map_err(|refused| match refused {
             flume::TrySendError::Full(_) => self.busy(),
             flume::TrySendError::Disconnected(_) => Error::Stopped,
         })?;
         answer.await.map_err(|_| Error::Stopped)?
     }
+}
+
+/// Work for a session, and where its result arrives. Nothing is done once nobody waits for it.
+fn job<T: Send + 'static>(
+    work: impl FnOnce(&mut Reader) -> Result<T, Error> + Send + 'static,
+) -> (Job, oneshot::Receiver<Result<T, Error>>) {
+    let (reply, answer) = oneshot::channel();
+    let job = move |reader: &mut Reader| {
+        if reply.is_closed() {
+            return;
+        }
+        // A library that panics on one text must not take the session from all others.
+        let result = catch_unwind(AssertUnwindSafe(|| work(reader)));
+        let _ = reply.send(result.unwrap_or_else(|_| Err(Error::Inference("a panic".into()))));
+    };
+    (Box::new(job), answer)
 }
 
 #[cfg(test)]

@@ -58,6 +58,12 @@ pub struct Evidence {
     pub negative: f32,
 }
 
+impl Evidence {
+    pub fn times(self, factor: f32) -> Evidence {
+        Evidence { positive: self.positive * factor, negative: self.negative * factor }
+    }
+}
+
 impl Word {
     fn chance(&self) -> f32 {
         self.begin.iter().chain(&self.inside).sum()

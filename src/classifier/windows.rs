@@ -4,16 +4,18 @@ use tokenizers::Encoding;
 
 use super::{Encoder, Error};
 
-/// The sentences of a text without the space around them, each with its first byte.
-pub fn sentences(text: &str) -> impl Iterator<Item = (usize, &str)> {
+/// The sentences of a text without the space around them: each one's first byte, and the first
+/// that is no longer in it.
+pub fn sentences(text: &str) -> Vec<(usize, usize)> {
     sentencex::get_sentence_boundaries("en", text)
         .into_iter()
         .map(|sentence| {
             let whole = &text[sentence.start_byte..sentence.end_byte];
-            let indent = whole.len() - whole.trim_start().len();
-            (sentence.start_byte + indent, whole.trim())
+            let start = sentence.start_byte + whole.len() - whole.trim_start().len();
+            (start, start + whole.trim().len())
         })
-        .filter(|(_, sentence)| !sentence.is_empty())
+        .filter(|(start, end)| start < end)
+        .collect()
 }
 
 /// A piece of a text that fits into one pass.
@@ -23,41 +25,51 @@ pub struct Window {
     pub tokens: Encoding,
 }
 
-/// The text's tokens in as many windows of at most `max_tokens` as it takes; together they hold
-/// the whole text.
+/// How many tokens a piece of a longer text has at most: a few sentences share a pass. Of 64 and
+/// 128, on whole reviews, this reads better (`training/README.md`, "Long text").
+const PIECE_TOKENS: usize = 64;
+
+/// The text's tokens, in one window where they are at most `max_tokens`, else in pieces that
+/// together hold the whole text.
 pub fn encode(encoder: &Encoder, text: &str, max_tokens: usize) -> Result<Vec<Window>, Error> {
+    let tokens = encoder.encode(text)?;
+    if tokens.len() <= max_tokens {
+        return Ok(vec![Window { start: 0, tokens }]);
+    }
     let mut windows = Vec::new();
-    encode_from(0, encoder, text, max_tokens, &mut windows)?;
+    cut(0, encoder, text, &tokens, max_tokens.min(PIECE_TOKENS), &mut windows)?;
     Ok(windows)
 }
 
-fn encode_from(
+fn cut(
     start: usize,
     encoder: &Encoder,
     text: &str,
-    max_tokens: usize,
+    tokens: &Encoding,
+    most: usize,
     windows: &mut Vec<Window>,
 ) -> Result<(), Error> {
-    let tokens = encoder.encode(text)?;
-    if tokens.len() <= max_tokens {
-        windows.push(Window { start, tokens });
-        return Ok(());
-    }
     let mut at = start;
-    for piece in pieces(text, &tokens, max_tokens) {
+    for piece in pieces(text, tokens, most) {
+        let tokens = encoder.encode(piece)?;
         // A piece can hold more tokens than it did inside the text where the tokenizer merges
         // across its edges; it is then cut again. Each is shorter than the text, so this ends.
-        encode_from(at, encoder, piece, max_tokens, windows)?;
+        if tokens.len() > most {
+            cut(at, encoder, piece, &tokens, most, windows)?;
+        } else {
+            windows.push(Window { start: at, tokens });
+        }
         at += piece.len();
     }
     Ok(())
 }
 
-/// Cuts a text after the last sentence end that fits, else after the last whole word, else
-/// anywhere between characters.
-fn pieces<'a>(text: &'a str, whole: &Encoding, max_tokens: usize) -> Vec<&'a str> {
+/// Cuts a text into pieces of about the same length: each ends with the sentence that brings it
+/// nearest to its share, else after the last whole word that fits, else anywhere between
+/// characters.
+fn pieces<'a>(text: &'a str, whole: &Encoding, most: usize) -> Vec<&'a str> {
     let special: usize = whole.get_special_tokens_mask().iter().map(|flag| *flag as usize).sum();
-    let room = max_tokens.saturating_sub(special).max(1);
+    let room = most.saturating_sub(special).max(1);
     let tokens: Vec<(usize, usize)> = whole
         .get_offsets()
         .iter()
@@ -65,6 +77,7 @@ fn pieces<'a>(text: &'a str, whole: &Encoding, max_tokens: usize) -> Vec<&'a str
         .filter(|(_, special)| **special == 0)
         .map(|(offsets, _)| *offsets)
         .collect();
+    let tokens_before = |byte: usize| tokens.partition_point(|(_, end)| *end <= byte);
     let sentence_ends: Vec<usize> = sentencex::get_sentence_boundaries("en", text)
         .into_iter()
         .map(|sentence| sentence.end_byte)
@@ -75,16 +88,21 @@ fn pieces<'a>(text: &'a str, whole: &Encoding, max_tokens: usize) -> Vec<&'a str
         // Where the first token that no longer fits starts: always before the end of the text, also
         // where several tokens stand for one character.
         let limit = text.floor_char_boundary(tokens[first + room].0);
-        let sentence = sentence_ends.iter().rev().copied().find(|end| *end <= limit);
+        let left = tokens.len() - first;
+        let share = first + left.div_ceil(left.div_ceil(room));
+        let sentence = sentence_ends
+            .iter()
+            .copied()
+            .filter(|end| (start + 1..=limit).contains(end))
+            .min_by_key(|end| tokens_before(*end).abs_diff(share));
         let word = || text[..limit].rfind(char::is_whitespace);
         let cut = sentence
-            .filter(|end| *end > start)
             .or_else(|| word().filter(|end| *end > start))
             .unwrap_or(limit)
             .max(text.ceil_char_boundary(start + 1));
         pieces.push(&text[start..cut]);
         start = cut;
-        first = tokens.partition_point(|(_, end)| *end <= cut);
+        first = tokens_before(cut);
     }
     pieces.push(&text[start..]);
     pieces
@@ -121,6 +139,17 @@ mod tests {
             check(&encoder, &"한".repeat(length));
             check(&encoder, &"그 한글 문장. ".repeat(length));
         }
+    }
+
+    #[test]
+    fn a_long_text_is_read_in_pieces_of_about_the_same_length() {
+        let encoder = encoder();
+        let text = "The hinge broke on the second day. ".repeat(30);
+        let windows = encode(&encoder, &text, 128).expect("every text has tokens");
+        let lengths: Vec<usize> = windows.iter().map(|window| window.tokens.len()).collect();
+        assert_eq!(windows.len(), 5, "{lengths:?}");
+        assert!(lengths.iter().all(|length| (40..=PIECE_TOKENS).contains(length)), "{lengths:?}");
+        assert!(windows.iter().all(|window| text[window.start..].starts_with("The ")));
     }
 
     #[test]

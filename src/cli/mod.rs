@@ -41,6 +41,11 @@ enum Command {
     /// Start the gateway
     Serve(serve::Serve),
     /// Analyse a file of texts
+    ///
+    /// CSV with a header or JSON lines go in, and the same comes out, in the same order, with the
+    /// verdicts added; --report sums them up on a page. A row that cannot be read keeps its place,
+    /// with the reason in undertone_error; the exit code is then 1. With --output, the same command
+    /// goes on where it was interrupted, and no answer that had arrived is paid for again.
     Analyze(Box<analyze::Analyze>),
     // Its own words, the long ones too.
     Evaluate(Box<evaluate::Evaluate>),

@@ -88,6 +88,7 @@ mod tests {
         let category = |name: &str, description: &str| Category {
             name: name.into(),
             description: description.into(),
+            words: vec![],
         };
         let categories = [category("rooms", "beds, noise"), category("food", "breakfast")];
         let prompt = system(Task::Aspects, &categories);

@@ -26,8 +26,12 @@ pub struct Aspect {
 #[serde(deny_unknown_fields)]
 pub struct Category {
     pub name: String,
-    /// The words that it goes by.
+    /// What belongs to it, as an LLM is told; the local model knows it by these words too.
     pub description: String,
+    /// More words that the local model knows it by, which cost no tokens. `*`: it takes whatever
+    /// fits none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<String>,
 }
 
 /// One entry for each wanted term, in that order: what was found under the same words, else under

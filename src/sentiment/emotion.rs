@@ -7,8 +7,8 @@ use super::Label;
 /// The enum, the list of all and the names out of one list, so that they cannot differ.
 macro_rules! emotions {
     ($($variant:ident $name:literal,)*) => {
-        /// In the paper's order, which is the alphabet's but for `neutral`; that of [`Emotions`]
-        /// too.
+        /// An emotion of GoEmotions.
+        // In the paper's order, which is the alphabet's but for `neutral`; that of `Emotions` too.
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
         )]

@@ -27,40 +27,40 @@ const REVIEWS: &[u8] = b"id,text,note\n\
     007,It is a lamp.,=1+1\n\
     4,\"The screen is gorgeous but the battery dies by noon.\",\n";
 
-type Rows = Vec<csv::ByteRecord>;
+pub type Rows = Vec<csv::ByteRecord>;
 
-fn rows(bytes: &[u8]) -> Rows {
+pub fn rows(bytes: &[u8]) -> Rows {
     let mut builder = csv::ReaderBuilder::new();
     let mut reader = builder.has_headers(false).flexible(true).from_reader(bytes);
     reader.byte_records().map(|row| row.expect("memory can be read")).collect()
 }
 
 /// A cell, by the name of its column.
-fn cell(rows: &Rows, row: usize, column: &str) -> String {
+pub fn cell(rows: &Rows, row: usize, column: &str) -> String {
     let at =
         rows[0].iter().position(|name| name == column.as_bytes()).expect("the column is there");
     String::from_utf8_lossy(&rows[row][at]).into_owned()
 }
 
-fn column(rows: &Rows, name: &str) -> Vec<String> {
+pub fn column(rows: &Rows, name: &str) -> Vec<String> {
     (1..rows.len()).map(|row| cell(rows, row, name)).collect()
 }
 
-fn write(setup: &Setup, name: &str, content: impl AsRef<[u8]>) {
+pub fn write(setup: &Setup, name: &str, content: impl AsRef<[u8]>) {
     fs::write(setup.path(name), content).expect("the folder can be written");
 }
 
-fn read(setup: &Setup, name: &str) -> Vec<u8> {
+pub fn read(setup: &Setup, name: &str) -> Vec<u8> {
     fs::read(setup.path(name)).expect("the file is there")
 }
 
 #[track_caller]
-fn check_code(finished: &Finished, code: i32) {
+pub fn check_code(finished: &Finished, code: i32) {
     assert_eq!(finished.code, Some(code), "{}{}", finished.stdout, finished.stderr);
 }
 
 /// A CSV file of so many different texts.
-fn texts(count: usize) -> String {
+pub fn texts(count: usize) -> String {
     let line = |n| format!("{n},\"It is what it is, number {n}.\"\n");
     "id,text\n".to_owned() + &(1..=count).map(line).collect::<String>()
 }

@@ -8,6 +8,8 @@ mod money;
 mod verdict;
 
 mod analyze;
+mod analyze_report;
+mod analyze_rows;
 mod batch;
 mod billing;
 mod cache;

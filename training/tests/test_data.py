@@ -125,6 +125,22 @@ def test_an_answer_moves_a_target_and_leaves_out_what_was_left_out() -> None:
     assert soften(examples, {}) == examples
 
 
+def test_a_text_without_a_label_trains_only_by_a_teachers_answer() -> None:
+    outside = np.array([[0.0] * 7, [1.0] + [0.0] * 6])
+    examples = [Example("aspects/taught", "aspects", [1, 2], outside, is_labelled=False)]
+    assert soften(examples, {}) == []
+    answer = np.stack([np.eye(7)[1], np.eye(7)[1]])
+    np.testing.assert_allclose(soften(examples, {0: answer})[0].target, [[0] * 7, np.eye(7)[1]])
+
+
+def test_of_a_long_review_a_run_of_its_words_trains(tmp_path: Path) -> None:
+    text = " ".join(f"w{number}" for number in range(200))
+    write(tmp_path / "sentiment" / "review_domains", "train", [{"text": text, "label": "positive"}])
+    row = split(tmp_path).train[0]
+    assert len(row.text.split()) == 60 and row.text in text
+    assert row == split(tmp_path).train[0]
+
+
 def test_what_a_sarcastic_writer_meant_and_plain_texts_are_not_sarcastic(tmp_path: Path) -> None:
     write(
         tmp_path / "sarcasm" / "a",
@@ -202,3 +218,31 @@ def test_half_an_epoch_reads_half_of_a_set() -> None:
     examples = [Example("aspects/a", "aspects", [1], [0]) for _ in range(40)]
     batches = plan(examples, dataclasses.replace(TINY, epochs=1.5), {})
     assert sum(len(batch) for batch in batches) == 60
+
+
+def test_a_text_feels_what_its_terms_come_to(tmp_path: Path) -> None:
+    def aspects(*polarities: str) -> list[dict]:
+        return [
+            {"term": "it", "from": 0, "to": 2, "polarity": polarity} for polarity in polarities
+        ]
+
+    given = {
+        "it is good": aspects("positive", "neutral"),
+        "it is bad": aspects("negative"),
+        "it is both": aspects("negative", "positive"),
+        "it is odd": aspects("conflict"),
+        "it is": aspects("neutral"),
+    }
+    rows = [{"text": text, "aspects": of} for text, of in given.items()]
+    write(tmp_path / "aspects" / "a", "train", rows)
+    overall = {
+        row.text: row.fields["label"]
+        for row in split(tmp_path).train
+        if row.set == "sentiment/overall"
+    }
+    assert overall == {
+        "it is good": "positive",
+        "it is bad": "negative",
+        "it is both": "mixed",
+        "it is odd": "mixed",
+    }

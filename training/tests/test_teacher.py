@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 from transformers import MPNetConfig, MPNetModel
 
@@ -44,19 +43,22 @@ def test_answers_come_back_as_probabilities_in_the_shape_of_the_targets(tmp_path
     ]
     rows = [Row(example.set, f"text {at}", {}) for at, example in enumerate(examples)]
     write_answers(_made(tmp_path / "teacher"), rows, answer(tiny_teacher(), examples, [0, 1, 2]))
-    answers = read_answers(tmp_path, rows)
+    answers = read_answers(tmp_path, rows, examples)
     assert sorted(answers) == [0, 1, 2]
     assert answers[0].shape == (3,) and abs(answers[0].sum() - 1) < 1e-5
     assert np.shape(answers[1]) == () and 0 < answers[1] < 1
     np.testing.assert_allclose(answers[2].sum(axis=-1), np.ones(3), atol=1e-5)
 
 
-def test_answers_to_other_texts_are_refused(tmp_path: Path) -> None:
-    assert read_answers(tmp_path, []) == {}
-    asked = [Row("sentiment/a", "one", {})]
-    write_answers(_made(tmp_path / "teacher"), asked, {0: np.array([0.2, 0.3, 0.5])})
-    with pytest.raises(SystemExit, match="answers other texts"):
-        read_answers(tmp_path, [Row("sentiment/a", "another", {})])
+def test_answers_go_with_their_texts(tmp_path: Path) -> None:
+    assert read_answers(tmp_path, [], []) == {}
+    asked = [Row("sentiment/a", "one", {}), Row("aspects/a", "two", {})]
+    given = {0: np.array([0.2, 0.3, 0.5]), 1: np.zeros((4, 7))}
+    write_answers(_made(tmp_path / "teacher"), asked, given)
+    now = [Row("sentiment/a", "new", {}), asked[0], asked[1]]
+    examples = [Example(row.set, row.task, [101, 2204, 102], None) for row in now]
+    # The last one has three tokens now, and had four.
+    assert list(read_answers(tmp_path, now, examples)) == [1]
 
 
 def _made(folder: Path) -> Path:

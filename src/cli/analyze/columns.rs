@@ -6,11 +6,16 @@ use crate::app::Analysis;
 use crate::pricing::Usd;
 use crate::sentiment::{Aspect, Findings, Label, Outcome, Task};
 
+pub const LABEL: &str = "undertone_label";
+pub const CONFIDENCE: &str = "undertone_confidence";
+pub const SCORES: &str = "undertone_scores";
+pub const SARCASM: &str = "undertone_sarcasm";
+pub const ROUTE: &str = "undertone_route";
+pub const REASONS: &str = "undertone_reasons";
 pub const COST: &str = "undertone_cost_usd";
+pub const ASPECTS: &str = "undertone_aspects";
+pub const EMOTION: &str = "undertone_emotion";
 pub const ERROR: &str = "undertone_error";
-const ASPECTS: &str = "undertone_aspects";
-const ROUTE: &str = "undertone_route";
-const REASONS: &str = "undertone_reasons";
 
 /// The columns of a row that have a value, by name.
 pub type Answer = Map<String, Value>;
@@ -19,37 +24,27 @@ pub type Answer = Map<String, Value>;
 type Column = (&'static str, fn(&Analysis) -> Value);
 
 /// All columns there can be, in the order in which they are added.
-const ORDER: [&str; 10] = [
-    "undertone_label",
-    "undertone_confidence",
-    "undertone_scores",
-    "undertone_sarcasm",
-    ROUTE,
-    REASONS,
-    COST,
-    ASPECTS,
-    "undertone_emotion",
-    ERROR,
-];
+const ORDER: [&str; 10] =
+    [LABEL, CONFIDENCE, SCORES, SARCASM, ROUTE, REASONS, COST, ASPECTS, EMOTION, ERROR];
 
 /// The place where a task's verdict becomes columns.
 fn of_task(task: Task) -> &'static [Column] {
     match task {
         Task::Sentiment => &[
-            ("undertone_label", |analysis| json!(analysis.verdict.scores.label())),
-            ("undertone_confidence", |analysis| number(analysis.verdict.scores.confidence())),
-            ("undertone_scores", |analysis| {
+            (LABEL, |analysis| json!(analysis.verdict.scores.label())),
+            (CONFIDENCE, |analysis| number(analysis.verdict.scores.confidence())),
+            (SCORES, |analysis| {
                 let scores = analysis.verdict.scores;
                 let named = |label: Label| (label.name().to_owned(), number(scores.of(label)));
                 Value::Object(Label::ALL.into_iter().map(named).collect())
             }),
-            ("undertone_sarcasm", |analysis| number(analysis.verdict.sarcasm.0)),
+            (SARCASM, |analysis| number(analysis.verdict.sarcasm.0)),
         ],
         Task::Aspects => &[(ASPECTS, |analysis| match &analysis.verdict.findings {
             Findings::Aspects(found) => found.iter().cloned().map(aspect).collect(),
             _ => Value::Null,
         })],
-        Task::Emotions => &[("undertone_emotion", |analysis| match &analysis.verdict.findings {
+        Task::Emotions => &[(EMOTION, |analysis| match &analysis.verdict.findings {
             Findings::Emotions(emotions) => json!(emotions.dominant()),
             _ => Value::Null,
         })],
@@ -108,6 +103,21 @@ pub fn cell(column: &str, value: Option<&Value>) -> String {
     }
 }
 
+/// What [`cell`] made text of, read back; none where the column has no value.
+pub fn value(column: &str, cell: &[u8]) -> Option<Value> {
+    if cell.is_empty() && column != REASONS {
+        return None;
+    }
+    match column {
+        CONFIDENCE | SCORES | SARCASM | ASPECTS => serde_json::from_slice(cell).ok(),
+        REASONS => {
+            let reasons = String::from_utf8_lossy(cell);
+            Some(reasons.split(';').filter(|reason| !reason.is_empty()).collect())
+        }
+        _ => Some(String::from_utf8_lossy(cell).into()),
+    }
+}
+
 fn cost(amount: Option<Usd>) -> Value {
     amount.map_or(Value::Null, |amount| json!(amount))
 }
@@ -127,4 +137,28 @@ fn aspect(found: Aspect) -> Value {
 /// In as few digits as tell it from its neighbours, as the gateway writes it.
 fn number(value: f32) -> Value {
     json!(value.to_string().parse::<f64>().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_read_back_as_they_were_written() {
+        for (column, written) in [
+            (LABEL, json!("positive")),
+            (CONFIDENCE, json!(0.854)),
+            (SCORES, json!({"negative": 0.25, "positive": 0.75})),
+            (REASONS, json!(["sarcasm", "ambiguous"])),
+            (REASONS, json!([])),
+            (COST, json!("0.0016075")),
+            (ASPECTS, json!([])),
+            (ASPECTS, json!([{"term": "a;b", "span": null}])),
+            (ERROR, json!("line 3: the text is blank")),
+        ] {
+            let cell = cell(column, Some(&written));
+            assert_eq!(value(column, cell.as_bytes()), Some(written), "{column}");
+        }
+        assert_eq!(value(COST, cell(COST, Some(&Value::Null)).as_bytes()), None);
+    }
 }

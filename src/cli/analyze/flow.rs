@@ -16,6 +16,7 @@ use super::job::{Done, Job};
 use super::journal::{self, Journal};
 use super::output::Output;
 use super::progress::{Ended, Progress};
+use super::report::Report;
 
 /// Rows that may wait for one before them that is still being asked about: enough that a slow LLM
 /// does not keep the local model idle.
@@ -29,6 +30,7 @@ pub struct Flow {
     output: Output,
     journal: Journal,
     progress: Progress,
+    report: Option<Report>,
     at_once: usize,
     /// Rows that were read and are not written, by number.
     window: BTreeMap<u64, Slot>,
@@ -38,6 +40,8 @@ pub struct Flow {
 /// A row between reading and writing.
 struct Slot {
     original: Original,
+    /// Kept for the report alone.
+    text: Option<Arc<str>>,
     /// What was asked; empty for a row that is bad.
     question: String,
     done: Option<Done>,
@@ -50,10 +54,11 @@ impl Flow {
         output: Output,
         journal: Journal,
         progress: Progress,
+        report: Option<Report>,
         at_once: usize,
     ) -> Flow {
         let (window, running) = (BTreeMap::new(), JoinSet::new());
-        Flow { job, output, journal, progress, at_once, window, running }
+        Flow { job, output, journal, progress, report, at_once, window, running }
     }
 
     /// Takes rows until there are none or somebody interrupts, and finishes those that it has taken.
@@ -105,7 +110,8 @@ impl Flow {
 
     fn take(&mut self, row: Row) -> anyhow::Result<()> {
         let Row { number, line, original, text } = row;
-        let mut slot = Slot { original, question: String::new(), done: None, is_kept: false };
+        let question = String::new();
+        let mut slot = Slot { original, text: None, question, done: None, is_kept: false };
         let text = match text {
             Ok(text) => text,
             Err(fault) => {
@@ -114,6 +120,7 @@ impl Flow {
                 return Ok(());
             }
         };
+        slot.text = self.report.is_some().then(|| Arc::clone(&text));
         let ask = || journal::question(&self.job.tasks, self.job.route, &text);
         if let Some(answer) = self.journal.take(number, ask) {
             (slot.done, slot.is_kept) = (Some(Done::kept(answer)), true);
@@ -147,9 +154,14 @@ impl Flow {
             if first.get().done.is_none() {
                 break;
             }
-            let Slot { original, done: Some(done), is_kept, .. } = first.remove() else { break };
+            let Slot { original, text, done: Some(done), is_kept, .. } = first.remove() else {
+                break;
+            };
             self.output.write(&original, &done.answer)?;
             self.progress.add(&done);
+            if let Some(report) = &mut self.report {
+                report.add(text.as_deref().unwrap_or_default(), &done.answer);
+            }
             is_bought |= done.is_bought;
             if is_kept {
                 self.journal.written(|| self.output.flush())?;
@@ -167,9 +179,9 @@ impl Flow {
         }
     }
 
-    fn ended(&self, interrupted: bool) -> Ended {
+    fn ended(&mut self, interrupted: bool) -> Ended {
         self.progress.finish();
-        Ended { summary: self.progress.summary, interrupted }
+        Ended { summary: self.progress.summary, interrupted, report: self.report.take() }
     }
 }
 

@@ -9,6 +9,7 @@ use anyhow::Context;
 use csv::ByteRecord;
 use serde_json::{Map, Value};
 
+use super::records::{Record, Records};
 use super::usage;
 use crate::http::text_faults;
 
@@ -50,12 +51,10 @@ pub struct Input {
 
 enum Rows {
     Csv {
-        reader: csv::Reader<Box<dyn Read + Send>>,
+        records: Box<Records<Box<dyn Read + Send>>>,
         header: ByteRecord,
         /// Which field holds the text.
         text_at: usize,
-        /// The reader counts a line break's second byte towards the next record.
-        crlf: bool,
     },
     JsonLines {
         reader: Box<dyn BufRead + Send>,
@@ -77,19 +76,21 @@ impl Input {
         let head = reader.fill_buf().with_context(|| format!("{name} cannot be read"))?;
         let byte_order_mark = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         let shape = shape(source, &head[byte_order_mark..])?;
-        let breaks = head.iter().position(|byte| *byte == b'\n');
-        let crlf = breaks.is_some_and(|at| head[..at].ends_with(b"\r"));
         reader.consume(byte_order_mark);
         let rows = match shape {
             Shape::JsonLines => Rows::JsonLines { reader: Box::new(reader), line: 0 },
             Shape::Csv => {
                 let reader: Box<dyn Read + Send> = Box::new(reader);
-                let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
-                let header = reader.byte_headers().with_context(|| format!("{name}: no header"))?;
-                let header = header.clone();
+                let mut records = Records::of(reader);
+                let first =
+                    records.next().transpose().with_context(|| format!("{name}: no header"))?;
+                if let Some(Record { unclosed: Some(line), .. }) = first {
+                    return Err(usage("FILE", format!("the header, {}", unclosed(line))));
+                }
+                let header = first.map(|first| first.fields).unwrap_or_default();
                 let text_at = header.iter().position(|column| column == text_column.as_bytes());
                 let text_at = text_at.ok_or_else(|| no_column(text_column, &header))?;
-                Rows::Csv { reader, header, text_at, crlf }
+                Rows::Csv { records: Box::new(records), header, text_at }
             }
         };
         Ok(Input { rows, text_column: text_column.to_owned(), next: 0, peeked: None })
@@ -161,17 +162,13 @@ impl Iterator for Input {
             return Some(Ok(row));
         }
         let read = match &mut self.rows {
-            Rows::Csv { reader, header, text_at, crlf } => {
-                let mut record = ByteRecord::new();
-                match reader.read_byte_record(&mut record) {
-                    Ok(false) => return None,
-                    Err(error) => Err(std::io::Error::other(error)),
-                    Ok(true) => {
-                        let line = record.position().map_or(0, csv::Position::line);
-                        Ok((line + u64::from(*crlf), csv_row(record, header.len(), *text_at)))
-                    }
+            Rows::Csv { records, header, text_at } => match records.next()? {
+                Err(error) => Err(error),
+                Ok(Record { line, fields, unclosed: quote }) => {
+                    let (original, text) = csv_row(fields, header.len(), *text_at);
+                    Ok((line, (original, quote.map_or(text, |quote| Err(unclosed(quote))))))
                 }
-            }
+            },
             Rows::JsonLines { reader, line } => loop {
                 let mut bytes = Vec::new();
                 *line += 1;
@@ -233,6 +230,10 @@ fn csv_row(mut record: ByteRecord, fields: usize, text_at: usize) -> Parsed {
     record.truncate(fields);
     (has..fields).for_each(|_| record.push_field(b""));
     (Original::Csv(record), text)
+}
+
+fn unclosed(line: u64) -> String {
+    format!("the quote that opens on line {line} is not closed, or one after it is not doubled")
 }
 
 fn json_row(line: &[u8], text_column: &str) -> Parsed {

@@ -1,8 +1,9 @@
 //! `undertone analyze`: a file of texts in, the same file with the verdicts added out.
 //!
-//! In reading order: `input` reads rows, `flow` has them answered and put back in order, `job` asks
-//! about one of them, `columns` says what a verdict adds, `output` writes. `resume` and `journal`
-//! let a run go on where another one ended, `ceiling` bounds what it costs, `estimate` only looks.
+//! In reading order: `input` reads rows and `records` tells those of CSV apart, `flow` has them
+//! answered and put back in order, `job` asks about one of them, `columns` says what a verdict adds,
+//! `output` writes. `resume` and `journal` let a run go on where another one ended, `ceiling` bounds
+//! what it costs, `report` sums it up on a page, `estimate` only looks.
 
 pub mod ceiling;
 mod columns;
@@ -13,6 +14,8 @@ mod job;
 mod journal;
 mod output;
 mod progress;
+mod records;
+mod report;
 mod resume;
 
 use std::collections::BTreeMap;
@@ -24,6 +27,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::output::TableOrJson;
+use super::page::Destination;
 use crate::app::{App, BadParameter, Config, SharedApp, start_logs};
 use crate::pricing::Usd;
 use crate::sentiment::{Route, Task};
@@ -35,6 +39,7 @@ use job::Job;
 use journal::Journal;
 use output::Output;
 use progress::Progress;
+use report::{About, End, Report};
 use resume::Found;
 
 /// Rows that are analysed at the same time for each thread of the local model: enough that none
@@ -47,18 +52,25 @@ const AT_ONCE_LIMIT: usize = 1_024;
 /// The most characters of a team's name, as in a request's tags.
 const TEAM_LIMIT: usize = 64;
 
-/// Analyse a file of texts: CSV with a header, or JSON lines, and the same comes out with the
-/// verdicts added.
-///
-/// A row that cannot be read keeps its place, with the reason in undertone_error; the exit code is
-/// then 1. With --output, the same command goes on where it was interrupted, and no answer that had
-/// arrived is paid for again.
+/// What people most often want of it.
+const EXAMPLES: &str = "\
+Examples:
+  What would it cost?
+    undertone analyze reviews.csv --estimate
+  The same file with the verdicts added:
+    undertone analyze reviews.csv --output verdicts.csv --max-cost-usd 0.50
+  A page to read, with what people like and dislike, in their own words:
+    undertone analyze reviews.csv --task sentiment,aspects,emotions \\
+      --output verdicts.csv --report report.html";
+
+/// What was typed; `Command` says what it is for.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Analyze {
     /// CSV with a header or JSON lines; - is standard input
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
-    /// What is asked of each text, with commas
+    /// What is asked of each text: any of sentiment, aspects and emotions, with commas
     #[arg(long, value_name = "TASKS", value_delimiter = ',', default_value = "sentiment",
           value_parser = task)]
     task: Vec<Task>,
@@ -77,6 +89,9 @@ pub struct Analyze {
     /// The most that all calls together may cost; past it rows stay local
     #[arg(long, value_name = "USD", value_parser = amount, allow_negative_numbers = true)]
     max_cost_usd: Option<Usd>,
+    /// Write a page (HTML, one file) that sums up all rows, those of earlier runs in --output too
+    #[arg(long, value_name = "FILE.html", conflicts_with = "estimate")]
+    report: Option<PathBuf>,
     /// Read a sample locally, call nobody, and say what the whole would cost and how long it takes
     #[arg(long)]
     estimate: bool,
@@ -102,13 +117,14 @@ impl Analyze {
                 true
             }
         });
-        self.refuse_to_write_over_the_input()?;
+        self.refuse_to_write_over_another()?;
+        let report = self.report.as_deref().map(Destination::at).transpose()?;
         let input = Input::open(self.source(), &self.text_column)?;
         let app = App::start(config).await?;
         let flushing = app.spawn_flushing();
         let result = match self.estimate {
             true => self.estimate(&app, input).await,
-            false => self.analyse(&app, input).await,
+            false => self.analyse(&app, input, report).await,
         };
         flushing.abort();
         app.close().await;
@@ -126,7 +142,13 @@ impl Analyze {
         estimate.print(self.format)
     }
 
-    async fn analyse(&self, app: &SharedApp, mut input: Input) -> anyhow::Result<ExitCode> {
+    async fn analyse(
+        &self,
+        app: &SharedApp,
+        mut input: Input,
+        report: Option<Destination>,
+    ) -> anyhow::Result<ExitCode> {
+        let mut report = report.map(|path| Report::new(path, self.about(app)));
         let columns = columns::of(&self.task);
         input.refuse_columns(&columns)?;
         let allowed = |text: &str| job::allowed(app, &self.task, text);
@@ -137,7 +159,7 @@ impl Analyze {
                 (Found::default(), Journal::none(), output)
             }
             Some(path) => {
-                let found = resume::find(path, &mut input, &columns, &allowed)?;
+                let found = resume::find(path, &mut input, &columns, &allowed, report.as_mut())?;
                 let journal = Journal::open(path, found.rows)?;
                 let header = input.header_with(&columns);
                 let output = Output::file(path, found.bytes, input.shape(), columns, header)?;
@@ -163,9 +185,13 @@ impl Analyze {
                 .collect::<BTreeMap<_, _>>(),
         };
         let progress = Progress::start(self.source(), &self.text_column, found.rows);
-        let flow = Flow::new(Arc::new(job), output, journal, progress, self.at_once(app));
+        let flow = Flow::new(Arc::new(job), output, journal, progress, report, self.at_once(app));
         let ended = flow.run(input).await?;
         ended.tell(&found, self.output.as_deref());
+        if let Some(report) = &ended.report {
+            let over_budget = ended.summary.over_budget;
+            report.publish(End { is_interrupted: ended.interrupted, over_budget })?;
+        }
         let is_whole = !ended.interrupted && ended.summary.errors + found.errors == 0;
         Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -182,15 +208,40 @@ impl Analyze {
         self.batch_size.map_or(most, |wanted| most.min(wanted as usize)).max(1)
     }
 
-    fn refuse_to_write_over_the_input(&self) -> anyhow::Result<()> {
-        let (Some(file), Some(output)) = (self.source(), &self.output) else { return Ok(()) };
-        let real = |path: &Path| std::fs::canonicalize(path).ok();
-        if let (Some(file), Some(output)) = (real(file), real(output))
-            && file == output
-        {
-            return Err(usage("--output", "is the input itself; name another file"));
+    /// What the report says of the run beside its rows.
+    fn about(&self, app: &App) -> About {
+        let name = self.source().map(|file| file.file_name().unwrap_or(file.as_os_str()));
+        let llms = if self.route == Route::Local { Vec::new() } else { app.llm_models() };
+        About {
+            source: name.map_or("standard input".into(), |name| name.to_string_lossy().into()),
+            tasks: self.task.clone(),
+            local_model: app.local_model().to_owned(),
+            llms,
+            ceiling: self.max_cost_usd,
+        }
+    }
+
+    fn refuse_to_write_over_another(&self) -> anyhow::Result<()> {
+        let (output, report) = (self.output.as_deref(), self.report.as_deref());
+        for (field, path, other, what) in [
+            ("--output", output, self.source(), "the input itself"),
+            ("--report", report, self.source(), "the input itself"),
+            ("--report", report, output, "what --output names"),
+        ] {
+            let (Some(path), Some(other)) = (path, other) else { continue };
+            if is_same_file(path, other) {
+                return Err(usage(field, format!("is {what}; name another file")));
+            }
         }
         Ok(())
+    }
+}
+
+/// Whether two paths name one file, which need not be there yet.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (std::fs::canonicalize(one), std::fs::canonicalize(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
     }
 }
 

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::input::Input;
 use super::job::{Done, Kind};
+use super::report::Report;
 use super::resume::Found;
 use crate::pricing::Usd;
 
@@ -100,6 +101,8 @@ pub struct Ended {
     pub summary: Summary,
     /// Not all rows were taken.
     pub interrupted: bool,
+    /// What there is to be reported, where it was asked for.
+    pub report: Option<Report>,
 }
 
 impl Ended {

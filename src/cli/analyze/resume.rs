@@ -7,8 +7,9 @@ use anyhow::Context;
 use csv::ByteRecord;
 use serde_json::{Map, Value};
 
-use super::columns::{COST, ERROR};
+use super::columns::{self, Answer, COST, ERROR};
 use super::input::{Input, Original};
+use super::report::Report;
 use super::usage;
 use crate::pricing::Usd;
 
@@ -41,7 +42,7 @@ struct Expected<'a> {
     allowed: &'a dyn Fn(&str) -> Usd,
 }
 
-/// Counts the whole rows of the output and takes as many from the input.
+/// Counts the whole rows of the output, for the report as well, and takes as many from the input.
 ///
 /// # Errors
 /// Wrong usage where the file holds anything but these rows: nothing of it is changed then.
@@ -50,6 +51,7 @@ pub fn find(
     input: &mut Input,
     columns: &[&'static str],
     allowed: &dyn Fn(&str) -> Usd,
+    report: Option<&mut Report>,
 ) -> anyhow::Result<Found> {
     let is_file = std::fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() > 0);
     if !is_file {
@@ -59,8 +61,8 @@ pub fn find(
     let text_column = input.text_column().to_owned();
     let expected = Expected { columns, text_column: &text_column, allowed };
     let scanned = match &header {
-        Some(header) => scan_csv(path, header, &expected),
-        None => scan_json(path, &expected),
+        Some(header) => scan_csv(path, header, &expected, report),
+        None => scan_json(path, &expected, report),
     };
     let (found, last) = scanned.with_context(|| format!("{} cannot be read", path.display()))?;
     let is_of_this_input = match last {
@@ -91,6 +93,7 @@ fn scan_csv(
     path: &Path,
     header: &ByteRecord,
     expected: &Expected<'_>,
+    mut report: Option<&mut Report>,
 ) -> anyhow::Result<(Found, Option<Last>)> {
     let mut found = Found::default();
     let mut file = std::fs::File::open(path)?;
@@ -134,13 +137,29 @@ fn scan_csv(
         let cost = std::str::from_utf8(cell(cost_at)).ok().and_then(|cost| cost.parse().ok());
         let text = || String::from_utf8_lossy(cell(text_at)).into_owned();
         found.add(is_error, cost, || (expected.allowed)(&text()));
+        if let Some(report) = &mut report {
+            report.add(&text(), &answer(expected.columns, &record));
+        }
         found.bytes = end;
         last = Last::Csv(record.clone());
     }
     Ok((found, Some(last)))
 }
 
-fn scan_json(path: &Path, expected: &Expected<'_>) -> anyhow::Result<(Found, Option<Last>)> {
+/// What stands in the columns that were added to a row: the last ones.
+fn answer(columns: &[&'static str], record: &ByteRecord) -> Answer {
+    let cells = record.iter().skip(record.len() - columns.len());
+    let values = columns.iter().zip(cells);
+    values
+        .filter_map(|(column, cell)| Some(((*column).to_owned(), columns::value(column, cell)?)))
+        .collect()
+}
+
+fn scan_json(
+    path: &Path,
+    expected: &Expected<'_>,
+    mut report: Option<&mut Report>,
+) -> anyhow::Result<(Found, Option<Last>)> {
     let mut found = Found::default();
     let mut reader = BufReader::new(std::fs::File::open(path)?);
     let mut last = Last::Nothing;
@@ -170,6 +189,9 @@ fn scan_json(path: &Path, expected: &Expected<'_>) -> anyhow::Result<(Found, Opt
         let cost = object.get(COST).and_then(Value::as_str).and_then(|cost| cost.parse().ok());
         let text = object.get(expected.text_column).and_then(Value::as_str).unwrap_or_default();
         found.add(is_error, cost, || (expected.allowed)(text));
+        if let Some(report) = &mut report {
+            report.add(text, &object);
+        }
         found.bytes += read;
         last = Last::JsonLines(line);
     }

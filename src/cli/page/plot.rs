@@ -1,4 +1,4 @@
-//! Points on two axes: lines (with a diagonal, a reliability diagram) and labelled dots.
+//! Points on two axes: lines (with a diagonal, a reliability diagram) and numbered dots.
 //!
 //! The text alternative is made of the data itself, so that no drawing is without one.
 
@@ -14,10 +14,6 @@ const BOTTOM: f64 = 0.84;
 
 /// Between two marks of an axis, as a share of it.
 const STEPS: u32 = 4;
-
-/// How near two labels may come, as shares of the drawing, before one gives way.
-const LABEL_WIDTH: f64 = 0.3;
-const LABEL_HEIGHT: f64 = 0.055;
 
 /// Two axes and what is said of them.
 pub struct Plot<'a> {
@@ -81,7 +77,7 @@ pub struct Line<'a> {
     pub points: &'a [Point],
 }
 
-/// A point with its name beside it.
+/// A point with a name.
 pub struct Dot<'a> {
     pub name: &'a str,
     pub x: f64,
@@ -120,31 +116,30 @@ impl Plot<'_> {
         self.figure(&said, &drawn, &names)
     }
 
-    /// Dots with their names. Where two would lie on each other, the later name gives way.
+    /// Dots with a number each, which stands for a name below. Names beside dots would lie on each
+    /// other on a telephone, where the dots are close.
     pub fn scatter(&self, dots: &[Dot<'_>]) -> Markup {
-        let said = dots.iter().map(|dot| format!("{}: {}", dot.name, self.said(dot.x, dot.y)));
-        let said = said.collect::<Vec<_>>().join("; ");
-        let mut taken: Vec<(f64, f64)> = Vec::new();
-        let placed: Vec<_> = dots
-            .iter()
-            .map(|dot| {
-                let (x, y) = self.at(Point { x: dot.x, y: dot.y, interval: None });
-                let free = label_place(x, y, &taken);
-                taken.push((x, free));
-                (dot, x, y, free)
-            })
-            .collect();
+        let said = |dot: &Dot<'_>| format!("{}: {}", dot.name, self.said(dot.x, dot.y));
+        let all = dots.iter().map(said).collect::<Vec<_>>().join("; ");
         let drawn = html! {
-            @for (number, (dot, x, y, label)) in placed.into_iter().enumerate() {
-                @let is_right = x > 0.6;
-                g class=(Tone::Series(number).class()) {
-                    circle cx=(place(x)) cy=(place(y)) r="5" {}
+            @for (number, dot) in dots.iter().enumerate() {
+                @let (x, y) = self.at(Point { x: dot.x, y: dot.y, interval: None });
+                g class={ "dot " (Tone::Series(number).class()) } {
+                    circle cx=(place(x)) cy=(place(y)) r="9" { title { (said(dot)) } }
+                    text x=(place(x)) y=(place(y)) dy="0.35em" text-anchor="middle" {
+                        (number + 1)
+                    }
                 }
-                text x=(place(x)) y=(place(label)) dx=(if is_right { -10 } else { 10 }) dy="0.35em"
-                    text-anchor=(if is_right { "end" } else { "start" }) { (dot.name) }
             }
         };
-        self.figure(&said, &drawn, &html! {})
+        let names = html! {
+            ul.legend {
+                @for (number, dot) in dots.iter().enumerate() {
+                    li class=(Tone::Series(number).class()) { (number + 1) " " (said(dot)) }
+                }
+            }
+        };
+        self.figure(&all, &drawn, &names)
     }
 
     fn figure(&self, said: &str, drawn: &Markup, below: &Markup) -> Markup {
@@ -214,18 +209,6 @@ impl Plot<'_> {
     }
 }
 
-/// The height nearest to the dot at which a name meets none of those that are there.
-fn label_place(x: f64, y: f64, taken: &[(f64, f64)]) -> f64 {
-    let is_free = |height: f64| {
-        !taken.iter().any(|(other_x, other_y)| {
-            (other_x - x).abs() < LABEL_WIDTH && (other_y - height).abs() < LABEL_HEIGHT
-        })
-    };
-    let steps = (0..10).flat_map(|step| [-f64::from(step), f64::from(step)]);
-    let mut heights = steps.map(|step| y + step * LABEL_HEIGHT);
-    heights.find(|height| (0.02..BOTTOM).contains(height) && is_free(*height)).unwrap_or(y)
-}
-
 fn across(share: f64) -> f64 {
     LEFT + share * (RIGHT - LEFT)
 }
@@ -256,16 +239,18 @@ mod tests {
     }
 
     #[test]
-    fn names_of_dots_in_one_place_do_not_lie_on_each_other() {
-        let dot = |name, x| Dot { name, x, y: 0.5 };
-        let drawn = plot().scatter(&[dot("a", 0.3), dot("b", 0.31), dot("c", 0.9)]).into_string();
-        let at = |name: &str| {
-            let before = drawn.split(&format!(">{name}</text>")).next().unwrap_or_default();
-            let label = before.rsplit("<text").next().unwrap_or_default();
-            label.split(" y=\"").nth(1).and_then(|y| y.split('"').next()).map(str::to_owned)
-        };
-        assert_eq!(at("a"), at("c"));
-        assert_ne!(at("a"), at("b"), "{drawn}");
+    fn dots_are_numbered_and_named_below() {
+        let dots = [Dot { name: "<local>", x: 0.5, y: 1.0 }, Dot { name: "llm", x: 1.0, y: 0.0 }];
+        let drawn = plot().scatter(&dots).into_string();
+        for wanted in [
+            "aria-label=\"Trust. accuracy by confidence. &lt;local&gt;: 100 % at 50 %; llm: 0 % at",
+            "<circle cx=\"54.50%\" cy=\"9.00%\" r=\"9\">",
+            "<g class=\"dot series-1\">",
+            "text-anchor=\"middle\">2</text>",
+            "<li class=\"series-0\">1 &lt;local&gt;: 100 % at 50 %</li>",
+        ] {
+            assert!(drawn.contains(wanted), "{wanted}: {drawn}");
+        }
     }
 
     #[test]
