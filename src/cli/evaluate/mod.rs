@@ -67,7 +67,8 @@ pub struct Evaluate {
     /// CSV with a header or JSON lines, labelled
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
-    /// What is compared, with commas: lexicon, local[:MODEL], cascade, llm[:PROVIDER[/MODEL]]
+    /// What is compared, with commas: lexicon, local, local:MODEL, cascade, llm, llm:PROVIDER,
+    /// llm:PROVIDER/MODEL
     #[arg(long, value_name = "LIST", value_delimiter = ',', required = true,
           value_parser = strategies::parse)]
     strategies: Vec<Strategy>,
