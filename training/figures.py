@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training import recipe
+from training import long_text, recipe
 from training.calibrate import cross_fitted, fold, sentiment_truth
 from training.data import Row, read, sets
 from training.metrics import auroc, calibration_error, f1, macro_f1, restricted, spans, true_spans
@@ -31,6 +31,8 @@ FIXED_THRESHOLD = 0.3  # for emotions, beside the tuned ones
 def write_figures(data: Path, model: Path, fp32: Path) -> None:
     """Measures both graphs and keeps what they score in figures.json."""
     measured = figures(data, model, fp32)
+    measured["long_text"] = long_text.measure(data, model, long_text.SERVED)
+    print(long_text.table(measured["long_text"]))
     (model / "figures.json").write_text(json.dumps(measured, indent=2) + "\n")
 
 
