@@ -176,16 +176,18 @@ class DomainHyper(Hyper):
     saves_per_epoch: int = 0
     # An epoch reads every labelled text once. Few texts are read more often than many: so many
     # readings in all, within these bounds.
-    readings: int = 6000
+    readings: int = 3000
     fewest_epochs: float = 2.0
     most_epochs: float = 8.0
     epochs: float = 0.0  # follows from the three above
+    # The encoder's lowest layers stay as they are, and the table of words with them.
+    frozen_layers: int = 3
     # The sentiment head may move this many times as fast as the encoder under it.
     head_rate: float = 10.0
     # What the loss of the other three heads' answers counts beside the labels' loss.
     keep: float = 3.0
     # For each labelled text so many others, at most, for which the network only keeps its answers.
-    kept_share: float = 1.0
+    kept_share: float = 0.5
 
 
 # Emotions have texts enough and labels too noisy to gain from it.

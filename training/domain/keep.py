@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from tokenizers import Tokenizer
+from torch import nn
 from torch.nn import functional
 
 from training import recipe
@@ -65,7 +66,14 @@ def learn(
     share = min(1.0, hyper.kept_share * len(rows) / max(1, len(others)))
     # The table of words is half of all weights; a few thousand texts move few of its rows, and
     # those away from what the other heads know.
-    model.encoder.embeddings.requires_grad_(False)
+    lowest = model.encoder.transformer.layer[: hyper.frozen_layers]
+    for part in (model.encoder.embeddings, *lowest):
+        part.requires_grad_(False)
+    # With dropout the network would miss its own answers from the first step on, and move to
+    # make up for that. The head that learns keeps it.
+    for name, part in model.named_modules():
+        if isinstance(part, nn.Dropout) and not name.startswith("sentiment."):
+            part.p = 0.0
     batches = plan(examples, hyper, {"kept": share})
     fit(model, examples, batches, work / "checkpoints", hyper, kind=KeepingTrainer)
     model.cpu().eval()
