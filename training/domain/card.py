@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from training.domain.measure import MOST_INT8_LOSS, Measured, table
+from training.domain.measure import Measured, table
 from training.domain.rows import Parts
 
 TEMPLATE = """# {name}, version {version}
@@ -73,7 +73,7 @@ def card(manifest: dict, measured: Measured, parts: Parts, command: str, start: 
 
 def _int8(measured: Measured) -> str:
     """A word on a loss that was allowed by hand."""
-    if measured.int8_loss <= MOST_INT8_LOSS + 1e-9:
+    if not measured.int8_loses_too_much:
         return ""
     return (
         f" INT8 costs {100 * measured.int8_loss:.1f} points of accuracy here, more than the chain "

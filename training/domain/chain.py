@@ -62,7 +62,7 @@ def fit_graph(start: Start, parts: Parts, hyper: recipe.DomainHyper, work: Path)
 
 def refuse_int8_loss(measured: Measured, any_loss: bool) -> None:
     """Ends the program where quantising cost more than it may."""
-    if measured.int8_loss <= MOST_INT8_LOSS + 1e-9 or any_loss:
+    if any_loss or not measured.int8_loses_too_much:
         return
     raise SystemExit(
         f"INT8 reads {100 * measured.int8_loss:.1f} points less of the held-out part right than "

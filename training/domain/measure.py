@@ -18,7 +18,8 @@ from training.reader import softmax
 
 Figures = dict[str, float]
 
-# INT8 may read so much less of the held-out part right than fp32, as a share.
+# INT8 may read so much less of the held-out part right than fp32, as a share; or one text, which
+# of a hundred is as much.
 MOST_INT8_LOSS = 0.01
 
 
@@ -35,6 +36,11 @@ class Measured:
     @property
     def int8_loss(self) -> float:
         return self.fp32["accuracy"] - self.int8["accuracy"]
+
+    @property
+    def int8_loses_too_much(self) -> bool:
+        # Accuracies are rounded to four places.
+        return self.int8_loss > max(MOST_INT8_LOSS, 1 / self.texts) + 1e-4
 
 
 def measure(

@@ -165,6 +165,8 @@ def test_int8_may_lose_a_point_and_no_more() -> None:
     with pytest.raises(SystemExit, match="INT8 reads 1.3 points less .* nothing was written"):
         chain.refuse_int8_loss(measured, any_loss=False)
     chain.refuse_int8_loss(measured, any_loss=True)
+    # Of few texts, one may be lost: that much is chance.
+    chain.refuse_int8_loss(measure(truth[3:21], None, right[3:21], worse[3:21]), any_loss=False)
 
 
 def run_domain(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -203,10 +205,10 @@ def test_from_a_csv_to_a_served_folder(finished: Chain, tmp_path: Path) -> None:
 def test_a_loss_to_int8_leaves_no_folder(
     finished: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Measured, "int8_loss", 0.05)
+    monkeypatch.setattr(Measured, "int8_loss", 0.1)
     parts = rows.split(rows.read(CSV), 0.2, seed=1)
     hyper, origin = dataclasses.replace(TINY, epochs=0.2), Origin("own.csv", "", "")
-    with pytest.raises(SystemExit, match="INT8 reads 5.0 points less"):
+    with pytest.raises(SystemExit, match="INT8 reads 10.0 points less"):
         chain.fit_folder(finished.model, parts, hyper, origin, tmp_path / "out", False)
     assert not list(tmp_path.iterdir())
 
