@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from training import recipe
-from training.domain.keep import learn
+from training.domain.keep import learn, other_texts
 from training.domain.rows import Labelled
 from training.domain.start import Start
 from training.export import KEPT_FLOAT, graph_of
@@ -54,7 +54,7 @@ class BundledStart(Start):
 
     def learn(self, rows: list[Labelled], hyper: recipe.DomainHyper, work: Path) -> None:
         learn(self.model, self.tokenizer, rows, hyper, work)
-        self.seen = [row.text for row in rows]
+        self.seen = [*(row.text for row in rows), *other_texts()]
 
     def write(self, fp32: Path, finished: Path) -> None:
         texts = self.seen[:: max(1, len(self.seen) // TEXTS_TO_SMOOTH)]

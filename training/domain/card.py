@@ -30,8 +30,8 @@ may be chance.{int8}
 
 {kept}
 
-The thresholds that send texts to an LLM are those of {threshold_model}; `undertone calibrate`
-finds your own.
+The thresholds that send texts to an LLM are those of {threshold_model}; the keys of `[cascade]` in
+the configuration override them.
 """
 
 FOUR_HEADS = """Sarcasm, emotions and aspects were held to what {start} says of the same texts and of the ones
@@ -42,7 +42,9 @@ ONE_HEAD = """The model has a head for sentiment only; sarcasm, emotions and asp
 model. `languages` in `manifest.json` says whose texts it is given: add yours if it reads them."""
 
 
-def card(manifest: dict, measured: Measured, parts: Parts, command: str, start: str) -> str:
+def card(
+    manifest: dict, measured: Measured, parts: Parts, file: str, command: str, start: str
+) -> str:
     """The README.md of a fitted model's folder."""
     own, hyper = manifest["data"][-1], manifest["base"]["hyper"]
     counts = Counter(row.label for row in parts.train)
@@ -53,7 +55,7 @@ def card(manifest: dict, measured: Measured, parts: Parts, command: str, start: 
         version=manifest["version"],
         start=start,
         train=f"{own['texts']:,}",
-        file=own["name"].removeprefix("domain/"),
+        file=file,
         labels=", ".join(f"{count:,} {label}" for label, count in sorted(counts.items())),
         sha256=own["sha256"],
         seed=hyper["seed"],

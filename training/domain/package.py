@@ -95,7 +95,8 @@ def write_rest(
         "figures": "figures.json",
     }
     _write(finished / "manifest.json", manifest)
-    text = card(manifest, measured, parts, origin.command, start.folder.name)
+    file = Path(origin.file).name
+    text = card(manifest, measured, parts, file, origin.command, start.folder.name)
     (finished / "README.md").write_text(text, encoding="utf-8")
     verify(finished)
 
