@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from conftest import ROOT, Chain, ask, served
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
 from training import recipe
+from training.domain import __main__ as command
 from training.domain import chain, rows
 from training.domain.keep import ABSENT, answer, labelled, loss_of, other_texts, stack, with_epochs
 from training.domain.measure import Measured, measure
@@ -169,17 +170,28 @@ def test_int8_may_lose_a_point_and_no_more() -> None:
     chain.refuse_int8_loss(measure(truth[3:21], None, right[3:21], worse[3:21]), any_loss=False)
 
 
-def run_domain(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "training.domain", "--data", str(CSV), *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+@pytest.fixture
+def run_domain(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """The command with some arguments; what it printed."""
+
+    def run(*arguments: str | Path) -> str:
+        words = ["domain", "--data", str(CSV), *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", words)
+        command.main()
+        return capsys.readouterr().out
+
+    return run
 
 
-def test_from_a_csv_to_a_served_folder(finished: Chain, tmp_path: Path) -> None:
+def test_from_a_csv_to_a_served_folder(
+    finished: Chain, tmp_path: Path, run_domain: Callable[..., str]
+) -> None:
     out = tmp_path / "hosting"
-    arguments = ["--start", str(finished.model), "--out", str(out), "--allow-int8-loss"]
-    done = run_domain(*arguments, "--set", "epochs=1", "--set", "batch=8")
-    assert done.returncode == 0, done.stderr
-    assert "| before, INT8 |" in done.stdout and "| after, INT8 |" in done.stdout
+    arguments = ["--start", finished.model, "--out", out, "--allow-int8-loss"]
+    printed = run_domain(*arguments, "--set", "epochs=1", "--set", "batch=8")
+    assert "| before, INT8 |" in printed and "| after, INT8 |" in printed
     assert {path.name for path in tmp_path.iterdir()} == {"hosting"}
     verify(out)
     manifest = json.loads((out / "manifest.json").read_text())
@@ -198,8 +210,8 @@ def test_from_a_csv_to_a_served_folder(finished: Chain, tmp_path: Path) -> None:
         assert ask(address, "The site is down again.")["model"] == "hosting"
     restore(out)  # a fitted model can be fitted further
 
-    again = run_domain(*arguments)
-    assert again.returncode == 1 and "is there already" in again.stderr
+    with pytest.raises(SystemExit, match="hosting: is there already"):
+        run_domain(*arguments)
 
 
 def test_a_loss_to_int8_leaves_no_folder(
@@ -225,13 +237,14 @@ def tiny_hub(folder: Path, names: list[str]) -> Path:
     return folder
 
 
-def test_from_a_distilbert_of_hugging_face_to_a_served_folder(tmp_path: Path) -> None:
+def test_from_a_distilbert_of_hugging_face_to_a_served_folder(
+    tmp_path: Path, run_domain: Callable[..., str]
+) -> None:
     start = tiny_hub(tmp_path / "start", ["NEGATIVE", "POSITIVE"])
     out = tmp_path / "fitted"
-    done = run_domain("--start", str(start), "--out", str(out), "--allow-int8-loss")
-    assert done.returncode == 0, done.stderr
+    printed = run_domain("--start", start, "--out", out, "--allow-int8-loss")
     # It told two labels apart, the file has three: there is no before.
-    assert "| before, INT8 | – | – | – |" in done.stdout
+    assert "| before, INT8 | – | – | – |" in printed
     verify(out)
     config = json.loads((out / "config.json").read_text())
     assert config["id2label"] == {"0": "negative", "1": "neutral", "2": "positive"}
