@@ -50,12 +50,15 @@ def figures(data: Path, model: Path, fp32: Path | None = None) -> dict:
     return measured
 
 
-def measure(data: Path, graph: Path, model: Path) -> dict[str, Figures]:
-    """The figures of one graph on each dev set, under the model's calibration."""
+def measure(
+    data: Path, graph: Path, model: Path, names: list[str] | None = None
+) -> dict[str, Figures]:
+    """The figures of one graph on each dev set, or on those named, under the model's
+    calibration."""
     reader = Reader(graph, model / "tokenizer.json")
     calibration = json.loads((model / "calibration.json").read_text())
     by_set: dict[str, list[tuple[Row, Reading]]] = {}
-    for name in sets(data):
+    for name in sets(data) if names is None else names:
         rows = [row for row in read(data, name, "dev") if _measurable(row)]
         readings = reader.read_all([row.text for row in rows])
         by_set[name] = list(zip(rows, readings, strict=True))
@@ -67,7 +70,7 @@ def measure(data: Path, graph: Path, model: Path) -> dict[str, Figures]:
         if not of_set:
             continue
         rows, readings = [row for row, _ in of_set], [reading for _, reading in of_set]
-        calibrations = [{**calibration, "temperatures": folds[fold(row)]} for row in rows]
+        calibrations = [{**calibration, "temperatures": folds[fold(row.text)]} for row in rows]
         values = MEASURES[rows[0].task](rows, readings, calibrations)
         rounded = {key: round(value, 4) for key, value in values.items() if value == value}
         measured[name] = {"texts": len(rows), **rounded}
