@@ -11,7 +11,7 @@ QUANTISE := training/.venv-quantise/bin/python
 TEACHER := training/.venv/teacher
 
 .DEFAULT_GOAL := help
-.PHONY: help run build vendor test test-training check check-licences bench train quantize clean
+.PHONY: help run build vendor test test-training check check-licences bench train domain quantize clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -56,6 +56,11 @@ train: $(TRAINING) $(TEACHER) ## Train the bundled model: make train DATA=DIR
 	@test -n "$(DATA)" || { echo "say where the labelled texts are: make train DATA=DIR" >&2; exit 2; }
 	$(TRAINING) -m training.teacher --data "$(DATA)" --run training/runs/undertone-mini --resume
 	$(TRAINING) -m training --data "$(DATA)" --out models/undertone-mini --resume
+
+domain: $(TRAINING) ## Fit the bundled model to your texts: make domain DATA=FILE.csv NAME=name
+	@test -n "$(DATA)" -a -n "$(NAME)" \
+		|| { echo "say which texts, and a name: make domain DATA=FILE.csv NAME=name" >&2; exit 2; }
+	$(TRAINING) -m training.domain --data "$(DATA)" --out "models/$(NAME)"
 
 quantize: $(QUANTISE) ## Make the INT8 graph of a pulled model: make quantize MODEL=models/NAME
 	@test -n "$(MODEL)" || { echo "say which: make quantize MODEL=models/NAME" >&2; exit 2; }

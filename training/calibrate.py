@@ -96,16 +96,16 @@ def temperatures(read: list[tuple[Row, Reading]]) -> dict[str, float]:
     }
 
 
-def fold(row: Row) -> int:
+def fold(text: str) -> int:
     """Which of the five folds of the dev sets a text belongs to: the same in every set."""
-    return hashlib.sha256(normalised(row.text).encode()).digest()[0] % FOLDS
+    return hashlib.sha256(normalised(text).encode()).digest()[0] % FOLDS
 
 
 def cross_fitted(read: list[tuple[Row, Reading]]) -> list[dict[str, float]]:
     """For each fold the temperatures that the other four give: what measures a text is never
     fitted on it."""
     return [
-        temperatures([one for one in read if fold(one[0]) != at]) for at in range(FOLDS)
+        temperatures([one for one in read if fold(one[0].text) != at]) for at in range(FOLDS)
     ]
 
 
@@ -116,11 +116,22 @@ def sentiment_temperature(read: list[tuple[Row, Reading]]) -> float:
     for name in sorted({row.set for row, _ in read}):
         of_set = [(row, reading) for row, reading in read if row.set == name]
         logits = np.stack([reading.sentiment for _, reading in of_set])
-        truth = sentiment_truth([row for row, _ in of_set])
-        for at, temperature in enumerate(TEMPERATURES):
-            scores = restricted(softmax(logits / temperature), truth)
-            losses[at] -= np.log(scores[np.arange(len(truth)), truth] + 1e-12).sum()
-    return _best_temperature(losses)
+        losses += temperature_losses(logits, sentiment_truth([row for row, _ in of_set]))
+    return best_temperature(losses)
+
+
+def temperature_losses(logits: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The negative log likelihood of the true labels under each of TEMPERATURES, the scores
+    restricted to the labels that occur."""
+    return np.array(
+        [
+            -np.log(
+                restricted(softmax(logits / temperature), truth)[np.arange(len(truth)), truth]
+                + 1e-12
+            ).sum()
+            for temperature in TEMPERATURES
+        ]
+    )
 
 
 def sarcasm_temperature(read: list[tuple[Row, Reading]]) -> float:
@@ -131,7 +142,7 @@ def sarcasm_temperature(read: list[tuple[Row, Reading]]) -> float:
     truth = np.array([row.fields["label"] in recipe.SARCASTIC for row, _ in read])
     chances = [sigmoid(logits / temperature) for temperature in TEMPERATURES]
     losses = [-np.log(np.where(truth, chance, 1 - chance) + 1e-12).sum() for chance in chances]
-    return _best_temperature(np.array(losses))
+    return best_temperature(np.array(losses))
 
 
 def emotion_thresholds(read: list[tuple[Row, Reading]]) -> dict[str, float]:
@@ -204,7 +215,7 @@ def mixed_rule(read: list[tuple[Row, Reading]], fitted: dict) -> dict[str, float
     return None
 
 
-def _best_temperature(losses: np.ndarray) -> float:
+def best_temperature(losses: np.ndarray) -> float:
     """1 where there was nothing to fit on: all losses are then 0."""
     return round(float(TEMPERATURES[losses.argmin()]), 4) if losses.any() else 1.0
 

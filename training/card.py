@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from training import long_text
 from training.figures import table
 
 TEMPLATE = """# {name}, version {version}
@@ -59,9 +60,13 @@ Emotion macro-F1 at the tuned thresholds, and at 0.3 for all. Aspect F1 needs ex
 and polarity, and a `conflict` term counts as missed. `at_odds_called_mixed`: of the texts
 with both polarities, the share whose likeliest label is `mixed`; `called_mixed`: the same of
 texts that nobody labelled so. `aspects/orders` are 150 sentences about products, orders and
-support, by another hand than those that train. Texts of more than {max_tokens} tokens are cut.
+support, by another hand than those that train. Texts of more than {max_tokens} tokens are cut here.
 
 {table}
+
+Whole reviews, read in pieces as the gateway reads them:
+
+{long_text}
 
 ## Decisions
 
@@ -116,6 +121,7 @@ def card(manifest: dict, measured: dict, calibration: dict) -> str:
         runs=_runs(manifest["base"]),
         teacher=_teacher(manifest["base"]),
         table=table(measured),
+        long_text=long_text.table(measured["long_text"]),
         t_sentiment=temperatures["sentiment"],
         t_sarcasm=temperatures["sarcasm"],
         data="\n".join(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training import recipe
+from training import long_text, recipe
 from training.calibrate import cross_fitted, fold, sentiment_truth
 from training.data import Row, read, sets
 from training.metrics import auroc, calibration_error, f1, macro_f1, restricted, spans, true_spans
@@ -31,6 +31,8 @@ FIXED_THRESHOLD = 0.3  # for emotions, beside the tuned ones
 def write_figures(data: Path, model: Path, fp32: Path) -> None:
     """Measures both graphs and keeps what they score in figures.json."""
     measured = figures(data, model, fp32)
+    measured["long_text"] = long_text.measure(data, model, long_text.SERVED)
+    print(long_text.table(measured["long_text"]))
     (model / "figures.json").write_text(json.dumps(measured, indent=2) + "\n")
 
 
@@ -48,12 +50,15 @@ def figures(data: Path, model: Path, fp32: Path | None = None) -> dict:
     return measured
 
 
-def measure(data: Path, graph: Path, model: Path) -> dict[str, Figures]:
-    """The figures of one graph on each dev set, under the model's calibration."""
+def measure(
+    data: Path, graph: Path, model: Path, names: list[str] | None = None
+) -> dict[str, Figures]:
+    """The figures of one graph on each dev set, or on those named, under the model's
+    calibration."""
     reader = Reader(graph, model / "tokenizer.json")
     calibration = json.loads((model / "calibration.json").read_text())
     by_set: dict[str, list[tuple[Row, Reading]]] = {}
-    for name in sets(data):
+    for name in sets(data) if names is None else names:
         rows = [row for row in read(data, name, "dev") if _measurable(row)]
         readings = reader.read_all([row.text for row in rows])
         by_set[name] = list(zip(rows, readings, strict=True))
@@ -65,7 +70,7 @@ def measure(data: Path, graph: Path, model: Path) -> dict[str, Figures]:
         if not of_set:
             continue
         rows, readings = [row for row, _ in of_set], [reading for _, reading in of_set]
-        calibrations = [{**calibration, "temperatures": folds[fold(row)]} for row in rows]
+        calibrations = [{**calibration, "temperatures": folds[fold(row.text)]} for row in rows]
         values = MEASURES[rows[0].task](rows, readings, calibrations)
         rounded = {key: round(value, 4) for key, value in values.items() if value == value}
         measured[name] = {"texts": len(rows), **rounded}

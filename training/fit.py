@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
@@ -16,27 +17,28 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from training import recipe
 from training.encode import Example, collate
-from training.model import FourHeads
 
 EMA_EVERY = 4  # steps between two averagings: each reads and writes all weights
 EMOTION_SCALE = 10  # a mean over 28 mostly absent labels is small beside the other losses
 
 
 def fit(
-    model: FourHeads,
+    model: nn.Module,
     examples: list[Example],
     batches: list[list[int]],
     checkpoints: Path,
     hyper: recipe.Hyper,
     resume: bool = False,
     max_steps: int = 0,
+    kind: type[PlannedTrainer] | None = None,
 ) -> None:
-    """Trains a model on planned batches and leaves it with its averaged weights."""
+    """Trains a model on planned batches and leaves it with its averaged weights. Which trainer
+    does it decides what a batch is and what is lost on it."""
     set_seed(hyper.seed)
     steps = min(max_steps or len(batches), len(batches))
     print(f"{len(examples)} texts, {len(batches)} batches, {steps} steps", flush=True)
     averaging = Averaging(model, hyper.ema_decay)
-    trainer = FourTasksTrainer(
+    trainer = (kind or FourTasksTrainer)(
         model=model,
         args=_arguments(checkpoints, hyper, steps, len(batches)),
         train_dataset=examples,
@@ -47,10 +49,14 @@ def fit(
     last = get_last_checkpoint(str(checkpoints)) if resume and checkpoints.exists() else None
     trainer.train(resume_from_checkpoint=last)
     model.load_state_dict(averaging.average)
+    # Outside training the model computes in fp32 again.
+    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
 
 
-class FourTasksTrainer(Trainer):
-    """Hugging Face's Trainer, fed with the planned batches of one task each."""
+class PlannedTrainer(Trainer):
+    """Hugging Face's Trainer, fed with planned batches."""
+
+    stack: Callable[[list[Example]], dict[str, Any]] = staticmethod(collate)
 
     def __init__(
         self, *args: Any, batches: list[list[int]], hyper: recipe.Hyper, **kwargs: Any
@@ -60,7 +66,11 @@ class FourTasksTrainer(Trainer):
         self.hyper = hyper
 
     def get_train_dataloader(self) -> DataLoader:
-        return DataLoader(self.train_dataset, batch_sampler=self.batches, collate_fn=collate)
+        return DataLoader(self.train_dataset, batch_sampler=self.batches, collate_fn=self.stack)
+
+
+class FourTasksTrainer(PlannedTrainer):
+    """Batches of one task each."""
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **_: Any
@@ -111,7 +121,7 @@ def task_loss(
 class Averaging(TrainerCallback):
     """Keeps an exponential moving average of the weights, in every checkpoint too."""
 
-    def __init__(self, model: FourHeads, decay: float) -> None:
+    def __init__(self, model: nn.Module, decay: float) -> None:
         self.model = model
         self.decay = decay
         self.average: dict[str, torch.Tensor] = {}
@@ -149,7 +159,7 @@ def has_bf16() -> bool:
 
 
 def _arguments(checkpoints: Path, hyper: recipe.Hyper, steps: int, planned: int) -> TrainingArguments:
-    save_every = max(1, round(planned / (hyper.epochs * hyper.saves_per_epoch)))
+    save_every = max(1, round(planned / (hyper.epochs * max(1, hyper.saves_per_epoch))))
     return TrainingArguments(
         output_dir=str(checkpoints),
         max_steps=steps,
@@ -161,6 +171,7 @@ def _arguments(checkpoints: Path, hyper: recipe.Hyper, steps: int, planned: int)
         optim="adamw_torch_fused",
         bf16=has_bf16(),
         use_cpu=not torch.cuda.is_available(),
+        save_strategy="steps" if hyper.saves_per_epoch else "no",
         save_steps=save_every,
         save_total_limit=2,
         logging_steps=100,

@@ -95,20 +95,25 @@ def true_spans(aspects: list[dict]) -> set[Span]:
     }
 
 
-def odds(reading: Reading) -> float:
+def odds(*readings: Reading) -> float:
     """How much the aspect tags are at odds: the smaller of the strongest positive and the
-    strongest negative evidence of any token."""
+    strongest negative evidence of any token, each the mean over the pieces of a long text."""
+    return float(np.mean([_strongest(reading) for reading in readings], axis=0).min())
+
+
+def _strongest(reading: Reading) -> list[float]:
     chances = softmax(reading.aspects)[1:-1]  # not [CLS], [SEP]
     if not len(chances):
-        return 0.0
-    strongest = {
-        polarity: (
-            chances[:, recipe.TAGS.index(f"B-{polarity}")]
-            + chances[:, recipe.TAGS.index(f"I-{polarity}")]
-        ).max()
+        return [0.0, 0.0]
+    return [
+        float(
+            (
+                chances[:, recipe.TAGS.index(f"B-{polarity}")]
+                + chances[:, recipe.TAGS.index(f"I-{polarity}")]
+            ).max()
+        )
         for polarity in ("positive", "negative")
-    }
-    return float(min(strongest.values()))
+    ]
 
 
 def logit(chance: np.ndarray | float) -> np.ndarray:

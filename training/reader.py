@@ -42,6 +42,8 @@ class Reader:
         )
         self.tokenizer = Tokenizer.from_file(str(tokenizer))
         self.tokenizer.enable_truncation(MAX_TOKENS)
+        # The same one, which cuts nothing.
+        self.whole = Tokenizer.from_file(str(tokenizer))
 
     def read(self, text: str) -> Reading:
         encoding = self.tokenizer.encode(text)

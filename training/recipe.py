@@ -175,13 +175,38 @@ TEACHER_HYPER = Hyper(
 TEACHER_FROZEN_LAYERS = 3
 
 
+@dataclass(frozen=True)
+class DomainHyper(Hyper):
+    """What fitting to one's own texts (`training/domain/`) is told besides."""
+
+    batch: int = 32
+    learning_rate: float = 4e-5
+    weight_decay: float = 0.0
+    ema_decay: float = 0.98
+    saves_per_epoch: int = 0
+    # An epoch reads every labelled text once. Few texts are read more often than many: so many
+    # readings in all, within these bounds.
+    readings: int = 3000
+    fewest_epochs: float = 2.0
+    most_epochs: float = 8.0
+    epochs: float = 0.0  # follows from the three above
+    # The encoder's lowest layers stay as they are, and the table of words with them.
+    frozen_layers: int = 3
+    # The sentiment head may move this many times as fast as the encoder under it.
+    head_rate: float = 10.0
+    # What the loss of the other three heads' answers counts beside the labels' loss.
+    keep: float = 3.0
+    # For each labelled text so many others, at most, for which the network only keeps its answers.
+    kept_share: float = 0.5
+
+
 # Emotions have texts enough and labels too noisy to gain from it.
 ADVERSARIAL_TASKS = {"sentiment", "sarcasm", "aspects"}
 
 
-def hyper(settings: list[str]) -> Hyper:
+def hyper(settings: list[str], start: Hyper = Hyper()) -> Hyper:
     """The recipe's numbers with some of them set as in `ema_decay=0.995`."""
-    kinds = {field.name: type(field.default) for field in fields(Hyper)}
+    kinds = {field.name: type(field.default) for field in fields(start)}
     changed = {}
     for setting in settings:
         name, _, value = setting.partition("=")
@@ -191,4 +216,4 @@ def hyper(settings: list[str]) -> Hyper:
             changed[name] = kinds[name](value)
         except ValueError:
             raise SystemExit(f"--set {setting}: not a number") from None
-    return replace(Hyper(), **changed)
+    return replace(start, **changed)

@@ -107,7 +107,7 @@ def _write(
     model.config.architectures = [type(model).__name__]
     (folder / "config.json").write_text(model.config.to_json_string())
     tokenizer.save(str(folder / "tokenizer.json"))
-    _export(model, ["input_ids", "attention_mask", *(more_inputs or [])], folder / "model.onnx")
+    export_classifier(model, ["input_ids", "attention_mask", *(more_inputs or [])], folder / "model.onnx")
     expected = []
     for text in TEXTS:
         ids = tokenizer.encode(text).ids
@@ -136,7 +136,8 @@ class _Named(torch.nn.Module):
         return self.model(**dict(zip(self.names, inputs, strict=True))).logits
 
 
-def _export(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
+def export_classifier(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
+    """Writes a classifier's fp32 graph: some inputs in, `logits` out."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision
     mask = torch.ones(2, 7, dtype=torch.long)
     examples = {"input_ids": mask * 5, "attention_mask": mask, "token_type_ids": mask * 0}

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import onnxruntime
 import pytest
 import torch
 from tokenizers import Tokenizer
@@ -18,6 +27,7 @@ from training.train import train_model
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "examples" / "training"
+START_SECONDS = 30
 
 TINY = dataclasses.replace(recipe.Hyper(), epochs=2, batch=8, learning_rate=1e-3)
 
@@ -65,3 +75,59 @@ def finished(
     train_model(tiny_network(tokenizer), tokenizer, SAMPLE, made.run, TINY)
     chain.finish(SAMPLE, made.run, made.model)
     return made
+
+
+@contextmanager
+def served(model: Path, work: Path) -> Iterator[str]:
+    """The built gateway with a model folder, at the address that is yielded."""
+    program = Path(os.environ.get("UNDERTONE_BIN", ROOT / "target" / "release" / "undertone"))
+    assert program.exists(), f"{program} is missing: cargo build --release, or set UNDERTONE_BIN"
+    library = next(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so.*"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")},
+        "ORT_DYLIB_PATH": str(library),
+        "UNDERTONE_CLASSIFIER__MODEL": str(model),
+        "UNDERTONE_STORE__URL": f"sqlite://{work}/l.db",
+    }
+    with (work / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [program, "serve", "--listen", address],
+            env=environment,
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        _wait_until_ready(server, address, work / "log")
+        yield address
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def ask(address: str, text: str) -> dict:
+    """What the gateway says of a text."""
+    request = urllib.request.Request(
+        f"http://{address}/v1/sentiment",
+        json.dumps({"text": text}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        assert response.status == 200
+        return json.load(response)
+
+
+def _wait_until_ready(server: subprocess.Popen, address: str, log: Path) -> None:
+    for _ in range(START_SECONDS * 10):
+        assert server.poll() is None, f"the gateway ended: {log.read_text()}"
+        try:
+            with urllib.request.urlopen(f"http://{address}/readyz", timeout=2) as response:
+                if response.status == 200:
+                    return
+        except (urllib.error.URLError, ConnectionError):
+            pass
+        time.sleep(0.1)
+    pytest.fail(f"not ready after {START_SECONDS} s: {log.read_text()}")

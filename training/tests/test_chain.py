@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
-from conftest import ROOT, SAMPLE, TINY, Chain
+from conftest import ROOT, SAMPLE, Chain, ask, served
 
 from training import recipe, tiny_models
 from training.data import split
@@ -27,7 +22,6 @@ from training.quantise import quantise_folder
 from training.reader import Reader
 
 FIXTURES = ROOT / "tests" / "fixtures" / "models"
-START_SECONDS = 30
 
 
 def test_the_folder_is_whole(finished: Chain) -> None:
@@ -40,7 +34,8 @@ def test_the_folder_is_whole(finished: Chain) -> None:
     manifest = json.loads((finished.model / "manifest.json").read_text())
     assert manifest["heads"]["emotions"]["labels"] == recipe.EMOTIONS
     assert {entry["name"] for entry in manifest["data"]} == {
-        "sentiment/dynasent", "sarcasm/written", "emotion/goemotions", "aspects/mams"
+        "sentiment/dynasent", "sarcasm/plain", "sarcasm/written", "emotion/goemotions",
+        "aspects/mams",
     }  # fmt: skip
     tokenizer = json.loads((finished.model / "tokenizer.json").read_text())
     assert tokenizer["truncation"] is None
@@ -128,49 +123,6 @@ def test_quantising_says_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_the_gateway_serves_the_folder(finished: Chain, tmp_path: Path) -> None:
-    program = Path(os.environ.get("UNDERTONE_BIN", ROOT / "target" / "release" / "undertone"))
-    assert program.exists(), f"{program} is missing: cargo build --release, or set UNDERTONE_BIN"
-    library = next(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so.*"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")},
-        "ORT_DYLIB_PATH": str(library),
-        "UNDERTONE_CLASSIFIER__MODEL": str(finished.model),
-        "UNDERTONE_STORE__URL": f"sqlite://{tmp_path}/l.db",
-    }
-    with (tmp_path / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [program, "serve", "--listen", address],
-            env=environment,
-            cwd=ROOT,
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        _wait_until_ready(server, address, tmp_path / "log")
-        request = urllib.request.Request(
-            f"http://{address}/v1/sentiment",
-            json.dumps({"text": "I love this phone."}).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=10) as response:
-            assert response.status == 200
-            assert json.load(response)["label"] in {"negative", "neutral", "positive", "mixed"}
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-def _wait_until_ready(server: subprocess.Popen, address: str, log: Path) -> None:
-    for _ in range(START_SECONDS * 10):
-        assert server.poll() is None, f"the gateway ended: {log.read_text()}"
-        try:
-            with urllib.request.urlopen(f"http://{address}/readyz", timeout=2) as response:
-                if response.status == 200:
-                    return
-        except (urllib.error.URLError, ConnectionError):
-            pass
-        time.sleep(0.1)
-    pytest.fail(f"not ready after {START_SECONDS} s: {log.read_text()}")
+    with served(finished.model, tmp_path) as address:
+        answered = ask(address, "I love this phone.")
+    assert answered["label"] in {"negative", "neutral", "positive", "mixed"}
