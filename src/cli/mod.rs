@@ -1,6 +1,8 @@
 //! The command line: a file for each command.
 
 mod analyze;
+mod arguments;
+mod ceiling;
 mod config;
 mod costs;
 mod evaluate;
@@ -8,6 +10,7 @@ pub mod models;
 mod output;
 pub mod page;
 mod providers;
+mod rows;
 mod serve;
 mod share;
 

@@ -9,11 +9,11 @@ use std::time::Instant;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
-use super::input::Input;
 use super::{ROWS_A_THREAD, progress};
 use crate::app::{CallEstimate, SharedApp};
 use crate::cli::output::{self, TableOrJson};
 use crate::cli::page::Interval;
+use crate::cli::rows::Input;
 use crate::cli::share::{Share, Z};
 use crate::pricing::Usd;
 use crate::sentiment::{Route, Task};

@@ -11,12 +11,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::input::{Input, Original, Row};
 use super::job::{Done, Job};
 use super::journal::{self, Journal};
 use super::output::Output;
 use super::progress::{Ended, Progress};
 use super::report::Report;
+use crate::cli::rows::{Input, Original, Row};
 
 /// Rows that may wait for one before them that is still being asked about: enough that a slow LLM
 /// does not keep the local model idle.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ceiling::{Ceiling, several};
 use super::columns::{self, Answer};
 use crate::app::{
     Analysis, App, CascadeError, ClassifierError, FailureKind, Request, RequestError, SharedApp,
 };
+use crate::cli::ceiling::{Ceiling, several};
 use crate::pricing::{Caller, Usd};
 use crate::sentiment::{Outcome, Route, Task};
 

@@ -61,7 +61,7 @@ impl Journal {
         let mut kept = HashMap::new();
         let mut bytes = 0;
         if path.exists() {
-            let mut reader = BufReader::new(super::open(&path)?);
+            let mut reader = BufReader::new(crate::cli::rows::open(&path)?);
             let mut line = Vec::new();
             while reader.read_until(b'\n', &mut line)? > 0 {
                 // A torn line belongs to an answer that had not quite arrived.

@@ -1,20 +1,16 @@
 //! `undertone analyze`: a file of texts in, the same file with the verdicts added out.
 //!
-//! In reading order: `input` reads rows and `records` tells those of CSV apart, `flow` has them
-//! answered and put back in order, `job` asks about one of them, `columns` says what a verdict adds,
-//! `output` writes. `resume` and `journal` let a run go on where another one ended, `ceiling` bounds
-//! what it costs, `report` sums it up on a page, `estimate` only looks.
+//! In reading order: `flow` has rows answered and put back in order, `job` asks about one of them,
+//! `columns` says what a verdict adds, `output` writes. `resume` and `journal` let a run go on where
+//! another one ended, `report` sums it up on a page, `estimate` only looks.
 
-pub mod ceiling;
 mod columns;
 mod estimate;
 mod flow;
-pub mod input;
 mod job;
 mod journal;
 mod output;
 mod progress;
-mod records;
 mod report;
 mod resume;
 
@@ -23,18 +19,18 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context;
 use clap::Args;
 
+use super::arguments::{amount, team, usage};
+use super::ceiling::Ceiling;
 use super::output::TableOrJson;
 use super::page::Destination;
-use crate::app::{App, BadParameter, Config, SharedApp, start_logs};
+use super::rows::Input;
+use crate::app::{App, Config, SharedApp, start_logs};
 use crate::pricing::Usd;
 use crate::sentiment::{Route, Task};
 
-use ceiling::Ceiling;
 use flow::Flow;
-use input::Input;
 use job::Job;
 use journal::Journal;
 use output::Output;
@@ -48,9 +44,6 @@ const ROWS_A_THREAD: usize = 4;
 
 /// However many calls may be in the air.
 const AT_ONCE_LIMIT: usize = 1_024;
-
-/// The most characters of a team's name, as in a request's tags.
-const TEAM_LIMIT: usize = 64;
 
 /// What people most often want of it.
 const EXAMPLES: &str = "\
@@ -245,16 +238,6 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Opens a file for reading, with its name in the error.
-pub fn open(path: &Path) -> anyhow::Result<std::fs::File> {
-    std::fs::File::open(path).with_context(|| format!("{} cannot be read", path.display()))
-}
-
-/// Something that has to be typed differently: exit code 2.
-pub fn usage(field: &'static str, message: impl Into<String>) -> anyhow::Error {
-    BadParameter { field, message: message.into() }.into()
-}
-
 fn task(name: &str) -> Result<Task, String> {
     Task::ALL
         .into_iter()
@@ -268,21 +251,5 @@ fn route(name: &str) -> Result<Route, &'static str> {
         "local" => Ok(Route::Local),
         "llm" => Ok(Route::Llm),
         _ => Err("expected auto, local or llm"),
-    }
-}
-
-/// US dollars, 0 or more.
-pub fn amount(text: &str) -> Result<Usd, String> {
-    match text.parse::<Usd>() {
-        Ok(amount) if amount < Usd::ZERO => Err("is below 0".into()),
-        result => result.map_err(|error| error.to_string()),
-    }
-}
-
-/// The name of a team, as in a request's tags.
-pub fn team(name: &str) -> Result<String, String> {
-    match name.chars().count() {
-        1..=TEAM_LIMIT => Ok(name.to_owned()),
-        length => Err(format!("has {length} characters; 1 to {TEAM_LIMIT} are allowed")),
     }
 }

@@ -8,7 +8,7 @@ use anyhow::Context;
 use csv::ByteRecord;
 
 use super::columns::{Answer, cell};
-use super::input::{Original, Shape};
+use crate::cli::rows::{Original, Shape};
 
 const BUFFER_BYTES: usize = 1 << 16;
 

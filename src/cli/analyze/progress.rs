@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::input::Input;
 use super::job::{Done, Kind};
 use super::report::Report;
 use super::resume::Found;
+use crate::cli::rows::Input;
 use crate::pricing::Usd;
 
 /// Bad rows that are told one by one; of the rest, only how many.

@@ -8,9 +8,9 @@ use csv::ByteRecord;
 use serde_json::{Map, Value};
 
 use super::columns::{self, Answer, COST, ERROR};
-use super::input::{Input, Original};
 use super::report::Report;
-use super::usage;
+use crate::cli::arguments::usage;
+use crate::cli::rows::{Input, Original};
 use crate::pricing::Usd;
 
 /// What is there already.

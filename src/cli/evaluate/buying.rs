@@ -9,7 +9,7 @@ use futures::{StreamExt, stream};
 use indicatif::ProgressBar;
 
 use crate::app::{Asking, BoughtAnswer, FailureKind, Hint, Interviewer, KeptAnswers, recall};
-use crate::cli::analyze::ceiling::Ceiling;
+use crate::cli::ceiling::Ceiling;
 use crate::evaluation::Dataset;
 use crate::pricing::{Caller, Usd};
 

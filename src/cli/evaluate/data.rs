@@ -9,8 +9,8 @@ use anyhow::Context;
 use sha2::{Digest, Sha256};
 
 use crate::app::BadParameter;
-use crate::cli::analyze::input::{Input, Row};
-use crate::cli::analyze::{open, usage};
+use crate::cli::arguments::usage;
+use crate::cli::rows::{Input, Row, open};
 use crate::evaluation::{AspectSpan, Dataset, Example, Subject, Truth};
 
 /// Rows that are told one by one; of the rest, only how many.

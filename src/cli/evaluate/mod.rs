@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::analyze::{amount, team, usage};
+use super::arguments::{amount, team, usage};
 use super::output::{self, TableOrJson};
 use super::page::Destination;
 use crate::app::{App, Config, SharedApp, start_logs};

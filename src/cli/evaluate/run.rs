@@ -5,7 +5,7 @@ use super::locally::{self, Locally};
 use super::strategies::{Reader, Strategy, folder};
 use super::{lexicon, progress};
 use crate::app::{BoughtAnswer, CallEstimate, Classifier, Hint, Interviewer, SharedApp};
-use crate::cli::analyze::usage;
+use crate::cli::arguments::usage;
 use crate::evaluation::{
     Basis, Cost, Dataset, Latency, Measured, Prediction, Timing, per_thousand, quality,
 };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::app::{Config, ProviderName, model_folder, model_names};
-use crate::cli::analyze::usage;
+use crate::cli::arguments::usage;
 
 /// One of a list, under the name that it was typed with.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,8 @@
 //! Rows in: CSV with a header, or JSON lines, one at a time. A row that is bad is a row all the
 //! same, with what is wrong with it in place of its text.
 
+mod records;
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -9,9 +11,10 @@ use anyhow::Context;
 use csv::ByteRecord;
 use serde_json::{Map, Value};
 
-use super::records::{Record, Records};
-use super::usage;
+use super::arguments::usage;
 use crate::http::text_faults;
+
+use records::{Record, Records};
 
 const BUFFER_BYTES: usize = 1 << 16;
 
@@ -67,7 +70,7 @@ impl Input {
     /// Wrong usage where CSV has no such column; a file that cannot be read.
     pub fn open(source: Option<&Path>, text_column: &str) -> anyhow::Result<Input> {
         let reader: Box<dyn Read + Send> = match source {
-            Some(path) => Box::new(super::open(path)?),
+            Some(path) => Box::new(open(path)?),
             None => Box::new(std::io::stdin()),
         };
         let mut reader = BufReader::with_capacity(BUFFER_BYTES, reader);
@@ -186,6 +189,11 @@ impl Iterator for Input {
             Row { number, line, original, text }
         }))
     }
+}
+
+/// Opens a file for reading, with its name in the error.
+pub fn open(path: &Path) -> anyhow::Result<std::fs::File> {
+    std::fs::File::open(path).with_context(|| format!("{} cannot be read", path.display()))
 }
 
 /// An object that was left without its closing brace.
