@@ -34,8 +34,8 @@ def test_the_folder_is_whole(finished: Chain) -> None:
     manifest = json.loads((finished.model / "manifest.json").read_text())
     assert manifest["heads"]["emotions"]["labels"] == recipe.EMOTIONS
     assert {entry["name"] for entry in manifest["data"]} == {
-        "sentiment/dynasent", "sarcasm/plain", "sarcasm/written", "emotion/goemotions",
-        "aspects/mams",
+        "sentiment/dynasent", "sentiment/overall", "sarcasm/plain", "sarcasm/written",
+        "emotion/goemotions", "aspects/mams",
     }  # fmt: skip
     tokenizer = json.loads((finished.model / "tokenizer.json").read_text())
     assert tokenizer["truncation"] is None
