@@ -44,7 +44,7 @@ x being the smaller of the strongest positive and the strongest negative evidenc
 (B + I), y the smaller of the negative and the positive probability. The other three labels share
 the rest in the proportions of the sentiment head. The numbers come from texts set aside: the
 slopes by logistic regression, the aspect sets' texts with both polarities against all others; the
-intercept is the highest with which at most 2.5 % of the treebank's sentences are called mixed.
+intercept is the highest with which at most 3.3 % of the treebank's sentences are called mixed.
 
 A text of more than {max_tokens} tokens is read in pieces of whole sentences; probabilities and
 evidence are the means over its pieces.
@@ -142,9 +142,8 @@ def _runs(base: dict) -> str:
         return ""
     return f"""
 Training went on from {start["name"]} {start["version"]} (graph {start["graph_sha256"][:12]}…), restored
-from its INT8 graph, for {base["hyper"]["epochs"]} epochs (`manifest.json` has all numbers of that run). That model had
-set other texts aside, so that most of those that calibrate this one had trained it: the
-thresholds chosen on them may be a little too sure of it."""
+from its INT8 graph, for {base["hyper"]["epochs"]} epochs (`manifest.json` has all numbers of that run). Both set
+the same texts aside."""
 
 
 def _teacher(base: dict) -> str:

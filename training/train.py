@@ -57,7 +57,11 @@ def train_model(
     run.mkdir(parents=True, exist_ok=True)
     _write_aside(rows.aside, run / "aside.jsonl")
     labelled = encode(rows.train, tokenizer, hyper.max_tokens)
-    answers = read_answers(run, rows.train, labelled)
+    answers = {
+        index: answer
+        for index, answer in read_answers(run, rows.train, labelled).items()
+        if rows.train[index].set not in recipe.NOT_TAUGHT
+    }
     print(f"{len(answers)} of {len(labelled)} texts have a teacher's answer", flush=True)
     examples = soften(labelled, answers)
     batches = plan(examples, hyper, recipe.SHARES)
