@@ -23,7 +23,9 @@ PRODUCTS = {"qkv": "attention.q_lin", "inner": "ffn.lin1", "outer": "ffn.lin2"}
 Factors = dict[str, torch.Tensor]  # "layer3/inner" -> a factor per input channel, 1 for most
 
 
-def factors(model: FourHeads, tokenizer: Tokenizer, texts: list[str]) -> Factors:
+def factors(
+    model: FourHeads, tokenizer: Tokenizer, texts: list[str], usual: float = USUAL
+) -> Factors:
     """How far each channel has to be divided, from its peaks over some texts."""
     peaks: dict[str, torch.Tensor] = {}
 
@@ -46,4 +48,4 @@ def factors(model: FourHeads, tokenizer: Tokenizer, texts: list[str]) -> Factors
             model(ids, torch.ones_like(ids))
     for handle in handles:
         handle.remove()
-    return {name: (peak / peak.quantile(USUAL)).clamp(min=1) for name, peak in peaks.items()}
+    return {name: (peak / peak.quantile(usual)).clamp(min=1) for name, peak in peaks.items()}

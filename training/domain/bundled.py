@@ -22,6 +22,10 @@ from training.smooth import factors
 
 # So many texts show which channels are large; more show nothing new.
 TEXTS_TO_SMOOTH = 400
+# A channel may peak as high as this share of the channels do. On 2,500 tweets to airlines that
+# trained nothing, a fitted model read 77.5 % right in fp32, and in INT8 75.1 with 0.98 here, as
+# the bundled model has it, 76.1 with 0.9, 77.1 with 0.5, and 77.3 with 0.3.
+USUAL = 0.3
 
 
 class BundledStart(Start):
@@ -58,7 +62,8 @@ class BundledStart(Start):
 
     def write(self, fp32: Path, finished: Path) -> None:
         texts = self.seen[:: max(1, len(self.seen) // TEXTS_TO_SMOOTH)]
-        onnx.save(graph_of(self.model, factors(self.model, self.tokenizer, texts)), fp32)
+        smooth = factors(self.model, self.tokenizer, texts, USUAL)
+        onnx.save(graph_of(self.model, smooth), fp32)
         quantise(fp32, finished / "model.onnx", KEPT_FLOAT)
         write_tokenizer(self.tokenizer_file, finished)
 

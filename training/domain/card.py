@@ -36,7 +36,7 @@ the configuration override them.
 
 FOUR_HEADS = """Sarcasm, emotions and aspects were held to what {start} says of the same texts and of the ones
 that come with Undertone. Their thresholds and temperature are taken over. What they lose on
-their own dev sets was not measured in this run; `training/README.md` has it for two sets."""
+their own dev sets was not measured in this run; `python -m training.domain.study` does that."""
 
 ONE_HEAD = """The model has a head for sentiment only; sarcasm, emotions and aspects are read by the bundled
 model. `languages` in `manifest.json` says whose texts it is given: add yours if it reads them."""

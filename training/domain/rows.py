@@ -44,9 +44,8 @@ def read(path: Path) -> list[Labelled]:
     if not path.is_file():
         raise SystemExit(f"{path}: there is no such file")
     by_text: dict[str, list[Labelled]] = {}
-    lines = 0
-    for number, text, label in _fields(path):
-        lines += 1
+    fields = _read_all(path)
+    for number, text, label in fields:
         if not isinstance(text, str) or not text.strip():
             raise SystemExit(f"{path}:{number}: `text` is blank")
         label = label.strip().lower() if isinstance(label, str) else label
@@ -58,7 +57,7 @@ def read(path: Path) -> list[Labelled]:
     agreed = [same for same in by_text.values() if len({row.label for row in same}) == 1]
     rows = [same[0] for same in agreed]
     print(
-        f"{path}: {lines} texts, {len(rows)} used; {lines - len(rows)} repeat others, "
+        f"{path}: {len(fields)} texts, {len(rows)} used; {len(fields) - len(rows)} repeat others, "
         f"or stand there with two labels"
     )
     _refuse_too_few(path, rows)
@@ -102,6 +101,13 @@ def apart_from(rows: list[Labelled], measured: list[Labelled]) -> list[Labelled]
 
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _read_all(path: Path) -> list[tuple[int, object, object]]:
+    try:
+        return list(_fields(path))
+    except UnicodeDecodeError as error:
+        raise SystemExit(f"{path}: byte {error.start} is not UTF-8: save it as UTF-8") from None
 
 
 def _fields(path: Path) -> Iterator[tuple[int, object, object]]:

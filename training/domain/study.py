@@ -87,10 +87,11 @@ def heads(data: Path, model: Path) -> dict[str, float]:
         if not name.startswith("sentiment/") or name in GENERAL_SENTIMENT
     ]
     measured = figures.measure(data, model / "model.onnx", model, names)
-    return {
-        task: round(float(np.mean([of[figure] for name, of in measured.items() if name.startswith(f"{task}/")])), 4)
-        for task, figure in HEADS.items()
-    }  # fmt: skip
+    worth: dict[str, float] = {}
+    for task, figure in HEADS.items():
+        of_task = [of[figure] for name, of in measured.items() if name.startswith(f"{task}/")]
+        worth[task] = round(float(np.mean(of_task)), 4)
+    return worth
 
 
 def table(found: dict) -> str:

@@ -69,6 +69,9 @@ def test_a_file_without_its_columns_names_them(tmp_path: Path) -> None:
         rows.read(path)
     with pytest.raises(SystemExit, match="no such file"):
         rows.read(tmp_path / "missing.csv")
+    path.write_bytes(b"text,label\nna\xefve,negative\n")
+    with pytest.raises(SystemExit, match="own.csv: byte 13 is not UTF-8"):
+        rows.read(path)
 
 
 def test_json_lines_are_read_and_a_broken_one_is_named(tmp_path: Path) -> None:
