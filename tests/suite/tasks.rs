@@ -27,7 +27,7 @@ async fn places_count_code_points_in_texts_of_any_length() {
     let gateway = Setup::local().start().await;
     let filler = "I bought it on a Monday in the town. ".repeat(60);
     for lead in ["", "👩‍👩‍👧 naïve cafe\u{301}: ", filler.as_str()] {
-        let text = format!("{lead}{CONTRAST}.");
+        let text = format!("{lead}The food was delicious but the service was awful.");
         let verdict = gateway.post("/v1/aspects", &json!({"text": text})).await.ok();
         let points: Vec<char> = text.chars().collect();
         let aspects = verdict["aspects"].as_array().expect("a list");
@@ -37,7 +37,7 @@ async fn places_count_code_points_in_texts_of_any_length() {
             assert_eq!(aspect["term"], read, "{verdict}");
         }
         let terms: Vec<&str> = aspects.iter().filter_map(|one| one["term"].as_str()).collect();
-        assert!(terms.ends_with(&["product", "shipping"]), "{terms:?}");
+        assert!(terms.ends_with(&["food", "service"]), "{terms:?}");
     }
 }
 
