@@ -22,7 +22,6 @@ from training.metrics import odds, with_mixed
 from training.reader import MAX_TOKENS, Reader, Reading, softmax
 
 SETS = ["sentiment/imdb_counterfactual", "sentiment/review_domains"]
-PIECE_TOKENS = 64  # the gateway's
 SPECIAL = 2  # [CLS] and [SEP] are in every piece
 
 Cut = Callable[[Reader, str, int], list[str]]
@@ -113,12 +112,13 @@ def _tokens(reader: Reader, text: str) -> list[tuple[int, int]]:
     return reader.whole.encode(text, add_special_tokens=False).offsets
 
 
-SERVED: dict[str, tuple[Cut, int, bool]] = {"pieces of 64": (pieces, PIECE_TOKENS, False)}
+SERVED: dict[str, tuple[Cut, int, bool]] = {"pieces of 128": (pieces, MAX_TOKENS, False)}
 RULES = {
     **SERVED,
-    "pieces of 64, by tokens": (pieces, 64, True),
+    "pieces of 128, by tokens": (pieces, MAX_TOKENS, True),
     "pieces of 96": (pieces, 96, False),
-    "pieces of 128": (pieces, 128, False),
+    "pieces of 64": (pieces, 64, False),
+    "pieces of 64, by tokens": (pieces, 64, True),
     "pieces of 32": (pieces, 32, False),
     "each sentence": (sentences, 0, False),
 }

@@ -25,19 +25,15 @@ pub struct Window {
     pub tokens: Encoding,
 }
 
-/// How many tokens a piece of a longer text has at most: a few sentences share a pass. Of 64 and
-/// 128, on whole reviews, this reads better (`training/README.md`, "Long text").
-const PIECE_TOKENS: usize = 64;
-
-/// The text's tokens, in one window where they are at most `max_tokens`, else in pieces that
-/// together hold the whole text.
+/// The text's tokens in as many windows of at most `max_tokens` as it takes; together they hold
+/// the whole text.
 pub fn encode(encoder: &Encoder, text: &str, max_tokens: usize) -> Result<Vec<Window>, Error> {
     let tokens = encoder.encode(text)?;
     if tokens.len() <= max_tokens {
         return Ok(vec![Window { start: 0, tokens }]);
     }
     let mut windows = Vec::new();
-    cut(0, encoder, text, &tokens, max_tokens.min(PIECE_TOKENS), &mut windows)?;
+    cut(0, encoder, text, &tokens, max_tokens, &mut windows)?;
     Ok(windows)
 }
 
@@ -147,8 +143,8 @@ mod tests {
         let text = "The hinge broke on the second day. ".repeat(30);
         let windows = encode(&encoder, &text, 128).expect("every text has tokens");
         let lengths: Vec<usize> = windows.iter().map(|window| window.tokens.len()).collect();
-        assert_eq!(windows.len(), 5, "{lengths:?}");
-        assert!(lengths.iter().all(|length| (40..=PIECE_TOKENS).contains(length)), "{lengths:?}");
+        assert_eq!(windows.len(), 2, "{lengths:?}");
+        assert!(lengths.iter().all(|length| (110..=128).contains(length)), "{lengths:?}");
         assert!(windows.iter().all(|window| text[window.start..].starts_with("The ")));
     }
 
