@@ -84,7 +84,7 @@ def teach(data: Path, run: Path, hyper: recipe.Hyper, resume: bool = False) -> N
     asked = [
         index
         for index, row in enumerate(rows)
-        if shares[row.set] >= KNOWN or not examples[index].is_labelled
+        if (shares[row.set] >= KNOWN or not examples[index].is_labelled) and _is_heard(row.set)
     ]
     known = read_answers(run, rows, examples) if resume else {}
     new = answer(model, examples, [index for index in asked if index not in known])
@@ -160,6 +160,11 @@ def read_answers(
         if row.task != "aspects" or len(answer) == len(example.ids):
             answers[index] = answer
     return answers
+
+
+def _is_heard(name: str) -> bool:
+    """Whether the student takes the teacher's word for a set at all."""
+    return name not in recipe.NOT_TAUGHT and recipe.SHARES.get(name, 1) > 0
 
 
 def _key(row: Row) -> str:
