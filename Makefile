@@ -49,8 +49,11 @@ check-licences: ## Licences, bans and sources of all dependencies, and advisorie
 			&& $(CARGO) deny --locked check advisories \
 			|| echo "advisories: NOT CHECKED, their database cannot be had from here"; }
 
-bench: vendor ## The benchmarks
-	$(CARGO) bench --locked --bench local --bench language
+bench: build ## How fast it is, part by part, and beside others (benches/NOTES.md)
+	@if [ -x $(TRAINING) ]; then $(TRAINING) -m training.raw_graphs; fi
+	$(CARGO) bench --locked --bench gateway --bench language
+	@if [ -x $(TRAINING) ]; then UNDERTONE_BIN="$(BINARY)" $(TRAINING) benches/peers.py; \
+	else echo "Hugging Face's pipeline: not measured; make test-training installs it"; fi
 
 train: $(TRAINING) $(TEACHER) ## Train the bundled model: make train DATA=DIR
 	@test -n "$(DATA)" || { echo "say where the labelled texts are: make train DATA=DIR" >&2; exit 2; }

@@ -3,6 +3,7 @@
 //!
 //! The modules in reading order. Each names only modules above it (`tests/suite/house.rs` holds that).
 
+pub mod kernels;
 pub mod pricing;
 pub mod sentiment;
 

@@ -2,8 +2,7 @@
 
     python -m training --data DIR --out models/undertone-mini [--run RUN] [--resume]
 
-Stages, each also a module of its own: train, export, quantise, calibrate, figures,
-package. RUN keeps checkpoints, the trained weights and the fp32 graph.
+Stages, each also a module of its own: train, export, calibrate, figures, package. RUN keeps checkpoints, the trained weights and the fp32 graph.
 """
 
 from __future__ import annotations
@@ -13,18 +12,17 @@ from pathlib import Path
 
 from training import recipe
 from training.calibrate import calibrate
-from training.export import KEPT_FLOAT, export
+from training.export import export
 from training.figures import write_figures
 from training.package import verify, write_manifest, write_tokenizer
-from training.quantise import quantise
 from training.train import SET_HELP, train
 
 
 def finish(data: Path, run: Path, out: Path) -> None:
     """Everything after training: from RUN/model to a verified model folder."""
     out.mkdir(parents=True, exist_ok=True)
-    export(run, run / "fp32.onnx")
-    quantise(run / "fp32.onnx", out / "model.onnx", KEPT_FLOAT)
+    export(run, run / "fp32.onnx", quantised=False)
+    export(run, out / "model.onnx", quantised=True)
     write_tokenizer(run / "model" / "tokenizer.json", out)
     calibrate(data, run, out)
     write_figures(data, out, run / "fp32.onnx")

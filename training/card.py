@@ -29,9 +29,9 @@ Base: {base_name} ({base_licence}), a BERT without its
 token types, which makes it a DistilBERT exactly.{runs}{teacher} The text heads read the mean over all
 tokens, the tag head reads each token. All tasks share the encoder; a batch holds one task;
 the weights are an exponential moving average. Trained with Hugging Face's Trainer, exported
-node by node, its few channels of very large activations scaled down, and quantised
-dynamically (signed weights per channel). The heads' last layers stay fp32. The commands
-that make it again are in `training/README.md`.
+layer by layer in INT8: signed weights with a scale for each output, activations with a scale
+for each token, as they come. So a text scores the same whatever it shares a pass with. The
+heads' last layers stay fp32. The commands that make it again are in `training/README.md`.
 
 Aspects in `conflict` are left out of training: a term is negative, neutral or positive here.
 To read terms from the tags: average the tag probabilities over a word's pieces; a word
@@ -140,10 +140,12 @@ def _runs(base: dict) -> str:
     start = base.get("trained_from")
     if not start:
         return ""
+    share = base.get("blended")
+    blended = f" The weights are {share:.0%} those of that run and the rest its start's." if share else ""
     return f"""
-Training went on from {start["name"]} {start["version"]} (graph {start["graph_sha256"][:12]}…), restored
-from its INT8 graph, for {base["hyper"]["epochs"]} epochs (`manifest.json` has all numbers of that run). Both set
-the same texts aside."""
+Training went on from {start["name"]} {start["version"]} (graph {start["graph_sha256"][:12]}…) for
+{base["hyper"]["epochs"]} epochs (`manifest.json` has all numbers of that run).{blended} Both set the
+same texts aside."""
 
 
 def _teacher(base: dict) -> str:

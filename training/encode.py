@@ -23,9 +23,6 @@ from training.data import Row
 # padding is rare, few enough that batches differ between epochs.
 SORTED_TOGETHER = 50
 
-UNLABELLED = {"aspects/taught"}
-
-
 
 @dataclass(frozen=True)
 class Example:
@@ -45,7 +42,7 @@ def encode(rows: list[Row], tokenizer: Tokenizer, max_tokens: int) -> list[Examp
     encodings = tokenizer.encode_batch([row.text for row in rows])
     tokenizer.no_truncation()
     return [
-        Example(row.set, row.task, encoding.ids, _target(row, encoding), row.set not in UNLABELLED)
+        Example(row.set, row.task, encoding.ids, _target(row, encoding), row.set not in recipe.TAUGHT)
         for row, encoding in zip(rows, encodings, strict=True)
     ]
 
@@ -158,7 +155,7 @@ def _target(row: Row, encoding: Any) -> Any:
             return recipe.MIXED_TARGET
         return [float(fields["label"] == label) for label in recipe.SENTIMENTS]
     if row.task == "sarcasm":
-        return float(fields["label"] in recipe.SARCASTIC)
+        return float(fields.get("label") in recipe.SARCASTIC)
     if row.task == "emotions":
         return [float(label in fields["labels"]) for label in recipe.EMOTIONS]
     return _tags(fields.get("aspects", []), encoding)

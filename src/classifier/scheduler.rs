@@ -6,11 +6,14 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-use super::{Config, Error, Library, Reader, Reading, Sentence, start_runtime, windows};
+use super::{Asked, Config, Error, Library, Reader, Reading, Sentence, start_runtime, windows};
 use crate::sentiment::{Category, Task, Thresholds};
 
 /// How many sentences are read before a session turns to another text.
 const SENTENCES_A_TURN: usize = 16;
+
+/// Texts are read together up to about so many bytes, a few milliseconds' worth.
+const MOST_BYTES: usize = 4096;
 
 /// A cheap handle to the local model. When the last one is dropped, its threads end.
 #[derive(Clone)]
@@ -25,8 +28,22 @@ struct About {
     queue: usize,
 }
 
-/// What is to be done with a session; it answers whoever waits for it by itself.
-type Job = Box<dyn FnOnce(&mut Reader) + Send>;
+/// What is to be done with a session.
+enum Job {
+    Read(Box<Waiting>),
+    /// It answers whoever waits for it by itself.
+    Other(Work),
+}
+
+type Work = Box<dyn FnOnce(&mut Reader) + Send>;
+
+/// A text, and who waits for what it reads as.
+struct Waiting {
+    task: Task,
+    text: Arc<str>,
+    language: Option<String>,
+    reply: oneshot::Sender<Result<Reading, Error>>,
+}
 
 impl Classifier {
     /// Loads the model and starts its threads; returns once each has its session.
@@ -40,8 +57,10 @@ impl Classifier {
         };
         let (jobs, waiting) = flume::bounded(config.queue);
         let (report, ready) = std::sync::mpsc::channel();
-        for index in 0..config.sessions() {
+        let sessions = config.sessions();
+        for index in 0..sessions {
             let (library, waiting, report) = (library.clone(), waiting.clone(), report.clone());
+            let queue = Queue { waiting, sessions, batch_size: config.batch_size };
             thread::Builder::new()
                 .name(format!("reader-{index}"))
                 .spawn(move || {
@@ -52,8 +71,8 @@ impl Classifier {
                     // Let go of before any work: `start` waits until nobody has it any more.
                     let _ = report.send(result);
                     drop(report);
-                    if let Some(mut reader) = reader {
-                        waiting.iter().for_each(|job: Job| job(&mut reader));
+                    if let Some(reader) = reader {
+                        queue.serve(reader);
                     }
                 })
                 .map_err(|error| Error::Inference(format!("no thread for a session: {error}")))?;
@@ -88,7 +107,9 @@ impl Classifier {
         text: Arc<str>,
         language: Option<String>,
     ) -> Result<Reading, Error> {
-        self.run(move |reader| reader.read(task, &text, language.as_deref())).await
+        let (reply, answer) = oneshot::channel();
+        self.enqueue(Job::Read(Box::new(Waiting { task, text, language, reply })))?;
+        answer.await.map_err(|_| Error::Stopped)?
     }
 
     /// Reads a text sentence by sentence, a few a turn: between two turns a session is free for
@@ -131,12 +152,95 @@ impl Classifier {
         work: impl FnOnce(&mut Reader) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (job, answer) = job(work);
+        self.enqueue(job)?;
+        answer.await.map_err(|_| Error::Stopped)?
+    }
+
+    fn enqueue(&self, job: Job) -> Result<(), Error> {
         self.jobs.try_send(job).map_err(|refused| match refused {
             flume::TrySendError::Full(_) => self.busy(),
             flume::TrySendError::Disconnected(_) => Error::Stopped,
-        })?;
-        answer.await.map_err(|_| Error::Stopped)?
+        })
     }
+}
+
+/// One thread's end of the queue.
+struct Queue {
+    waiting: flume::Receiver<Job>,
+    sessions: usize,
+    batch_size: usize,
+}
+
+impl Queue {
+    fn serve(self, mut reader: Reader) {
+        for job in &self.waiting {
+            let mut next = Some(job);
+            while let Some(job) = next.take() {
+                match job {
+                    Job::Other(work) => work(&mut reader),
+                    Job::Read(first) => {
+                        let mut group = vec![*first];
+                        next = self.join(&mut group);
+                        read(&mut reader, group);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes this session's share of the texts that wait, up to what it can read before others
+    /// grow impatient. Returns work of another kind where it came across it.
+    fn join(&self, group: &mut Vec<Waiting>) -> Option<Job> {
+        let share = self.batch_size.min(1 + self.waiting.len() / self.sessions);
+        let mut bytes = group[0].text.len();
+        while group.len() < share && bytes < MOST_BYTES {
+            match self.waiting.try_recv() {
+                Ok(Job::Read(waiting)) => {
+                    bytes += waiting.text.len();
+                    group.push(*waiting);
+                }
+                Ok(other) => return Some(other),
+                Err(_) => break,
+            }
+        }
+        None
+    }
+}
+
+/// Reads texts together and answers each. Where that fails, each is read by itself, so that only
+/// those who asked about a text that cannot be read are told so.
+fn read(reader: &mut Reader, mut group: Vec<Waiting>) {
+    group.retain(|waiting| !waiting.reply.is_closed());
+    let asked: Vec<Asked<'_>> = group.iter().map(Waiting::asked).collect();
+    let together = guarded(|| reader.read_all(&asked));
+    match together {
+        Ok(readings) => {
+            for (waiting, reading) in group.into_iter().zip(readings) {
+                let _ = waiting.reply.send(Ok(reading));
+            }
+        }
+        Err(error) if group.len() == 1 => {
+            let _ = group.remove(0).reply.send(Err(error));
+        }
+        Err(_) => {
+            for waiting in group {
+                let Asked { task, text, language } = waiting.asked();
+                let reading = guarded(|| reader.read(task, text, language));
+                let _ = waiting.reply.send(reading);
+            }
+        }
+    }
+}
+
+impl Waiting {
+    fn asked(&self) -> Asked<'_> {
+        Asked { task: self.task, text: &self.text, language: self.language.as_deref() }
+    }
+}
+
+/// A library that panics on one text must not take the session from all others.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::Inference("a panic".into())))
 }
 
 /// Work for a session, and where its result arrives. Nothing is done once nobody waits for it.
@@ -145,14 +249,11 @@ fn job<T: Send + 'static>(
 ) -> (Job, oneshot::Receiver<Result<T, Error>>) {
     let (reply, answer) = oneshot::channel();
     let job = move |reader: &mut Reader| {
-        if reply.is_closed() {
-            return;
+        if !reply.is_closed() {
+            let _ = reply.send(guarded(|| work(reader)));
         }
-        // A library that panics on one text must not take the session from all others.
-        let result = catch_unwind(AssertUnwindSafe(|| work(reader)));
-        let _ = reply.send(result.unwrap_or_else(|_| Err(Error::Inference("a panic".into()))));
     };
-    (Box::new(job), answer)
+    (Job::Other(Box::new(job)), answer)
 }
 
 #[cfg(test)]
@@ -196,5 +297,29 @@ mod tests {
         assert!(matches!(failed, Err(Error::Inference(_))), "{failed:?}");
         let text = Arc::from("I like it.");
         assert!(classifier.read(Task::Sentiment, text, None).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn texts_that_waited_together_score_as_each_does_alone() {
+        let classifier = classifier();
+        let texts =
+            ["I love it.", "Terrible support, but a great phone 😍", "ok", ""].map(Arc::from);
+        let read = |text: &Arc<str>| classifier.read(Task::Sentiment, Arc::clone(text), None);
+        let (release, held) = mpsc::channel::<()>();
+        let mut holder = Box::pin(classifier.run(move |_| Ok(held.recv().is_ok())));
+        assert!(futures::poll!(&mut holder).is_pending());
+        let mut waiting: Vec<_> = texts.iter().map(|text| Box::pin(read(text))).collect();
+        for read in &mut waiting {
+            assert!(futures::poll!(read).is_pending());
+        }
+        release.send(()).expect("the session holds the other end");
+        assert!(holder.await.is_ok());
+        for (waited, text) in waiting.into_iter().zip(&texts) {
+            let together = waited.await.expect("it is read").verdict.scores.as_array();
+            let alone = read(text).await.expect("it is read").verdict.scores.as_array();
+            for (one, other) in together.into_iter().zip(alone) {
+                assert!((one - other).abs() < 1e-5, "{text:?}: {together:?} and {alone:?}");
+            }
+        }
     }
 }

@@ -93,6 +93,10 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unread> {
             Err(error) => Unread::Malformed(error),
         });
     }
+    // Nearly every body is sound. Which field of one is not, costs a second reading to find out.
+    if let Ok(value) = serde_json::from_slice(bytes) {
+        return Ok(value);
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();

@@ -1,12 +1,14 @@
 //! What happens around every request: its id, who may call, how problems are written.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
 use uuid::Uuid;
 
 use super::Problem;
@@ -20,26 +22,33 @@ const REQUEST_ID_LIMIT: usize = 128;
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
 
-/// The outermost layer: gives a request its id, renders problems under it, counts and logs.
-pub async fn observe(mut request: Request, next: Next) -> Response {
+/// The one layer around every route: gives a request its id, turns away whom a page from elsewhere
+/// sent, renders problems under the id, counts and logs.
+pub async fn surround(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
     let header = HeaderValue::from_str(&id).expect("checked to be visible ASCII");
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(RequestId(id.clone()));
-    let mut response = next.run(request).await;
+    let mut response = match is_for_this_machine(&request) {
+        true => {
+            let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+            answered.unwrap_or_else(|_| panicked())
+        }
+        false => elsewhere(),
+    };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         response = problem.render(&id);
     }
     response.headers_mut().insert(REQUEST_ID, header);
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str).to_owned();
     let (status, elapsed) = (response.status(), started.elapsed());
+    tracing::debug!(request_id = id, route, status = status.as_u16(), ?elapsed, "answered");
     metrics::histogram!(
         "undertone_http_request_duration_seconds",
-        "route" => route.clone(), "status" => status.as_str().to_owned()
+        "route" => route, "status" => status.as_str().to_owned()
     )
     .record(elapsed);
-    tracing::debug!(request_id = id, route, status = status.as_u16(), ?elapsed, "answered");
     response
 }
 
@@ -51,11 +60,12 @@ fn request_id(request: &Request) -> String {
 
 /// Without keys the gateway is for this machine alone: a page from elsewhere that makes a browser
 /// call it comes with the name of its own host (DNS rebinding), and is refused.
-pub async fn loopback_only(request: Request, next: Next) -> Response {
+fn is_for_this_machine(request: &Request) -> bool {
     let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
-    if host.is_some_and(is_loopback_host) {
-        return next.run(request).await;
-    }
+    host.is_some_and(is_loopback_host)
+}
+
+fn elsewhere() -> Response {
     let detail = "Without keys the gateway answers on loopback only: call it as localhost, \
                   127.0.0.1 or [::1].";
     Problem::new(StatusCode::FORBIDDEN, detail).into_response()
@@ -73,7 +83,7 @@ fn is_loopback_host(host: &str) -> bool {
 }
 
 /// A panic in a handler becomes a 500 with a body, and one line in the log.
-pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+fn panicked() -> Response {
     tracing::error!("a handler panicked");
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "An error of the gateway's own.")
         .into_response()

@@ -12,7 +12,6 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn;
 use axum::routing::{get, post};
-use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::SharedApp;
 use crate::sentiment::Task;
@@ -37,9 +36,7 @@ pub fn router(app: SharedApp) -> Router {
         .route("/openapi.json", get(document::openapi))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
-        .layer(CatchPanicLayer::custom(middleware::panicked))
-        .layer(from_fn(middleware::loopback_only))
-        .layer(from_fn(middleware::observe))
+        .layer(from_fn(middleware::surround))
         .with_state(app)
 }
 

@@ -6,16 +6,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with those that it may name; two on one row never meet.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
+    ("kernels", &[]),
     ("sentiment", &[]),
     ("pricing", &[]),
-    ("classifier", &["sentiment", "pricing"]),
+    ("classifier", &["sentiment", "pricing", "kernels"]),
     ("cache", &[]),
     ("llm", &["sentiment", "pricing"]),
     ("store", &["pricing"]),
     ("cascade", &["classifier", "llm", "cache", "sentiment", "pricing"]),
     ("evaluation", &["sentiment", "pricing"]),
-    ("app", &["sentiment", "pricing", "classifier", "cache", "llm", "store", "cascade"]),
+    ("app", &["sentiment", "pricing", "kernels", "classifier", "cache", "llm", "store", "cascade"]),
     ("http", &["app", "sentiment", "pricing"]),
     ("cli", &["app", "http", "evaluation", "sentiment", "pricing"]),
 ];

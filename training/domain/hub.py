@@ -83,7 +83,7 @@ class HubStart(Start):
 
     def write(self, fp32: Path, finished: Path) -> None:
         export_classifier(self.model, ["input_ids", "attention_mask"], fp32)
-        quantise(fp32, finished / "model.onnx")
+        quantise(fp32, finished / "model.onnx", self.model.config.to_dict())
         write_tokenizer(self.tokenizer_file, finished)
         self.model.config.architectures = [type(self.model).__name__]
         (finished / "config.json").write_text(self.model.config.to_json_string())

@@ -53,7 +53,7 @@ def tiny_network(tokenizer: Tokenizer) -> FourHeads:
     """Four heads on an encoder of width 32: every step of the chain, in no time."""
     torch.manual_seed(7)
     config = DistilBertConfig(
-        vocab_size=tokenizer.get_vocab_size(), dim=32, hidden_dim=64, n_layers=2, n_heads=4
+        vocab_size=tokenizer.get_vocab_size(), dim=32, hidden_dim=64, n_layers=2, n_heads=2
     )
     return FourHeads(DistilBertModel(config))
 

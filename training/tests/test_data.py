@@ -246,3 +246,15 @@ def test_a_text_feels_what_its_terms_come_to(tmp_path: Path) -> None:
         "it is both": "mixed",
         "it is odd": "mixed",
     }
+
+
+def test_a_part_of_the_tweets_is_left_to_the_teacher_for_sarcasm(tmp_path: Path) -> None:
+    rows = [{"text": f"tweet {number}", "label": "neutral"} for number in range(400)]
+    write(tmp_path / "sentiment" / "tweets", "train", rows)
+    train = split(tmp_path).train
+    taught = [row for row in train if row.set == "sarcasm/taught"]
+    assert 40 < len(taught) < 120
+    assert taught == [row for row in split(tmp_path).train if row.set == "sarcasm/taught"]
+    assert all("label" not in row.fields for row in taught)
+    # A text that was set aside is left to nobody.
+    assert {row.text for row in taught} <= {row.text for row in train if row.set == "sentiment/tweets"}

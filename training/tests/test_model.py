@@ -13,13 +13,13 @@ from conftest import SAMPLE, TINY, Chain, tiny_network
 from safetensors.torch import load_file
 from transformers import BertConfig, BertModel
 
+from training.blend import blend
 from training.data import split
 from training.export import graph_of
 from training.fit import pushed, task_loss
-from training.model import conversion_difference, distil, load
+from training.model import conversion_difference, distil, load, save
 from training.reader import Reader
 from training.restore import restore
-from training.smooth import factors
 from training.train import train_model
 
 
@@ -62,21 +62,32 @@ def test_the_fp32_graph_equals_pytorch_text_by_text(converted, tmp_path: Path) -
             np.testing.assert_allclose(output, tensor.numpy(), atol=1e-4, err_msg=name)
 
 
-def test_smoothing_changes_nothing_in_fp32(converted) -> None:
+def test_int8_scores_a_text_alone_as_it_does_beside_others(converted) -> None:
+    model = tiny_network(converted[1]).eval()
+    graph = graph_of(model, quantised=True).SerializeToString()
+    session = onnxruntime.InferenceSession(graph)
+    long = [101, *range(2000, 2030), 102]
+    ids = np.zeros((2, len(long)), dtype=np.int64)
+    ids[0, :4], ids[1] = [101, 2307, 3185, 102], long
+    mask = (ids != 0).astype(np.int64)
+    names = ["sentiment", "sarcasm", "emotions"]
+    together = session.run(names, {"input_ids": ids, "attention_mask": mask})
+    alone = session.run(names, {"input_ids": ids[:1, :4], "attention_mask": mask[:1, :4]})
+    for one, two in zip(alone, together, strict=True):
+        np.testing.assert_allclose(one[0], two[0], atol=1e-5)
+
+
+def test_int8_stays_near_the_floats(converted) -> None:
     model, tokenizer = converted
-    texts = [row.text for row in split(SAMPLE).dev]
-    smooth = factors(model, tokenizer, texts)
-    assert max(float(factor.max()) for factor in smooth.values()) > 2, (
-        "there is something to smooth"
-    )
-    ids = np.array([tokenizer.encode(texts[0]).ids])
-    inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-    outputs = [
-        onnxruntime.InferenceSession(graph_of(model, given).SerializeToString()).run(None, inputs)
-        for given in (None, smooth)
+    sessions = [
+        onnxruntime.InferenceSession(graph_of(model.eval(), quantised).SerializeToString())
+        for quantised in (False, True)
     ]
-    for plain, smoothed in zip(*outputs, strict=True):
-        np.testing.assert_allclose(plain, smoothed, atol=1e-4)
+    for row in split(SAMPLE).dev[:20]:
+        ids = np.array([tokenizer.encode(row.text).ids])
+        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        for whole, steps in zip(*(session.run(None, inputs) for session in sessions), strict=True):
+            assert np.abs(whole - steps).max() < 0.05
 
 
 def test_padding_changes_nothing_in_fp32(converted, tmp_path: Path) -> None:
@@ -142,3 +153,21 @@ def test_pushed_embeddings_hurt_and_come_back(converted) -> None:
         assert loss() > first
         assert abs(float((words.detach() - before).norm()) - 1.0) < 1e-4
     assert torch.equal(words, before)
+
+
+def test_a_blend_lies_between_two_runs(converted, tmp_path: Path) -> None:
+    tokenizer = converted[1]
+    for seed, run in enumerate(("earlier", "later")):
+        network = tiny_network(tokenizer)
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.add_(torch.randn_like(parameter))
+        save(network, tokenizer, tmp_path / run / "model")
+    blend(tmp_path / "later", tmp_path / "earlier", 0.75, tmp_path / "between")
+    parts = [
+        load_file(str(tmp_path / run / "model" / "model.safetensors"))
+        for run in ("later", "earlier", "between")
+    ]
+    for name, between in parts[2].items():
+        torch.testing.assert_close(between, 0.75 * parts[0][name] + 0.25 * parts[1][name])

@@ -1,4 +1,4 @@
-//! What a local answer costs, and how much of that is the gateway's own.
+//! (a) What a local answer costs, and how much of that is the gateway's own.
 //!
 //! One process, one kept-alive connection, one text at a time; tokenising, a bare session run of the
 //! same graph, the reader and the whole gateway take turns in blocks, so that a machine that slows down
@@ -6,8 +6,7 @@
 //! three run on a thread that is woken for each, as the gateway's is for a request. Texts of 16, 64
 //! and 128 tokens.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,13 +14,17 @@ use std::time::{Duration, Instant};
 use undertone::app::{App, Config};
 use undertone::classifier::{Encoder, Model, ModelFolder, Reader, start_runtime};
 use undertone::http;
+use undertone::kernels::Kernels;
 use undertone::sentiment::Task;
+
+use crate::client::Client;
+use crate::texts;
 
 const BLOCKS: usize = 10;
 /// Of each part in a block; the first tenth is not counted.
 const ROUNDS: usize = 50;
 
-fn main() -> anyhow::Result<()> {
+pub fn run() -> anyhow::Result<()> {
     let folder = std::env::temp_dir().join(format!("undertone-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let mut config = Config::load(None)?;
@@ -36,7 +39,7 @@ fn main() -> anyhow::Result<()> {
     let encoder = Encoder::load(&model.tokenizer).map_err(anyhow::Error::msg)?;
     let mut bare = Bare::start(
         encoder.clone(),
-        Model::load(environment, &model)?,
+        Model::load(environment, &model, Some(&Kernels::default()))?,
         Reader::open(&config.classifier, &[])?,
     );
     let mut client = Client::connect(address)?;
@@ -49,13 +52,14 @@ fn main() -> anyhow::Result<()> {
     println!("{:>6}{}", "", "     p50    p99".repeat(4));
     for tokens in [16, 64, 128] {
         let text = text_of(&encoder, tokens)?;
+        let request = texts::request(&text);
         let encoding = encoder.encode(&text)?;
         let mut times: [Vec<Duration>; 4] = Default::default();
         for _ in 0..BLOCKS {
             for (part, times) in Part::ALL.into_iter().zip(&mut times) {
                 for round in 0..ROUNDS {
                     let time = match part {
-                        Part::Http => timed(|| client.analyse(&text))?,
+                        Part::Http => timed(|| client.post("/v1/sentiment", &request).map(drop))?,
                         part => bare.time(part, &text)?,
                     };
                     if round >= ROUNDS / 10 {
@@ -106,7 +110,7 @@ impl Bare {
                 let time = match part {
                     Part::Tokenise => timed(|| encoder.encode(&text).map(drop).map_err(Into::into)),
                     Part::Session => encoder.encode(&text).map_err(Into::into).and_then(|tokens| {
-                        timed(|| session.run(&tokens).map(drop).map_err(Into::into))
+                        timed(|| session.run(&[&tokens]).map(drop).map_err(Into::into))
                     }),
                     Part::Reader => timed(|| {
                         reader.read(Task::Sentiment, &text, None).map(drop).map_err(Into::into)
@@ -137,7 +141,7 @@ async fn start(config: Config) -> anyhow::Result<SocketAddr> {
 }
 
 /// English of exactly that many tokens, special ones included.
-fn text_of(encoder: &Encoder, tokens: usize) -> anyhow::Result<String> {
+pub fn text_of(encoder: &Encoder, tokens: usize) -> anyhow::Result<String> {
     let words = ["the", "battery", "lasts", "all", "day", "and", "the", "screen", "is", "bright"];
     let mut text = String::from("i love this phone because");
     for word in words.iter().cycle() {
@@ -158,41 +162,4 @@ fn timed(run: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Duration> {
 
 fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
-}
-
-/// The least that speaks HTTP/1.1 over one connection, so that little of a client is measured.
-struct Client {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-}
-
-impl Client {
-    fn connect(address: SocketAddr) -> anyhow::Result<Client> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        Ok(Client { stream, buffer: vec![0; 64 * 1024] })
-    }
-
-    fn analyse(&mut self, text: &str) -> anyhow::Result<()> {
-        let body = format!(r#"{{"text": "{text}", "route": "local"}}"#);
-        let request = format!(
-            "POST /v1/sentiment HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        self.stream.write_all(request.as_bytes())?;
-        let mut read = 0;
-        loop {
-            read += self.stream.read(&mut self.buffer[read..])?;
-            let answer = std::str::from_utf8(&self.buffer[..read])?;
-            let Some((head, body)) = answer.split_once("\r\n\r\n") else { continue };
-            anyhow::ensure!(head.starts_with("HTTP/1.1 200"), "{answer}");
-            let length = head.lines().find_map(|line| {
-                line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok()
-            });
-            if Some(body.len()) == length {
-                return Ok(());
-            }
-        }
-    }
 }

@@ -1,0 +1,49 @@
+//! How fast the gateway is, part by part: `make bench`, or `cargo bench --bench gateway -- PART…`.
+//!
+//! Times vary with the machine and its neighbours, so that every figure that is compared with another
+//! is measured in turn with it, in one run, and given as a ratio. `NOTES.md` keeps what was found.
+
+mod cache;
+mod client;
+mod double;
+mod escalation;
+mod graphs;
+mod latency;
+mod memory;
+mod program;
+mod texts;
+mod throughput;
+
+type Part = (&'static str, fn() -> anyhow::Result<()>);
+
+const PARTS: [Part; 6] = [
+    ("graphs", graphs::run),
+    ("latency", latency::run),
+    ("throughput", throughput::run),
+    ("cache", cache::run),
+    ("escalation", escalation::run),
+    ("memory", memory::run),
+];
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    // Servers that are measured beside the gateway are this program too, each a process of its own.
+    if let [flag, rest @ ..] = arguments.as_slice()
+        && flag == "--serve"
+    {
+        return double::serve(rest);
+    }
+    let unknown = arguments.iter().find(|word| !PARTS.iter().any(|(name, _)| name == word));
+    if let Some(word) = unknown {
+        let names: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
+        anyhow::bail!("there is no part {word:?}; there are {}", names.join(", "));
+    }
+    for (name, run) in PARTS {
+        if arguments.is_empty() || arguments.iter().any(|word| word == name) {
+            println!("\n== {name}");
+            run()?;
+        }
+    }
+    Ok(())
+}

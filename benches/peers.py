@@ -1,0 +1,160 @@
+"""The gateway's throughput beside other ways to read the same texts with the same weights.
+
+    training/.venv/bin/python benches/peers.py
+
+`make bench` runs it where training/.venv is there (`make test-training` makes it). Peers take turns
+with the gateway, so that a machine that slows down slows all of them. Each gets all cores.
+A peer that is not installed is a line that says how to have it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import cycle, islice
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+import torch  # noqa: E402
+from transformers import (  # noqa: E402
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    pipeline,
+)
+from transformers.modeling_outputs import SequenceClassifierOutput  # noqa: E402
+from transformers.utils import logging  # noqa: E402
+
+from training.restore import restore  # noqa: E402
+
+TEXTS = 1500
+ROUNDS = 3
+BATCH = 64
+# As benches/gateway/texts.rs mixes them.
+LENGTHS = [1, 1, 2, 1, 3, 2, 1, 4, 2, 6]
+SENTENCES = [
+    "tests/sentences/aspects/orders/dev.jsonl",
+    "training/sentences/aspects/orders/train.jsonl",
+]
+
+
+def texts(count: int) -> list[str]:
+    """Texts of mixed lengths, made of the sentences in this repository."""
+    lines = [line for file in SENTENCES for line in (ROOT / file).read_text().splitlines()]
+    sentences = cycle([json.loads(line)["text"] for line in lines])
+    lengths = islice(cycle(LENGTHS), count)
+    return [" ".join(islice(sentences, length)) for length in lengths]
+
+
+class SentimentConfig(PretrainedConfig):
+    model_type = "undertone-bench"
+
+
+class Sentiment(PreTrainedModel):
+    """The bundled model's sentiment head as a sequence classifier: less than the gateway computes."""
+
+    config_class = SentimentConfig
+
+    def __init__(self, config: SentimentConfig, network: torch.nn.Module) -> None:
+        super().__init__(config)
+        self.network = network
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **_: object
+    ) -> SequenceClassifierOutput:
+        logits = self.network(input_ids, attention_mask, "sentiment")["sentiment"]
+        return SequenceClassifierOutput(logits=logits)
+
+
+def hugging_face(kind: torch.dtype) -> Callable[[list[str]], None]:
+    """Hugging Face's own pipeline over the restored weights."""
+    network, tokenizer = restore(ROOT / "models" / "undertone-mini")
+    labels = {0: "negative", 1: "neutral", 2: "positive"}
+    config = SentimentConfig(id2label=labels, label2id={name: at for at, name in labels.items()})
+    classify = pipeline(
+        "text-classification",
+        model=Sentiment(config, network).to(kind).eval(),
+        tokenizer=PreTrainedTokenizerFast(
+            tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]",
+            cls_token="[CLS]", sep_token="[SEP]", model_max_length=128,
+            model_input_names=["input_ids", "attention_mask"],
+        ),
+        device="cpu",
+    )  # fmt: skip
+    return lambda sample: classify(sample, batch_size=BATCH, truncation=True) and None
+
+
+@contextmanager
+def gateway() -> Iterator[Callable[[list[str]], None]]:
+    """The built program, given all texts as lines of one request."""
+    program = Path(os.environ.get("UNDERTONE_BIN", ROOT / "target" / "release" / "undertone"))
+    if not program.exists():
+        raise SystemExit(f"{program} is missing: make build, or set UNDERTONE_BIN")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "UNDERTONE_STORE__URL": f"sqlite://{folder}/ledger.db"}
+        server = subprocess.Popen(
+            [program, "serve", "--listen", f"127.0.0.1:{port}"],
+            cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+        def read(sample: list[str]) -> None:
+            body = "".join(json.dumps({"text": text, "route": "local"}) + "\n" for text in sample)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+            kind = {"Content-Type": "application/x-ndjson"}
+            connection.request("POST", "/v1/batch?task=sentiment", body.encode(), kind)
+            answers = connection.getresponse().read().count(b"\n")
+            if answers != len(sample):
+                raise SystemExit(f"{answers} answers to {len(sample)} texts")
+
+        try:
+            for _ in range(500):
+                try:
+                    read(sample=["ready?"])
+                    break
+                except OSError:
+                    time.sleep(0.02)
+            yield read
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def main() -> None:
+    logging.set_verbosity_error()  # a class of ours is not on the pipeline's list
+    sample = texts(TEXTS)
+    with gateway() as undertone:
+        readers = {
+            "undertone, NDJSON": undertone,
+            f"Hugging Face pipeline, fp32, batches of {BATCH}": hugging_face(torch.float32),
+            f"Hugging Face pipeline, bf16, batches of {BATCH}": hugging_face(torch.bfloat16),
+        }
+        best = dict.fromkeys(readers, 0.0)
+        for read in readers.values():
+            read(sample[:BATCH])
+        for _ in range(ROUNDS):
+            for name, read in readers.items():
+                started = time.perf_counter()
+                read(sample)
+                best[name] = max(best[name], len(sample) / (time.perf_counter() - started))
+    words = sum(len(text.split()) for text in sample) / len(sample)
+    print(f"{len(sample)} texts of {words:.1f} words, {os.cpu_count()} cores; best of {ROUNDS}")
+    ours = next(iter(best.values()))
+    for name, rate in best.items():
+        print(f"{name:>48}  {rate:>7.0f} texts a second  undertone is {ours / rate:.1f} times as fast")
+
+
+if __name__ == "__main__":
+    main()

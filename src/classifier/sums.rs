@@ -1,0 +1,215 @@
+//! A text's windows put together: from logits to a verdict and its signals.
+
+use super::calibration::{EMOTION_THRESHOLD, MixedRule, Temperatures};
+use super::model::Outputs;
+use super::reader::Library;
+use super::tags::{self, Evidence, Term, Word};
+use super::windows::Window;
+use super::{Error, Language, ModelFolder};
+use crate::sentiment::{
+    Aspect, Emotions, Findings, Label, SarcasmScore, Scores, Signals, Task, Verdict,
+};
+
+/// The most that a text in a language the model does not read may be believed.
+const UNREAD_LANGUAGE_CEILING: f32 = 0.5;
+
+/// A text's windows, put together: probabilities and the evidence of aspects are averaged over
+/// them. `training/README.md` has the measure of this rule ("Long text").
+#[derive(Default)]
+pub struct Sums {
+    windows: f32,
+    sentiment: [f32; 4],
+    sarcasm: Option<f32>,
+    emotions: Option<EmotionSums>,
+    aspects: Option<Tagged>,
+}
+
+struct EmotionSums {
+    scores: [f32; 28],
+    thresholds: [f32; 28],
+}
+
+/// What the tags say of a whole text.
+#[derive(Default)]
+struct Tagged {
+    words: Vec<Word>,
+    evidence: Evidence,
+    mixed: Option<MixedRule>,
+}
+
+impl Sums {
+    /// Nothing read yet.
+    pub fn new(folder: &ModelFolder) -> Sums {
+        let calibration = folder.calibration.as_ref();
+        Sums {
+            emotions: folder.emotions.is_some().then(|| EmotionSums {
+                scores: [0.0; 28],
+                thresholds: calibration
+                    .map(|fit| fit.emotion_thresholds())
+                    .unwrap_or([EMOTION_THRESHOLD; 28]),
+            }),
+            aspects: folder.aspects.is_some().then(|| Tagged {
+                mixed: calibration.and_then(|fit| fit.mixed),
+                ..Tagged::default()
+            }),
+            ..Sums::default()
+        }
+    }
+
+    /// Adds a window that was read as a pass's `row`.
+    pub fn add(
+        &mut self,
+        window: &Window,
+        outputs: &Outputs<'_>,
+        row: usize,
+        folder: &ModelFolder,
+    ) -> Result<(), Error> {
+        self.windows += 1.0;
+        let calibration = folder.calibration.as_ref();
+        let temperatures = calibration.map_or_else(Temperatures::default, |fit| fit.temperatures);
+        let (output, labels) = &folder.sentiment;
+        let mut probabilities = outputs.row(output, row, labels.len())?.to_vec();
+        softmax(&mut probabilities, temperatures.sentiment);
+        for (label, probability) in labels.iter().zip(probabilities) {
+            self.sentiment[*label as usize] += probability;
+        }
+        if let Some(output) = &folder.sarcasm {
+            let logit = outputs.row(output, row, 1)?[0];
+            *self.sarcasm.get_or_insert(0.0) += sigmoid(logit / temperatures.sarcasm);
+        }
+        if let (Some((output, labels)), Some(sums)) = (&folder.emotions, &mut self.emotions) {
+            for (label, logit) in labels.iter().zip(outputs.row(output, row, labels.len())?) {
+                sums.scores[*label as usize] += sigmoid(*logit);
+            }
+        }
+        if let (Some((output, tags)), Some(tagged)) = (&folder.aspects, &mut self.aspects) {
+            let per_token = outputs.row(output, row, tags.len() * window.tokens.len())?;
+            let mut evidence = Evidence::default();
+            let words = tags::words(&window.tokens, window.start, per_token, tags, &mut evidence);
+            tagged.words.extend(words);
+            tagged.evidence.positive += evidence.positive;
+            tagged.evidence.negative += evidence.negative;
+        }
+        Ok(())
+    }
+
+    /// Takes the heads that this model lacks from another one's reading of the same text, which
+    /// cut it into windows of its own. The rule for `mixed` is not taken along: it was fitted
+    /// beside the other's own scores.
+    pub fn take_missing(&mut self, other: Sums) {
+        let share = self.windows / other.windows;
+        self.sarcasm = self.sarcasm.or(other.sarcasm.map(|sum| sum * share));
+        self.emotions = self.emotions.take().or(other
+            .emotions
+            .map(|sums| EmotionSums { scores: sums.scores.map(|sum| sum * share), ..sums }));
+        let tagged = other.aspects.map(|tagged| Tagged {
+            mixed: None,
+            evidence: tagged.evidence.times(share),
+            ..tagged
+        });
+        self.aspects = self.aspects.take().or(tagged);
+    }
+
+    /// What the whole text comes to.
+    pub fn conclude(
+        self,
+        task: Task,
+        text: &str,
+        language: &Language,
+        library: &Library,
+    ) -> (Verdict, Signals) {
+        let ceiling = if language.supported { 1.0 } else { UNREAD_LANGUAGE_CEILING };
+        let sarcasm = self.sarcasm.map_or(0.0, |sum| sum / self.windows);
+        let tagged = self.aspects.unwrap_or_default();
+        let odds = tagged.evidence.positive.min(tagged.evidence.negative) / self.windows;
+        let scores = with_mixed(self.sentiment, odds, tagged.mixed);
+        let scores = scores.at_most(ceiling);
+        let plain = Signals {
+            ambiguous: 1.0 - scores.margin(),
+            sarcasm,
+            multi_aspect: odds,
+            out_of_domain: if language.supported { 0.0 } else { 1.0 },
+        };
+        let (findings, signals) = match (task, self.emotions) {
+            (Task::Aspects, _) => {
+                let terms = tags::terms(&tagged.words);
+                let ambiguous = doubt(&terms, scores.label());
+                let found = aspects(text, terms, library);
+                (Findings::Aspects(found), Signals { ambiguous, multi_aspect: 0.0, ..plain })
+            }
+            (Task::Emotions, Some(EmotionSums { scores: sums, thresholds })) => {
+                let emotions = Emotions::new(sums.map(|sum| sum / self.windows), &thresholds);
+                let ambiguous = match emotions.contradict(scores.label()) {
+                    true => 1.0,
+                    false => emotions.doubt(&thresholds),
+                };
+                (Findings::Emotions(emotions), Signals { ambiguous, ..plain })
+            }
+            _ => (Findings::None, plain),
+        };
+        (Verdict { scores, sarcasm: SarcasmScore(sarcasm), findings }, signals)
+    }
+}
+
+/// The scores of the model's labels, with a share for `mixed` where a rule gives it one.
+fn with_mixed(sums: [f32; 4], odds: f32, rule: Option<MixedRule>) -> Scores {
+    let own = Scores::from_weights(sums);
+    let Some(rule) = rule.filter(|_| own.of(Label::Mixed) == 0.0) else { return own };
+    let mixed = rule.probability(odds, own.of(Label::Negative).min(own.of(Label::Positive)));
+    let mut weights = own.as_array().map(|score| score * (1.0 - mixed));
+    weights[Label::Mixed as usize] = mixed;
+    Scores::from_weights(weights)
+}
+
+/// How unsure the tags are: 1 − the least margin of any term, and 1 where all terms lean the other
+/// way than the whole text.
+fn doubt(terms: &[Term], whole: Label) -> f32 {
+    let least = terms.iter().map(|term| term.margin).fold(1.0, f32::min);
+    match whole.is_contradicted_by(terms.iter().map(|term| term.sentiment)) {
+        true => 1.0,
+        false => 1.0 - least,
+    }
+}
+
+/// The terms with their words, places in code points, categories and opinions, in the order of the
+/// text.
+fn aspects(text: &str, terms: Vec<Term>, library: &Library) -> Vec<Aspect> {
+    // Terms come in the order of the text, so each place is counted on from the last.
+    let (mut byte, mut point) = (0, 0);
+    let mut place = |to: usize| {
+        point += text[byte..to].chars().count();
+        byte = to;
+        point
+    };
+    terms
+        .into_iter()
+        .map(|Term { bytes: (start, end), sentiment, confidence, .. }| {
+            let term = &text[start..end];
+            Aspect {
+                term: term.to_owned(),
+                category: library.categories.of(term).map(str::to_owned),
+                sentiment: Some(sentiment),
+                opinion: library.opinions.of(text, (start, end), sentiment).map(str::to_owned),
+                confidence,
+                span: Some((place(start), place(end))),
+            }
+        })
+        .collect()
+}
+
+fn sigmoid(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
+}
+
+/// Logits to probabilities, in place, after division by the temperature.
+fn softmax(logits: &mut [f32], temperature: f32) {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0.0;
+    for logit in logits.iter_mut() {
+        *logit = ((*logit - largest) / temperature).exp();
+        sum += *logit;
+    }
+    for logit in logits {
+        *logit /= sum;
+    }
+}

@@ -1,0 +1,160 @@
+//! Each kernel against the same arithmetic, written out plainly in double precision.
+
+#![expect(unsafe_code, reason = "the kernels are called where the instructions were found")]
+
+use super::attention::{Buffers, attend};
+use super::linear::{Activation, Linear, Steps};
+use super::norm::Norm;
+use super::operators::is_able;
+
+/// Numbers between −1 and 1, the same ones every time.
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed;
+    (0..count)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040);
+            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+fn dot<'a>(
+    some: impl IntoIterator<Item = &'a f32>,
+    others: impl IntoIterator<Item = &'a f32>,
+) -> f64 {
+    some.into_iter().zip(others).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+}
+
+fn check(expected: &[f64], found: &[f32], tolerance: f64) {
+    assert_eq!(expected.len(), found.len());
+    for (at, (expected, found)) in expected.iter().zip(found).enumerate() {
+        let apart = (expected - f64::from(*found)).abs();
+        assert!(apart < tolerance, "{at}: {expected} and {found}");
+    }
+}
+
+/// Φ by the series of the error function.
+fn gelu(x: f64) -> f64 {
+    let z = x / std::f64::consts::SQRT_2;
+    let (mut term, mut sum) = (z, z);
+    for n in 1..150 {
+        term *= -z * z / f64::from(n);
+        sum += term / f64::from(2 * n + 1);
+    }
+    let erf = (sum * 2.0 / std::f64::consts::PI.sqrt()).clamp(-1.0, 1.0);
+    0.5 * x * (1.0 + erf)
+}
+
+#[test]
+fn a_product_is_that_of_the_quantised_rows() {
+    if !is_able() {
+        return;
+    }
+    for (rows, inputs, outputs) in [(1, 16, 16), (8, 64, 48), (9, 384, 80), (17, 96, 400)] {
+        let weights: Vec<i8> =
+            numbers(inputs * outputs, 1).iter().map(|x| (x * 127.0) as i8).collect();
+        let scale: Vec<f32> = numbers(outputs, 2).iter().map(|x| x.abs() / 1000.0).collect();
+        let bias = numbers(outputs, 3);
+        let mut x = numbers(rows * inputs, 4);
+        x[..inputs].fill(0.0);
+        let product = Linear::new(&weights, &scale, &bias).expect("the sizes fit");
+        for activation in [Activation::None, Activation::Gelu] {
+            let mut out = vec![f32::NAN; rows * outputs];
+            // SAFETY: `is_able` found the instructions.
+            unsafe { product.run(&x, &mut out, activation, &mut Steps::default()) };
+            let expected: Vec<f64> = x
+                .chunks(inputs)
+                .flat_map(|row| {
+                    let least = row.iter().copied().fold(0.0, f32::min);
+                    let most = row.iter().copied().fold(0.0, f32::max);
+                    let step = ((most - least) / 255.0).max(1e-30);
+                    let zero = (-least * (1.0 / step)).round_ties_even();
+                    let steps: Vec<f32> = row
+                        .iter()
+                        .map(|x| (x * (1.0 / step)).round_ties_even() + zero)
+                        .map(|value| value.clamp(0.0, 255.0) - zero)
+                        .collect();
+                    let of = |output: usize| {
+                        let column =
+                            weights[output..].iter().step_by(outputs).map(|w| f32::from(*w));
+                        let column: Vec<f32> = column.collect();
+                        let worth = f64::from(step) * f64::from(scale[output]);
+                        dot(&steps, &column) * worth + f64::from(bias[output])
+                    };
+                    (0..outputs).map(of).collect::<Vec<_>>()
+                })
+                .map(|value| if activation == Activation::Gelu { gelu(value) } else { value })
+                .collect();
+            check(&expected, &out, 1e-4);
+        }
+    }
+}
+
+#[test]
+fn a_product_of_other_sizes_is_refused() {
+    for (weights, outputs, biases) in [(16 * 15, 15, 15), (15 * 16, 16, 16), (256, 16, 15)] {
+        let (weights, scale, bias) = (vec![0; weights], vec![0.0; outputs], vec![0.0; biases]);
+        assert!(Linear::new(&weights, &scale, &bias).is_err());
+    }
+}
+
+#[test]
+fn attention_weighs_values_by_keys() {
+    if !is_able() {
+        return;
+    }
+    for (tokens, heads, depth) in [(1, 1, 16), (2, 2, 32), (15, 3, 16), (16, 12, 32), (37, 2, 64)] {
+        let width = heads * depth;
+        let qkv = numbers(tokens * 3 * width, 5);
+        let mut out = vec![f32::NAN; tokens * width];
+        // SAFETY: `is_able` found the instructions.
+        unsafe { attend(&qkv, width, heads, &mut out, &mut Buffers::default()) };
+        let part = |token: usize, part: usize, head: usize| {
+            &qkv[(token * 3 + part) * width + head * depth..][..depth]
+        };
+        let mut expected = vec![0.0; tokens * width];
+        for (head, query) in (0..heads).flat_map(|head| (0..tokens).map(move |query| (head, query)))
+        {
+            let shares: Vec<f64> = (0..tokens)
+                .map(|key| dot(part(query, 0, head), part(key, 1, head)).exp())
+                .collect();
+            let whole: f64 = shares.iter().sum();
+            for at in 0..depth {
+                expected[query * width + head * depth + at] = (0..tokens)
+                    .map(|key| shares[key] / whole * f64::from(part(key, 2, head)[at]))
+                    .sum();
+            }
+        }
+        check(&expected, &out, 1e-5);
+    }
+}
+
+#[test]
+fn a_norm_has_mean_and_deviation_of_its_own() {
+    if !is_able() {
+        return;
+    }
+    let (rows, width) = (3, 64);
+    let norm = Norm { weight: numbers(width, 6), bias: numbers(width, 7), epsilon: 1e-12 };
+    let (mut x, residual) = (numbers(rows * width, 8), numbers(rows * width, 9));
+    let expected: Vec<f64> = x
+        .chunks(width)
+        .zip(residual.chunks(width))
+        .flat_map(|(x, residual)| {
+            let sums: Vec<f64> =
+                x.iter().zip(residual).map(|(a, b)| f64::from(*a) + f64::from(*b)).collect();
+            let mean = sums.iter().sum::<f64>() / width as f64;
+            let variance = sums.iter().map(|sum| (sum - mean).powi(2)).sum::<f64>() / width as f64;
+            let parameters = norm.weight.iter().zip(&norm.bias);
+            sums.into_iter()
+                .zip(parameters)
+                .map(|(sum, (weight, bias))| {
+                    (sum - mean) / variance.sqrt() * f64::from(*weight) + f64::from(*bias)
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    // SAFETY: `is_able` found the instructions.
+    unsafe { norm.add(&mut x, &residual) };
+    check(&expected, &x, 1e-5);
+}
