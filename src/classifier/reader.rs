@@ -118,7 +118,7 @@ impl Reader {
         Reader::new(super::start_runtime(&config.onnxruntime)?, Library::load(config, categories)?)
     }
 
-    /// Reads texts: as many of their windows a pass as [`Passes`] allows.
+    /// Reads texts: as many of their windows a pass as is allowed.
     ///
     /// # Errors
     /// [`Error::Inference`]; where it is one text's fault, the others have no answer either.
