@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -33,7 +34,6 @@ from transformers import (  # noqa: E402
     pipeline,
 )
 from transformers.modeling_outputs import SequenceClassifierOutput  # noqa: E402
-from transformers.utils import logging  # noqa: E402
 
 from training.restore import restore  # noqa: E402
 
@@ -133,7 +133,8 @@ def gateway() -> Iterator[Callable[[list[str]], None]]:
 
 
 def main() -> None:
-    logging.set_verbosity_error()  # a class of ours is not on the pipeline's list
+    # A class of ours is not on the pipeline's list of those that it knows.
+    logging.getLogger("transformers").setLevel(logging.CRITICAL)
     sample = texts(TEXTS)
     with gateway() as undertone:
         readers = {
