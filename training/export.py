@@ -16,15 +16,19 @@ from onnx import TensorProto, helper
 from training import recipe
 from training.lean import Graph, Shape, encoder
 from training.model import FourHeads, load
+from training.smooth import Factors
 
 
-def graph_of(model: FourHeads, quantised: bool = False) -> onnx.ModelProto:
+def graph_of(
+    model: FourHeads, quantised: bool = False, smooth: Factors | None = None
+) -> onnx.ModelProto:
     """The whole model: ids and mask in, four tensors of logits out."""
     config = model.encoder.config
     shape = Shape(config.dim, config.n_layers, config.n_heads)
     graph = Graph(quantised)
     weights = {name: tensor.numpy() for name, tensor in model.encoder.state_dict().items()}
-    hidden = encoder(graph, weights, shape)
+    factors = {name: factor.numpy() for name, factor in (smooth or {}).items()}
+    hidden = encoder(graph, weights, shape, factors)
     _text_heads(graph, model, hidden)
     inner, last, bias = _head(graph, "aspects", hidden, [model.aspects])
     tags = graph.op("MatMul", "aspects/out", inner, graph.weight("aspects/out.weight", last.T))

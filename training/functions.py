@@ -57,7 +57,8 @@ class Nodes:
 
 def weights_of(domain: str, product: str) -> list[str]:
     """The names of a product's weights, as a function's inputs."""
-    parts = ["weight", "scale", "bias"] if domain == DOMAIN else ["weight", "bias"]
+    own = ["weight", "scale", "bias", "divide"]
+    parts = own if domain == DOMAIN else ["weight", "bias"]
     return [f"{product}.{part}" for part in parts]
 
 
@@ -67,7 +68,8 @@ def functions(domain: str, width: int, heads: int) -> list[onnx.FunctionProto]:
 
 
 def linear(domain: str, gelu: bool) -> onnx.FunctionProto:
-    """x · weight + bias. INT8 weights are [inputs, outputs], their scales [outputs]."""
+    """x · weight + bias. INT8 weights are [inputs, outputs], their scales [outputs], and x is
+    multiplied by `divide`, [inputs], before it is quantised: `smooth.py` says why."""
     body = Nodes(domain)
     if domain == DOMAIN:
         product = _rows_by_int8(body)
@@ -83,15 +85,16 @@ def linear(domain: str, gelu: bool) -> onnx.FunctionProto:
 def _rows_by_int8(body: Nodes) -> str:
     zero = body.constant("zero", 0.0)
     last = body.constant("last", np.array([-1]))
-    least = body.op("Min", "least", body.op("ReduceMin", "smallest", "x", last), zero)
-    most = body.op("Max", "most", body.op("ReduceMax", "largest", "x", last), zero)
+    x = body.op("Mul", "smooth", "x", "divide")
+    least = body.op("Min", "least", body.op("ReduceMin", "smallest", x, last), zero)
+    most = body.op("Max", "most", body.op("ReduceMax", "largest", x, last), zero)
     span = body.op("Sub", "span", most, least)
     step = body.op("Div", "even", span, body.constant("steps", STEPS))
     step = body.op("Max", "step", step, body.constant("least_step", LEAST_STEP))
     inverse = body.op("Reciprocal", "inverse", step)
     place = body.op("Mul", "place", body.op("Neg", "below", least), inverse)
     place = body.op("Round", "zero_point", place)
-    values = body.op("Round", "rounded", body.op("Mul", "divided", "x", inverse))
+    values = body.op("Round", "rounded", body.op("Mul", "divided", x, inverse))
     values = body.op("Add", "moved", values, place)
     values = body.op("Clip", "clipped", values, zero, body.constant("highest", STEPS))
     values = body.op("Cast", "bytes", values, to=TensorProto.UINT8)

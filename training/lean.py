@@ -44,15 +44,20 @@ class Graph(Nodes):
         self.weights.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
         return name
 
-    def product(self, name: str, weight: np.ndarray, bias: np.ndarray) -> list[str]:
-        """The weights of one of our products; `weight` is [outputs, inputs], as in PyTorch."""
+    def product(
+        self, name: str, weight: np.ndarray, bias: np.ndarray, factor: np.ndarray | None = None
+    ) -> list[str]:
+        """The weights of one of our products; `weight` is [outputs, inputs], as in PyTorch. In
+        INT8 its inputs are divided by `factor`, and the weights make up for it."""
         if not self.quantised:
             return [self.weight(f"{name}.weight", weight.T), self.weight(f"{name}.bias", bias)]
-        steps, scale = int8(weight)
+        factor = np.ones(weight.shape[1], dtype=np.float32) if factor is None else factor
+        steps, scale = int8(weight * factor)
         return [
             self.weight(f"{name}.weight", steps.T),
             self.weight(f"{name}.scale", scale),
             self.weight(f"{name}.bias", bias),
+            self.weight(f"{name}.divide", (1 / factor).astype(np.float32)),
         ]
 
     def norm(self, name: str, weights: Weights, source: str) -> list[str]:
@@ -98,8 +103,11 @@ def int8(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return steps, scale.astype(np.float32)
 
 
-def encoder(graph: Graph, weights: Weights, shape: Shape) -> str:
-    """Embeddings and layers; the name of the last hidden states [batch, sequence, width]."""
+def encoder(
+    graph: Graph, weights: Weights, shape: Shape, smooth: Mapping[str, np.ndarray] | None = None
+) -> str:
+    """Embeddings and layers; the name of the last hidden states [batch, sequence, width].
+    `smooth` has factors for the inputs of some products (`smooth.py`)."""
     x = _words(graph, weights["embeddings.word_embeddings.weight"])
     table = graph.weight("positions.weight", weights["embeddings.position_embeddings.weight"])
     length = graph.op("Shape", "length", "input_ids", start=1, end=2)
@@ -108,13 +116,15 @@ def encoder(graph: Graph, weights: Weights, shape: Shape) -> str:
     norm = graph.norm("embedded/norm", weights, "embeddings.LayerNorm")
     x = graph.op("LayerNormalization", "embedded/norm", x, *norm, epsilon=EPSILON)
     for number in range(shape.layers):
-        inputs = [x, "attention_mask", *_layer(graph, weights, number, shape)]
+        inputs = [x, "attention_mask", *_layer(graph, weights, number, shape, smooth or {})]
         at = f"layer{number}"
         x = graph.own("EncoderLayer", at, *inputs, heads=shape.heads, epsilon=EPSILON)
     return x
 
 
-def _layer(graph: Graph, weights: Weights, number: int, shape: Shape) -> list[str]:
+def _layer(
+    graph: Graph, weights: Weights, number: int, shape: Shape, smooth: Mapping[str, np.ndarray]
+) -> list[str]:
     at, source = f"layer{number}", f"transformer.layer.{number}"
 
     def part(name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -125,11 +135,11 @@ def _layer(graph: Graph, weights: Weights, number: int, shape: Shape) -> list[st
     q, k, v = (part(f"attention.{name}_lin") for name in "qkv")
     qkv = [np.concatenate([q[at] * scale, k[at], v[at]]) for at in (0, 1)]
     return [
-        *graph.product(f"{at}/qkv", *qkv),
+        *graph.product(f"{at}/qkv", *qkv, smooth.get(f"{at}/qkv")),
         *graph.product(f"{at}/attended", *part("attention.out_lin")),
         *graph.norm(f"{at}/norm1", weights, f"{source}.sa_layer_norm"),
-        *graph.product(f"{at}/inner", *part("ffn.lin1")),
-        *graph.product(f"{at}/outer", *part("ffn.lin2")),
+        *graph.product(f"{at}/inner", *part("ffn.lin1"), smooth.get(f"{at}/inner")),
+        *graph.product(f"{at}/outer", *part("ffn.lin2"), smooth.get(f"{at}/outer")),
         *graph.norm(f"{at}/norm2", weights, f"{source}.output_layer_norm"),
     ]
 

@@ -52,6 +52,8 @@ class Weights:
         array = self.stored[name]
         if array.dtype == np.int8:
             array = array * self.stored[name.replace(".weight", ".scale")]
+            divide = self.stored.get(name.replace(".weight", ".divide"))
+            array = array if divide is None else array * divide[:, None]
         return torch.tensor(array)
 
 

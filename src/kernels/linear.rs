@@ -28,6 +28,8 @@ pub struct Linear {
     /// What a step of each output's weights is worth.
     scale: Vec<f32>,
     bias: Vec<f32>,
+    /// What each input is multiplied with before it is quantised; its weights make up for it.
+    divide: Vec<f32>,
     /// The sum of each output's weights, by which a row's zero point is taken off.
     sums: Vec<i32>,
 }
@@ -36,17 +38,25 @@ impl Linear {
     /// Packs `weights`, [inputs, outputs].
     ///
     /// # Errors
-    /// Where inputs or outputs are no multiple of 16, or the three do not belong together.
-    pub fn new(weights: &[i8], scale: &[f32], bias: &[f32]) -> Result<Linear, String> {
+    /// Where inputs or outputs are no multiple of 16, or the four do not belong together.
+    pub fn new(
+        weights: &[i8],
+        scale: &[f32],
+        bias: &[f32],
+        divide: &[f32],
+    ) -> Result<Linear, String> {
         let outputs = scale.len();
         let inputs = weights.len() / outputs.max(1);
         let whole = |size: usize| size > 0 && size.is_multiple_of(LANES);
         if !whole(inputs) || !whole(outputs) {
             return Err(format!("{inputs} inputs and {outputs} outputs: no multiples of {LANES}"));
         }
-        if weights.len() != inputs * outputs || bias.len() != outputs {
-            let (weights, biases) = (weights.len(), bias.len());
-            return Err(format!("{weights} weights and {biases} biases for {outputs} outputs"));
+        let fits = (weights.len(), bias.len(), divide.len()) == (inputs * outputs, outputs, inputs);
+        if !fits {
+            let (weights, biases, divisors) = (weights.len(), bias.len(), divide.len());
+            return Err(format!(
+                "{weights} weights, {biases} biases and {divisors} divisors for {outputs} outputs"
+            ));
         }
         let fours = inputs / 4;
         let empty = Weights([[0; 4]; LANES]);
@@ -60,7 +70,8 @@ impl Linear {
                 sums[output] += i32::from(*weight);
             }
         }
-        Ok(Linear { inputs, packed, scale: scale.to_vec(), bias: bias.to_vec(), sums })
+        let (scale, bias, divide) = (scale.to_vec(), bias.to_vec(), divide.to_vec());
+        Ok(Linear { inputs, packed, scale, bias, divide, sums })
     }
 
     pub fn inputs(&self) -> usize {
@@ -82,7 +93,7 @@ impl Linear {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     fn multiply<const GELU: bool>(&self, x: &[f32], out: &mut [f32], steps: &mut Steps) {
-        steps.quantise(x, self.inputs);
+        steps.quantise(x, &self.divide);
         let rows = steps.scale.len();
         for (panel, weights) in self.packed.chunks_exact(self.inputs / 4 * WIDE).enumerate() {
             let mut first = 0;
@@ -165,7 +176,9 @@ pub struct Steps {
 impl Steps {
     /// As ONNX's DynamicQuantizeLinear, but row by row.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn quantise(&mut self, x: &[f32], width: usize) {
+    fn quantise(&mut self, x: &[f32], divide: &[f32]) {
+        let width = divide.len();
+        let divide = divide.as_chunks::<LANES>().0;
         let rows = x.len() / width;
         self.values.resize(rows * width, 0);
         self.scale.clear();
@@ -175,13 +188,14 @@ impl Steps {
             let values = self.values[first * width..][..count * width].as_chunks_mut::<4>().0;
             for at in 0..count {
                 let row = x[(first + at) * width..][..width].as_chunks::<LANES>().0;
-                let (scale, zero) = range(row);
+                let (scale, zero) = range(row, divide);
                 self.scale.push(scale);
                 self.zero.push(zero);
                 let inverse = _mm512_set1_ps(1.0 / scale);
                 let zero = _mm512_set1_epi32(zero);
-                for (place, x) in row.iter().enumerate() {
-                    let step = _mm512_cvtps_epi32(_mm512_mul_ps(load(x), inverse));
+                for (place, (x, divide)) in row.iter().zip(divide).enumerate() {
+                    let x = _mm512_mul_ps(load(x), load(divide));
+                    let step = _mm512_cvtps_epi32(_mm512_mul_ps(x, inverse));
                     let step = _mm512_add_epi32(step, zero);
                     let step = _mm512_max_epi32(step, _mm512_setzero_si512());
                     for (group, four) in bytes(step).into_iter().enumerate() {
@@ -197,11 +211,12 @@ impl Steps {
 /// What a step of a row is worth, and the step that is zero.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn range(row: &[[f32; LANES]]) -> (f32, i32) {
+fn range(row: &[[f32; LANES]], divide: &[[f32; LANES]]) -> (f32, i32) {
     let (mut least, mut most) = (_mm512_setzero_ps(), _mm512_setzero_ps());
-    for x in row {
-        least = _mm512_min_ps(least, load(x));
-        most = _mm512_max_ps(most, load(x));
+    for (x, divide) in row.iter().zip(divide) {
+        let x = _mm512_mul_ps(load(x), load(divide));
+        least = _mm512_min_ps(least, x);
+        most = _mm512_max_ps(most, x);
     }
     let (least, most) = (_mm512_reduce_min_ps(least), _mm512_reduce_max_ps(most));
     // A row of zeros has steps of some size too.

@@ -92,13 +92,13 @@ struct LayerKernel(Arc<Layer>);
 
 /// The hidden states [batch, tokens, width] and the mask [batch, tokens] of texts that are padded
 /// behind, then the weights of four products and two norms.
-const LAYER_INPUTS: [TensorElementType; 18] = [
+const LAYER_INPUTS: [TensorElementType; 22] = [
     Float32, Int64, // x, mask
-    Int8, Float32, Float32, // qkv: weights, scales, biases
-    Int8, Float32, Float32, // attended
+    Int8, Float32, Float32, Float32, // qkv: weights, scales, biases, divisors
+    Int8, Float32, Float32, Float32, // attended
     Float32, Float32, // norm1: weights, biases
-    Int8, Float32, Float32, // inner
-    Int8, Float32, Float32, // outer
+    Int8, Float32, Float32, Float32, // inner
+    Int8, Float32, Float32, Float32, // outer
     Float32, Float32, // norm2
 ];
 
@@ -128,11 +128,11 @@ impl Operator for LayerOperator {
             let layer = Layer {
                 heads: heads.ok_or(missing("heads"))?,
                 qkv: linear(context, 2)?,
-                attended: linear(context, 5)?,
-                norm1: norm(8)?,
-                inner: linear(context, 10)?,
-                outer: linear(context, 13)?,
-                norm2: norm(16)?,
+                attended: linear(context, 6)?,
+                norm1: norm(10)?,
+                inner: linear(context, 12)?,
+                outer: linear(context, 16)?,
+                norm2: norm(20)?,
             };
             layer.check().map_err(ort::Error::new)
         })?;
@@ -221,7 +221,7 @@ impl Operator for LinearOperator {
     }
 
     fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
-        [Float32, Int8, Float32, Float32].map(OperatorInput::required)
+        [Float32, Int8, Float32, Float32, Float32].map(OperatorInput::required)
     }
 
     fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
@@ -256,12 +256,13 @@ impl Kernel for LinearKernel {
     }
 }
 
-/// The product whose weights, scales and biases are a node's inputs from `first` on.
+/// The product whose weights, scales, biases and divisors are a node's inputs from `first` on.
 fn linear(context: &KernelContext<'_>, first: usize) -> ort::Result<Linear> {
     let weights = context.constant_input::<DynTensorValueType>(first)?;
     let (_, weights) = weights.try_extract_tensor::<i8>()?;
     let (scale, bias) = (floats(context, first + 1)?, floats(context, first + 2)?);
-    Linear::new(weights, &scale, &bias).map_err(ort::Error::new)
+    let divide = floats(context, first + 3)?;
+    Linear::new(weights, &scale, &bias, &divide).map_err(ort::Error::new)
 }
 
 fn floats(context: &KernelContext<'_>, input: usize) -> ort::Result<Vec<f32>> {

@@ -55,9 +55,10 @@ fn a_product_is_that_of_the_quantised_rows() {
             numbers(inputs * outputs, 1).iter().map(|x| (x * 127.0) as i8).collect();
         let scale: Vec<f32> = numbers(outputs, 2).iter().map(|x| x.abs() / 1000.0).collect();
         let bias = numbers(outputs, 3);
+        let divide: Vec<f32> = numbers(inputs, 10).iter().map(|x| 1.0 + x.abs()).collect();
         let mut x = numbers(rows * inputs, 4);
         x[..inputs].fill(0.0);
-        let product = Linear::new(&weights, &scale, &bias).expect("the sizes fit");
+        let product = Linear::new(&weights, &scale, &bias, &divide).expect("the sizes fit");
         for activation in [Activation::None, Activation::Gelu] {
             let mut out = vec![f32::NAN; rows * outputs];
             // SAFETY: `is_able` found the instructions.
@@ -65,6 +66,7 @@ fn a_product_is_that_of_the_quantised_rows() {
             let expected: Vec<f64> = x
                 .chunks(inputs)
                 .flat_map(|row| {
+                    let row: Vec<f32> = row.iter().zip(&divide).map(|(x, by)| x * by).collect();
                     let least = row.iter().copied().fold(0.0, f32::min);
                     let most = row.iter().copied().fold(0.0, f32::max);
                     let step = ((most - least) / 255.0).max(1e-30);
@@ -92,9 +94,12 @@ fn a_product_is_that_of_the_quantised_rows() {
 
 #[test]
 fn a_product_of_other_sizes_is_refused() {
-    for (weights, outputs, biases) in [(16 * 15, 15, 15), (15 * 16, 16, 16), (256, 16, 15)] {
-        let (weights, scale, bias) = (vec![0; weights], vec![0.0; outputs], vec![0.0; biases]);
-        assert!(Linear::new(&weights, &scale, &bias).is_err());
+    for (weights, outputs, biases, divisors) in
+        [(16 * 15, 15, 15, 16), (15 * 16, 16, 16, 15), (256, 16, 15, 16), (256, 16, 16, 15)]
+    {
+        let (weights, scale) = (vec![0; weights], vec![0.0; outputs]);
+        let (bias, divide) = (vec![0.0; biases], vec![1.0; divisors]);
+        assert!(Linear::new(&weights, &scale, &bias, &divide).is_err());
     }
 }
 

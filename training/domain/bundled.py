@@ -10,13 +10,22 @@ import numpy as np
 import onnx
 
 from training import recipe
-from training.domain.keep import learn
+from training.domain.keep import learn, other_texts
 from training.domain.rows import Labelled
 from training.domain.start import Start
 from training.export import graph_of
 from training.package import write_tokenizer
 from training.reader import Reader
 from training.restore import restore
+from training.smooth import factors
+
+
+# So many texts show which channels are large; more show nothing new.
+TEXTS_TO_SMOOTH = 400
+# A channel may peak as high as this share of the channels do. A model fitted to 2,705 posts about
+# programming reads 82.0 % of others right in fp32, and in INT8 79.9 without any of this, 80.2 with
+# 0.98 here, 81.6 with 0.7 and 82.3 with 0.3.
+USUAL = 0.3
 
 
 class BundledStart(Start):
@@ -41,6 +50,7 @@ class BundledStart(Start):
         self.data = manifest["data"]
         self.own_calibration = json.loads((folder / "calibration.json").read_text())
         self.model, self.tokenizer = restore(folder)
+        self.seen: list[str] = []
 
     def before(self, texts: list[str], work: Path) -> tuple[np.ndarray, float]:
         temperature = self.own_calibration["temperatures"]["sentiment"]
@@ -48,10 +58,13 @@ class BundledStart(Start):
 
     def learn(self, rows: list[Labelled], hyper: recipe.DomainHyper, work: Path) -> None:
         learn(self.model, self.tokenizer, rows, hyper, work)
+        self.seen = [*(row.text for row in rows), *other_texts()]
 
     def write(self, fp32: Path, finished: Path) -> None:
         onnx.save(graph_of(self.model), fp32)
-        onnx.save(graph_of(self.model, quantised=True), finished / "model.onnx")
+        texts = self.seen[:: max(1, len(self.seen) // TEXTS_TO_SMOOTH)]
+        smooth = factors(self.model, self.tokenizer, texts, USUAL)
+        onnx.save(graph_of(self.model, True, smooth), finished / "model.onnx")
         write_tokenizer(self.tokenizer_file, finished)
 
     def logits(self, graph: Path, texts: list[str]) -> np.ndarray:

@@ -20,6 +20,7 @@ from training.fit import pushed, task_loss
 from training.model import conversion_difference, distil, load, save
 from training.reader import Reader
 from training.restore import restore
+from training.smooth import factors
 from training.train import train_model
 
 
@@ -171,3 +172,25 @@ def test_a_blend_lies_between_two_runs(converted, tmp_path: Path) -> None:
     ]
     for name, between in parts[2].items():
         torch.testing.assert_close(between, 0.75 * parts[0][name] + 0.25 * parts[1][name])
+
+
+def test_smoothing_moves_scale_and_changes_no_answer(converted) -> None:
+    model, tokenizer = converted
+    texts = [row.text for row in split(SAMPLE).dev][:20]
+    smooth = factors(model, tokenizer, texts, 0.3)
+    assert max(float(factor.max()) for factor in smooth.values()) > 2, "there is something to smooth"
+    graphs = [
+        graph_of(model),
+        graph_of(model, quantised=True),
+        graph_of(model, quantised=True, smooth=smooth),
+    ]
+    sessions = [onnxruntime.InferenceSession(graph.SerializeToString()) for graph in graphs]
+    apart = [0.0, 0.0]
+    for text in texts:
+        ids = np.array([tokenizer.encode(text).ids])
+        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        whole, plain, smoothed = (session.run(None, inputs) for session in sessions)
+        for at, steps in enumerate((plain, smoothed)):
+            gaps = [np.square(a - b).mean() for a, b in zip(whole, steps, strict=True)]
+            apart[at] += float(np.mean(gaps))
+    assert max(apart) < 1e-3
