@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ort::environment::Environment;
 use ort::ep;
@@ -177,7 +177,13 @@ fn open(
         builder.commit_from_file(graph)
     };
     let domain = kernels.map_or(Ok(None), Kernels::domain).map_err(|error| error.to_string())?;
-    let with_kernels = domain.map(|domain| build(Some(domain)));
+    // ONNX Runtime looks whether it knows a domain of operators, and then adds it: two sessions that
+    // open at once would both add it, and one fail.
+    static OPENING: Mutex<()> = Mutex::new(());
+    let with_kernels = domain.map(|domain| {
+        let _turn = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+        build(Some(domain))
+    });
     match with_kernels {
         Some(Ok(session)) => Ok(session),
         Some(Err(error)) => build(None).map_err(|error| error.to_string()).inspect(|_| {
