@@ -12,7 +12,8 @@ pub struct Program {
     pub address: SocketAddr,
     /// From its start to the first 200 of `/readyz`.
     pub ready_after: Duration,
-    folder: tempfile::TempDir,
+    /// What it runs in, removed with it.
+    _folder: tempfile::TempDir,
 }
 
 impl Program {
@@ -50,7 +51,7 @@ impl Program {
     ) -> anyhow::Result<Program> {
         let started = Instant::now();
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        let mut program = Program { child, address, ready_after: Duration::ZERO, folder };
+        let mut program = Program { child, address, ready_after: Duration::ZERO, _folder: folder };
         while started.elapsed() < Duration::from_secs(30) {
             let answer = Client::connect(address).and_then(|mut client| client.get("/readyz"));
             if let Ok(Some(_)) = answer {
@@ -80,7 +81,6 @@ impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = self.folder.path();
     }
 }
 

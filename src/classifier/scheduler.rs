@@ -12,8 +12,9 @@ use crate::sentiment::{Category, Task, Thresholds};
 /// How many sentences are read before a session turns to another text.
 const SENTENCES_A_TURN: usize = 16;
 
-/// Texts are read together up to about so many bytes, a few milliseconds' worth.
-const MOST_BYTES: usize = 4096;
+/// Texts are taken together up to about so many bytes, which is what a pass or two hold: the first
+/// of them is answered with the last.
+const MOST_BYTES: usize = 2048;
 
 /// A cheap handle to the local model. When the last one is dropped, its threads end.
 #[derive(Clone)]

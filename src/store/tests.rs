@@ -331,6 +331,15 @@ async fn savings_are_known_from_a_hundred_settled_calls_on() {
 }
 
 #[tokio::test]
+async fn many_that_meet_a_new_file_at_once_all_open_it() {
+    for _ in 0..10 {
+        let folder = folder();
+        let stores = futures::future::join_all((0..6).map(|_| store(&folder))).await;
+        assert_eq!(stores.len(), 6);
+    }
+}
+
+#[tokio::test]
 async fn two_processes_may_share_a_store() {
     let folder = folder();
     let (one, other) = tokio::join!(store(&folder), store(&folder));

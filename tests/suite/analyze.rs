@@ -65,9 +65,15 @@ pub fn texts(count: usize) -> String {
     "id,text\n".to_owned() + &(1..=count).map(line).collect::<String>()
 }
 
+/// A text that shares a pass may differ in the last digit from the same read alone, and which texts
+/// do is chance: where runs are compared byte by byte, each is read alone.
+fn alone() -> Setup {
+    Setup::local().set("classifier.batch_size", 1)
+}
+
 #[tokio::test]
 async fn csv_comes_out_as_it_went_in_with_the_verdicts_added() {
-    let setup = Setup::local();
+    let setup = alone();
     write(&setup, "in.csv", REVIEWS);
     let finished = setup.run(&["analyze", "in.csv", "--output", "out.csv"]).await;
     check_code(&finished, 0);
@@ -93,7 +99,10 @@ async fn csv_comes_out_as_it_went_in_with_the_verdicts_added() {
     let one = setup.run(&["analyze", "in.csv", "--batch-size", "1"]).await;
     check_code(&one, 0);
     assert_eq!(rows(one.stdout.as_bytes()).len(), 5, "without --output the rows go to stdout");
-    assert_eq!(short(one.stdout.as_bytes()), short(&read(&setup, "out.csv")));
+    assert_eq!(
+        column(&rows(one.stdout.as_bytes()), "undertone_scores"),
+        column(&after, "undertone_scores")
+    );
 }
 
 #[tokio::test]
@@ -206,7 +215,7 @@ async fn bad_rows_keep_their_place_and_are_told_by_line() {
 
 #[tokio::test]
 async fn a_torn_output_is_gone_on_with_as_if_nothing_had_happened() {
-    let setup = Setup::local();
+    let setup = alone();
     write(&setup, "in.csv", REVIEWS);
     write(&setup, "in.jsonl", "{\"text\":\"I love it.\"}\nnothing\n{\"text\":\"I hate it.\"}\n");
     for (input, output, code) in [("in.csv", "out.csv", 0), ("in.jsonl", "out.jsonl", 1)] {
@@ -219,8 +228,7 @@ async fn a_torn_output_is_gone_on_with_as_if_nothing_had_happened() {
         for cut in cuts {
             write(&setup, output, &whole[..cut]);
             check_code(&setup.run(&command).await, code);
-            let again = read(&setup, output);
-            assert_eq!(short(&again), short(&whole), "{output} cut at {cut}");
+            assert_eq!(read(&setup, output), whole, "{output} cut at {cut}");
         }
     }
 }
@@ -393,20 +401,4 @@ async fn a_short_queue_makes_rows_wait_rather_than_fail() {
     check_code(&finished, 0);
     let written = rows(finished.stdout.as_bytes());
     assert_eq!(column(&written, "undertone_error"), [""; 60]);
-}
-
-/// The text without the fractions of its numbers: the same text can score a little differently in another
-/// run, where a value falls on another step of INT8.
-fn short(output: &[u8]) -> String {
-    let mut digits = None;
-    let text = String::from_utf8_lossy(output);
-    let kept = text.chars().filter(|c| {
-        digits = match (*c, digits) {
-            ('.', _) => Some(0),
-            (c, Some(count)) if c.is_ascii_digit() => Some(count + 1),
-            _ => None,
-        };
-        digits.is_none_or(|count| count == 0)
-    });
-    kept.collect()
 }

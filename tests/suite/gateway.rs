@@ -43,9 +43,6 @@ impl Setup {
             .set("classifier.bundled", model.display())
             .set("openai.base_url", "http://127.0.0.1:9/v1")
             .set("anthropic.base_url", "http://127.0.0.1:9")
-            // Runs are compared byte by byte, and texts that share a pass may differ from those read
-            // alone in the last digit. That they do not differ by more is a test of `classifier`.
-            .set("classifier.batch_size", 1)
     }
 
     /// Both providers are the double, and have their keys.

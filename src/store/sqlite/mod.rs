@@ -11,9 +11,9 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use self::writer::{Op, Writer};
 use super::{
@@ -126,7 +126,16 @@ fn connect(path: &Path, durability: Durability, create: OpenFlags) -> rusqlite::
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | create;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
+    // SQLite does not wait for others where it changes the mode of a file: of two processes that meet
+    // a new one, the second would be told at once that it is locked.
+    let patience = Instant::now() + BUSY_TIMEOUT;
+    while let Err(error) = connection.pragma_update(None, "journal_mode", "wal") {
+        let busy = error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+        if !busy || Instant::now() >= patience {
+            return Err(error);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
     // In WAL mode, FULL syncs at every commit; NORMAL syncs at checkpoints alone, which loses
     // nothing while the operating system lives. The writer then checkpoints every second.
     let synchronous = match durability {
