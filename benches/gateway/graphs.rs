@@ -12,8 +12,7 @@ use anyhow::Context;
 use ort::environment::Environment;
 use tokenizers::Encoding;
 use undertone::app::Config;
-use undertone::classifier::{Encoder, Model, ModelFolder, start_runtime};
-use undertone::kernels::Kernels;
+use undertone::classifier::{Encoder, Graph, Model, ModelFolder, start_runtime};
 use undertone::sentiment::Label;
 
 use crate::latency::text_of;
@@ -24,7 +23,7 @@ const LENGTHS: [usize; 3] = [16, 64, 128];
 /// Texts of 32 tokens.
 const MANY: usize = 64;
 
-struct Graph {
+struct Line {
     name: &'static str,
     file: PathBuf,
     model: Model,
@@ -76,8 +75,7 @@ fn open(
     environment: &Environment,
     folder: &ModelFolder,
     candidates: Vec<Candidate>,
-) -> anyhow::Result<Vec<Graph>> {
-    let kernels = Kernels::default();
+) -> anyhow::Result<Vec<Line>> {
     let mut graphs = Vec::new();
     for (name, file, with_kernels) in candidates {
         if !file.exists() {
@@ -87,19 +85,21 @@ fn open(
             continue;
         }
         let folder = ModelFolder { graph: file.clone(), ..folder.clone() };
-        let model = Model::load(environment, &folder, with_kernels.then_some(&kernels))?;
+        let read =
+            if with_kernels { Graph::read(environment, &folder)? } else { Graph::plain(&folder) };
+        let model = Model::load(environment, &folder, &read)?;
         let pass = if with_kernels { 16 } else { MANY };
-        graphs.push(Graph { name, file, pass, model, times: Default::default() });
+        graphs.push(Line { name, file, pass, model, times: Default::default() });
     }
     Ok(graphs)
 }
 
-fn measure(graphs: &mut [Graph], encoder: &Encoder) -> anyhow::Result<()> {
+fn measure(graphs: &mut [Line], encoder: &Encoder) -> anyhow::Result<()> {
     let of_length = |tokens| anyhow::Ok(encoder.encode(&text_of(encoder, tokens)?)?);
     let texts = LENGTHS.map(of_length).into_iter().collect::<anyhow::Result<Vec<Encoding>>>()?;
     let many = vec![of_length(32)?; MANY];
     for _ in 0..BLOCKS {
-        for Graph { model, times, pass, .. } in &mut *graphs {
+        for Line { model, times, pass, .. } in &mut *graphs {
             for (text, times) in texts.iter().zip(times.iter_mut()) {
                 let took = timed(|| (0..ROUNDS).try_for_each(|_| model.run(&[text]).map(drop)))?;
                 times.push(took / ROUNDS as f64);

@@ -12,9 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use undertone::app::{App, Config};
-use undertone::classifier::{Encoder, Model, ModelFolder, Reader, start_runtime};
+use undertone::classifier::{Encoder, Graph, Model, ModelFolder, Reader, start_runtime};
 use undertone::http;
-use undertone::kernels::Kernels;
 use undertone::sentiment::Task;
 
 use crate::client::Client;
@@ -39,7 +38,7 @@ pub fn run() -> anyhow::Result<()> {
     let encoder = Encoder::load(&model.tokenizer).map_err(anyhow::Error::msg)?;
     let mut bare = Bare::start(
         encoder.clone(),
-        Model::load(environment, &model, Some(&Kernels::default()))?,
+        Model::load(environment, &model, &Graph::read(environment, &model)?)?,
         Reader::open(&config.classifier, &[])?,
     );
     let mut client = Client::connect(address)?;

@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::classifier::{Encoder, Error, Model, ModelFolder, start_runtime};
-use crate::kernels::Kernels;
+use crate::classifier::{Encoder, Error, Graph, Model, ModelFolder, start_runtime};
 
 const ROUNDS: usize = 50;
 const WARM_UP: usize = 5;
@@ -17,7 +16,7 @@ pub fn milliseconds(folder: &Path, config: &super::Config) -> anyhow::Result<f64
     // A path as given, not one beside the executable.
     let folder = ModelFolder::read(&folder.canonicalize()?, config)?;
     let encoder = Encoder::load(&folder.tokenizer).map_err(anyhow::Error::msg)?;
-    let mut model = Model::load(environment, &folder, Some(&Kernels::default()))?;
+    let mut model = Model::load(environment, &folder, &Graph::read(environment, &folder)?)?;
     let mut text = String::from("good");
     while encoder.encode(&text)?.len() < TOKENS {
         text.push_str(" good");

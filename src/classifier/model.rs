@@ -2,17 +2,15 @@
 
 use std::borrow::Cow;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use ort::environment::Environment;
-use ort::ep;
-use ort::operator::OperatorDomain;
 use ort::session::{Session, SessionInputValue, SessionOutputs};
 use ort::value::TensorRef;
 use tokenizers::{Encoding, Tokenizer};
 
-use super::{Error, ModelFolder};
-use crate::kernels::Kernels;
+use super::graph::PRODUCER;
+use super::{Error, Graph, ModelFolder};
 
 /// Turns text into token ids.
 #[derive(Clone)]
@@ -47,9 +45,6 @@ pub struct Model {
     pub shares_passes: bool,
 }
 
-/// What `training/export.py` writes into a graph.
-const PRODUCER: &str = "undertone";
-
 /// What a graph may ask for.
 #[derive(Clone, Copy, PartialEq)]
 enum Feed {
@@ -65,15 +60,18 @@ struct Input {
 }
 
 impl Model {
-    /// Opens a session; the model's sessions share the weights that `kernels` packs. Without any,
-    /// ONNX Runtime computes everything.
+    /// Opens a session on the graph of a folder.
+    ///
+    /// # Errors
+    /// [`Error::Model`] where the graph asks for what is not known here, or lacks an output that
+    /// the folder promises.
     pub fn load(
         environment: &Environment,
         folder: &ModelFolder,
-        kernels: Option<&Kernels>,
+        graph: &Graph,
     ) -> Result<Model, Error> {
-        let fail = |reason: String| Error::Model { folder: folder.folder.clone(), reason };
-        let session = open(environment, &folder.graph, kernels).map_err(fail)?;
+        let fail = |reason: String| graph.fail(reason);
+        let session = graph.open(environment)?;
         let inputs = session
             .inputs()
             .iter()
@@ -155,45 +153,6 @@ impl Outputs<'_> {
     }
 }
 
-/// Opens a graph for one thread: the fused SkipLayerNormalization kernel is slower than its parts,
-/// the arena keeps the largest shape's memory for good, and spinning threads take the cores from
-/// other sessions.
-fn open(
-    environment: &Environment,
-    graph: &Path,
-    kernels: Option<&Kernels>,
-) -> Result<Session, String> {
-    let build = |domain: Option<OperatorDomain>| -> ort::Result<Session> {
-        let mut builder = Session::builder(environment)?
-            .with_intra_threads(1)?
-            .with_inter_threads(1)?
-            .with_intra_op_spinning(false)?
-            .with_memory_pattern(false)?
-            .with_disabled_optimizers("SkipLayerNormFusion")?
-            .with_execution_providers([ep::CPU::default().with_arena_allocator(false).build()])?;
-        if let Some(domain) = domain {
-            builder = builder.with_operators(domain)?;
-        }
-        builder.commit_from_file(graph)
-    };
-    let domain = kernels.map_or(Ok(None), Kernels::domain).map_err(|error| error.to_string())?;
-    // ONNX Runtime looks whether it knows a domain of operators, and then adds it: two sessions that
-    // open at once would both add it, and one fail.
-    static OPENING: Mutex<()> = Mutex::new(());
-    let with_kernels = domain.map(|domain| {
-        let _turn = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
-        build(Some(domain))
-    });
-    match with_kernels {
-        Some(Ok(session)) => Ok(session),
-        Some(Err(error)) => build(None).map_err(|error| error.to_string()).inspect(|_| {
-            let graph = graph.display();
-            tracing::warn!("{graph} is read without this processor's kernels: {error}");
-        }),
-        None => build(None).map_err(|error| error.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{Config, start_runtime};
@@ -206,15 +165,29 @@ mod tests {
         "no",
     ];
 
-    fn bundled(kernels: Option<&Kernels>) -> (Model, Encoder) {
+    fn bundled() -> (&'static Environment, ModelFolder) {
         let mut shipped: toml::Table =
             include_str!("../../config/undertone.toml").parse().expect("it is TOML");
         let section = shipped.remove("classifier").expect("it is there");
         let config: Config = section.try_into().expect("it is complete");
         let folder = ModelFolder::read(&config.model, &config).expect("it is bundled");
-        let environment = start_runtime(&config.onnxruntime).expect("`make vendor` fetched it");
-        let encoder = Encoder::load(&folder.tokenizer).expect("it is bundled");
-        (Model::load(environment, &folder, kernels).expect("it loads"), encoder)
+        (start_runtime(&config.onnxruntime).expect("`make vendor` fetched it"), folder)
+    }
+
+    /// Both ways to compute it: by our kernels, and by ONNX Runtime alone.
+    fn graphs() -> [Graph; 2] {
+        let (environment, folder) = bundled();
+        [Graph::read(environment, &folder).expect("it is bundled"), Graph::plain(&folder)]
+    }
+
+    fn load(graph: &Graph) -> Model {
+        let (environment, folder) = bundled();
+        Model::load(environment, &folder, graph).expect("it loads")
+    }
+
+    fn tokens() -> [Encoding; 4] {
+        let encoder = Encoder::load(&bundled().1.tokenizer).expect("it is bundled");
+        TEXTS.map(|text| encoder.encode(text).expect("it has tokens"))
     }
 
     /// All that a model says of each text: read together, or each alone.
@@ -244,11 +217,7 @@ mod tests {
 
     #[test]
     fn the_kernels_compute_what_the_graph_says() {
-        let (mut model, encoder) = bundled(Some(&Kernels::default()));
-        let (mut plain, _) = bundled(None);
-        let texts = TEXTS.map(|text| encoder.encode(text).expect("it has tokens"));
-        let ours = logits(&mut model, &texts, false);
-        let theirs = logits(&mut plain, &texts, false);
+        let [ours, theirs] = graphs().map(|graph| logits(&mut load(&graph), &tokens(), false));
         // Floats are added in another order, so that a value may fall on another step of 255.
         let apart = furthest(&ours, &theirs);
         assert!(apart < 0.1, "{apart}: {:?} and {:?}", ours[0], theirs[0]);
@@ -256,14 +225,28 @@ mod tests {
 
     #[test]
     fn a_text_scores_alone_as_it_does_beside_others() {
-        for kernels in [Some(Kernels::default()), None] {
-            let (mut model, encoder) = bundled(kernels.as_ref());
+        for (graph, by) in graphs().iter().zip(["our kernels", "ONNX Runtime"]) {
+            let mut model = load(graph);
             assert!(model.shares_passes);
-            let texts = TEXTS.map(|text| encoder.encode(text).expect("it has tokens"));
-            let alone = logits(&mut model, &texts, false);
-            let together = logits(&mut model, &texts, true);
+            let alone = logits(&mut model, &tokens(), false);
+            let together = logits(&mut model, &tokens(), true);
             let apart = furthest(&alone, &together);
-            assert!(apart < 1e-5, "{apart}, kernels: {}", kernels.is_some());
+            assert!(apart < 1e-5, "{apart}, by {by}");
+        }
+    }
+
+    #[test]
+    fn sessions_that_open_at_once_all_have_the_kernels() {
+        let [graph, _] = graphs();
+        let texts = tokens();
+        for _ in 0..4 {
+            let all: Vec<_> = std::thread::scope(|scope| {
+                let read = || logits(&mut load(&graph), &texts, false);
+                let sessions: Vec<_> = (0..4).map(|_| scope.spawn(read)).collect();
+                sessions.into_iter().map(|one| one.join().expect("it reads")).collect()
+            });
+            // Without the kernels floats are added in another order, which shows.
+            assert!(all.windows(2).all(|pair| pair[0] == pair[1]));
         }
     }
 }

@@ -7,8 +7,7 @@ use ort::environment::Environment;
 
 use super::passes::Passes;
 use super::windows::{self, Window};
-use super::{Categories, Config, Encoder, Error, Language, Model, ModelFolder, Opinions};
-use crate::kernels::Kernels;
+use super::{Categories, Config, Encoder, Error, Graph, Language, Model, ModelFolder, Opinions};
 use crate::sentiment::{Category, Scores, Signals, Task, Thresholds, Verdict};
 
 /// What the local model makes of a text.
@@ -54,15 +53,20 @@ pub struct Library {
 struct Shared {
     folder: ModelFolder,
     encoder: Encoder,
-    kernels: Kernels,
+    graph: Graph,
 }
 
 impl Library {
-    pub fn load(config: &Config, categories: &[Category]) -> Result<Library, Error> {
+    pub fn load(
+        environment: &Environment,
+        config: &Config,
+        categories: &[Category],
+    ) -> Result<Library, Error> {
         let load = |folder: ModelFolder| -> Result<Shared, Error> {
             let encoder = Encoder::load(&folder.tokenizer)
                 .map_err(|reason| Error::Model { folder: folder.folder.clone(), reason })?;
-            Ok(Shared { folder, encoder, kernels: Kernels::default() })
+            let graph = Graph::read(environment, &folder)?;
+            Ok(Shared { folder, encoder, graph })
         };
         let model = ModelFolder::read(&config.model, config)?;
         let complete =
@@ -105,8 +109,7 @@ pub struct Reader {
 
 impl Reader {
     pub fn new(environment: &Environment, library: Library) -> Result<Reader, Error> {
-        let load =
-            |shared: &Shared| Model::load(environment, &shared.folder, Some(&shared.kernels));
+        let load = |shared: &Shared| Model::load(environment, &shared.folder, &shared.graph);
         let model = load(&library.model)?;
         let heads = library.heads.as_ref().map(load).transpose()?;
         let passes = Passes { batch_size: library.batch_size };
@@ -115,7 +118,8 @@ impl Reader {
 
     /// Loads a configuration's model by itself, for measuring and checking.
     pub fn open(config: &Config, categories: &[Category]) -> Result<Reader, Error> {
-        Reader::new(super::start_runtime(&config.onnxruntime)?, Library::load(config, categories)?)
+        let environment = super::start_runtime(&config.onnxruntime)?;
+        Reader::new(environment, Library::load(environment, config, categories)?)
     }
 
     /// Reads texts: as many of their windows a pass as is allowed.

@@ -39,6 +39,17 @@ pub fn start_runtime(configured: &Path) -> Result<&'static Environment, Error> {
     Ok(ENVIRONMENT.get_or_init(|| environment))
 }
 
+/// Gives back to the system what ONNX Runtime took for reading graphs and has freed since: glibc
+/// would keep it, more than a model weighs.
+pub fn return_free_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[expect(unsafe_code, reason = "Rust takes every function of C for unsafe")]
+    // SAFETY: it may be called at any time, by any thread.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 fn candidates(configured: &Path) -> Vec<PathBuf> {
     if !configured.as_os_str().is_empty() {
         return vec![configured.to_owned()];

@@ -6,7 +6,8 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-use super::{Asked, Config, Error, Library, Reader, Reading, Sentence, start_runtime, windows};
+use super::runtime::{return_free_memory, start_runtime};
+use super::{Asked, Config, Error, Library, Reader, Reading, Sentence, windows};
 use crate::sentiment::{Category, Task, Thresholds};
 
 /// How many sentences are read before a session turns to another text.
@@ -47,39 +48,30 @@ struct Waiting {
 }
 
 impl Classifier {
-    /// Loads the model and starts its threads; returns once each has its session.
+    /// Loads the model, opens a session for each thread, and starts the threads.
     pub fn start(config: &Config, categories: &[Category]) -> Result<Classifier, Error> {
         let environment = start_runtime(&config.onnxruntime)?;
-        let library = Library::load(config, categories)?;
+        let library = Library::load(environment, config, categories)?;
         let about = About {
             name: library.name().to_owned(),
             thresholds: library.thresholds()?,
             queue: config.queue,
         };
         let (jobs, waiting) = flume::bounded(config.queue);
-        let (report, ready) = std::sync::mpsc::channel();
         let sessions = config.sessions();
-        for index in 0..sessions {
-            let (library, waiting, report) = (library.clone(), waiting.clone(), report.clone());
+        // All by this thread, one after the other: what loading leaves behind is then in one place.
+        let readers = (0..sessions)
+            .map(|_| Reader::new(environment, library.clone()))
+            .collect::<Result<Vec<Reader>, Error>>()?;
+        return_free_memory();
+        for (index, reader) in readers.into_iter().enumerate() {
+            let waiting = waiting.clone();
             let queue = Queue { waiting, sessions, batch_size: config.batch_size };
             thread::Builder::new()
                 .name(format!("reader-{index}"))
-                .spawn(move || {
-                    let (reader, result) = match Reader::new(environment, library) {
-                        Ok(reader) => (Some(reader), Ok(())),
-                        Err(error) => (None, Err(error)),
-                    };
-                    // Let go of before any work: `start` waits until nobody has it any more.
-                    let _ = report.send(result);
-                    drop(report);
-                    if let Some(reader) = reader {
-                        queue.serve(reader);
-                    }
-                })
+                .spawn(move || queue.serve(reader))
                 .map_err(|error| Error::Inference(format!("no thread for a session: {error}")))?;
         }
-        drop(report);
-        ready.iter().collect::<Result<(), Error>>()?;
         Ok(Classifier { jobs, about: Arc::new(about) })
     }
 

@@ -32,7 +32,7 @@ struct Workspace {
 }
 
 /// One model's packed weights, which its sessions share. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Kernels {
     layers: Packed<Layer>,
     products: Packed<Linear>,
@@ -42,26 +42,26 @@ pub struct Kernels {
 type Packed<T> = Arc<Mutex<HashMap<String, Arc<T>>>>;
 
 impl Kernels {
-    /// The operators for one session; none where the processor lacks the instructions, so that
-    /// ONNX Runtime follows the graph's own functions.
+    /// None where the processor lacks the instructions.
+    pub fn new() -> Option<Kernels> {
+        is_able().then(|| Kernels { layers: Packed::default(), products: Packed::default() })
+    }
+
+    /// The operators for one session.
     ///
     /// # Errors
     /// As ONNX Runtime reports them.
-    pub fn domain(&self) -> ort::Result<Option<OperatorDomain>> {
-        if !is_able() {
-            return Ok(None);
-        }
+    pub fn domain(&self) -> ort::Result<OperatorDomain> {
         let product = |activation| LinearOperator { products: self.products.clone(), activation };
-        let domain = OperatorDomain::new("undertone")?
+        OperatorDomain::new("undertone")?
             .add(LayerOperator { layers: self.layers.clone() })?
             .add(product(Activation::None))?
-            .add(product(Activation::Gelu))?;
-        Ok(Some(domain))
+            .add(product(Activation::Gelu))
     }
 }
 
 /// Whether this processor has the instructions that the kernels are made of.
-pub fn is_able() -> bool {
+pub(super) fn is_able() -> bool {
     is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512vl")
@@ -177,7 +177,7 @@ impl LayerKernel {
         let width = self.0.attended.outputs();
         let row_count = texts.iter().sum::<usize>();
         if row_count * width == x.len() {
-            // SAFETY: this kernel exists only where `Kernels::domain` found the instructions.
+            // SAFETY: this kernel exists only where `Kernels::new` found the instructions.
             unsafe { self.0.run(x, texts, out, scratch) };
             return;
         }
@@ -249,7 +249,7 @@ impl Kernel for LinearKernel {
         let (_, out) = out.try_extract_tensor_mut::<f32>()?;
         SCRATCH.with_borrow_mut(|workspace| {
             let steps = &mut workspace.scratch.steps;
-            // SAFETY: this kernel exists only where `Kernels::domain` found the instructions.
+            // SAFETY: this kernel exists only where `Kernels::new` found the instructions.
             unsafe { self.product.run(x, out, self.activation, steps) };
         });
         Ok(())
