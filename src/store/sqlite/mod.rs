@@ -2,6 +2,7 @@
 //! reports read on connections of their own and keep nobody waiting.
 
 mod answers;
+mod checkpointer;
 mod report;
 mod rows;
 mod writer;
@@ -28,6 +29,9 @@ mod migrations {
 
 /// How long another process's transaction is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Pages of 4 KB that the write-ahead log may have, about.
+const MOST_LOG_PAGES: u32 = 8000;
 
 #[derive(Clone, Debug)]
 pub struct Sqlite {
@@ -137,13 +141,16 @@ fn connect(path: &Path, durability: Durability, create: OpenFlags) -> rusqlite::
         std::thread::sleep(Duration::from_millis(10));
     }
     // In WAL mode, FULL syncs at every commit; NORMAL syncs at checkpoints alone, which loses
-    // nothing while the operating system lives. The writer then checkpoints every second.
+    // nothing while the operating system lives. `checkpointer` makes one every second.
     let synchronous = match durability {
         Durability::Disk => "full",
         Durability::Process => "normal",
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // While others commit, no checkpoint can start the log afresh: past this length, one of them does,
+    // and finds little left to bring to the disk.
+    connection.pragma_update(None, "wal_autocheckpoint", MOST_LOG_PAGES)?;
     Ok(connection)
 }
 

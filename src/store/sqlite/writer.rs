@@ -5,12 +5,13 @@
 use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
+use super::checkpointer::Checkpointer;
 use super::{Durability, answers, connect, rows};
 use crate::pricing::{AttemptId, Reservation, Settlement};
 use crate::store::{CountKey, Counts, Error, Interview, KeptAnswer};
@@ -24,8 +25,7 @@ const RESERVE_LIMIT: Duration = Duration::from_secs(2);
 /// Readiness probes commonly give up after a second.
 const PING_LIMIT: Duration = Duration::from_millis(500);
 
-/// What a power cut may cost under [`Durability::Process`], and how soon a failed withdrawal is
-/// tried again.
+/// How soon a failed withdrawal is tried again.
 const TICK: Duration = Duration::from_secs(1);
 
 type Answer = Result<(), Error>;
@@ -69,11 +69,11 @@ impl Writer {
         let (jobs, waiting) = mpsc::channel();
         let thread = Thread {
             connection: Some(connection),
+            checkpointer: Checkpointer::start(path.clone(), durability)?,
             path,
             durability,
             jobs: waiting,
             withdrawn: Vec::new(),
-            unsynced_since: None,
         };
         std::thread::Builder::new().name("ledger".to_owned()).spawn(move || thread.run())?;
         Ok(Writer { jobs, places: Arc::new(Semaphore::new(QUEUE)) })
@@ -145,8 +145,7 @@ struct Thread {
     jobs: mpsc::Receiver<Job>,
     /// Reservations to take back with the next group.
     withdrawn: Vec<AttemptId>,
-    /// Since when there are commits that a power cut would lose.
-    unsynced_since: Option<Instant>,
+    checkpointer: Checkpointer,
 }
 
 type Waiting = (Op, oneshot::Sender<Answer>);
@@ -170,9 +169,9 @@ impl Thread {
                 }
             }
             self.commit_and_answer(group);
-            self.sync_when_due();
         }
         // Closing the last connection to a file in WAL mode checkpoints it.
+        drop(self.checkpointer);
         drop(self.connection.take());
         for closed in closing {
             let _ = closed.send(());
@@ -181,8 +180,8 @@ impl Thread {
 
     /// The next job; a time-out where there is something to do without one.
     fn next(&self) -> Result<Job, RecvTimeoutError> {
-        match (self.unsynced_since, self.withdrawn.as_slice()) {
-            (None, []) => self.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        match self.withdrawn.as_slice() {
+            [] => self.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             _ => self.jobs.recv_timeout(TICK),
         }
     }
@@ -216,10 +215,7 @@ impl Thread {
     fn commit(&mut self, group: &[Waiting]) -> rusqlite::Result<Vec<Option<Answer>>> {
         let committed = self.try_commit(group);
         match &committed {
-            Ok(_) if self.durability == Durability::Process => {
-                self.unsynced_since.get_or_insert_with(Instant::now);
-            }
-            Ok(_) => {}
+            Ok(_) => self.checkpointer.committed(),
             Err(error) if is_busy(error) => {}
             Err(_) => self.connection = None,
         }
@@ -245,17 +241,6 @@ impl Thread {
         transaction.commit()?;
         self.withdrawn.clear();
         Ok(results)
-    }
-
-    fn sync_when_due(&mut self) {
-        let due = self.unsynced_since.is_some_and(|since| since.elapsed() >= TICK);
-        let (true, Some(connection)) = (due, &self.connection) else { return };
-        let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
-        match connection.query_row(checkpoint, [], |_| Ok(())) {
-            Ok(()) => self.unsynced_since = None,
-            // Tried again at the next tick; a disk that fails for good fails the commits too.
-            Err(error) => tracing::debug!(%error, "the ledger could not be synced"),
-        }
     }
 }
 
