@@ -85,9 +85,8 @@ impl Provider for Anthropic {
         body
     }
 
-    async fn send(&self, body: &Value, deadline: Instant) -> Reply {
-        let request =
-            self.http.post(&self.url).headers(self.headers.clone()).body(body.to_string());
+    async fn send(&self, body: String, deadline: Instant) -> Reply {
+        let request = self.http.post(&self.url).headers(self.headers.clone()).body(body);
         let Ok(request) = request.build() else {
             return Reply::NotSent;
         };

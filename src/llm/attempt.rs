@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde_json::Value;
 use time::{Date, OffsetDateTime};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
@@ -47,7 +46,7 @@ impl Llm {
         tally: &mut Tally,
     ) -> Result<Ended, Stop> {
         let limits = asked.limits;
-        let body = lane.provider.compose(model, asked.question);
+        let body = lane.compose(model, asked.question);
         let worst_case = self.worst_case(lane, model, asked.question.task, &body);
         if !tally.leaves_room(worst_case, limits.max_cost) {
             return Err(Stop::Provider(FailureKind::OverBudget));
@@ -82,7 +81,7 @@ impl Llm {
 
         let sent = Instant::now();
         let reply = match sent < deadline {
-            true => lane.provider.send(&body, deadline).await,
+            true => lane.provider.send(body, deadline).await,
             false => Reply::NotSent,
         };
         let day = OffsetDateTime::from(reserved_at).date();
@@ -108,9 +107,9 @@ impl Llm {
         lane: &Lane,
         model: &Model,
         task: Task,
-        body: &Value,
+        body: &str,
     ) -> Option<Usd> {
-        let bytes = body.to_string().len() as f64;
+        let bytes = body.len() as f64;
         let input_tokens = (bytes * model.abilities.tokens_per_byte).ceil() as u64;
         let output_tokens = structured::output_limit(task, self.config.max_output_tokens).into();
         let tier = lane.provider.tier();

@@ -25,7 +25,7 @@ impl Llm {
         let question = widest(task, text, categories);
         let worst = self.lanes.iter().filter_map(|lane| {
             let model = lane.models.in_force(&self.book, today())?;
-            self.worst_case(lane, model, task, &lane.provider.compose(model, &question))
+            self.worst_case(lane, model, task, &lane.compose(model, &question))
         });
         worst.max()
     }

@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Question;
 use super::anthropic::Anthropic;
 use super::attempt::Failed;
 use super::breaker::{Breaker, BreakerState};
 use super::config::{Config, Configs, Error, ProviderName, api_key};
-use super::models::Succession;
+use super::models::{Model, Succession};
 use super::openai::OpenAi;
 use super::provider::{Fault, Provider};
+use super::template::Templates;
 
 pub(super) struct Lane {
     pub provider: Box<dyn Provider>,
     pub models: Succession,
+    templates: Templates,
     state: Mutex<State>,
 }
 
@@ -61,11 +64,17 @@ impl Lane {
     pub fn new(provider: Box<dyn Provider>, models: Succession, config: &Config) -> Lane {
         let cooldown = Duration::from_millis(config.breaker_cooldown_ms);
         let breaker = Breaker::new(config.breaker_failures, cooldown);
-        Lane { provider, models, state: Mutex::new(State { breaker, fault: None }) }
+        let state = Mutex::new(State { breaker, fault: None });
+        Lane { provider, models, templates: Templates::default(), state }
     }
 
     pub fn name(&self) -> &'static str {
         self.provider.name()
+    }
+
+    /// The body of a request, exactly as it will be sent.
+    pub fn compose(&self, model: &Model, question: &Question) -> String {
+        self.templates.fill(self.provider.as_ref(), model, question)
     }
 
     /// Whether the breaker lets a call through. Whoever is let through reports how it ended.

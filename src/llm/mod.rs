@@ -21,6 +21,7 @@ mod retry;
 
 mod prompt;
 mod structured;
+mod template;
 
 mod anthropic;
 mod openai;
@@ -278,7 +279,7 @@ impl Llm {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&structured::VERSION.to_le_bytes());
         for lane in &self.lanes {
-            let request = lane.provider.compose(lane.models.configured(), &blank).to_string();
+            let request = lane.compose(lane.models.configured(), &blank);
             hasher
                 .update(lane.name().as_bytes())
                 .update(&[0])

@@ -18,11 +18,12 @@ pub trait Provider: Send + Sync {
     /// The service tier that requests name.
     fn tier(&self) -> &str;
 
-    /// The body of the request, exactly as it will be sent.
+    /// The body of a request. Between questions of a task only `prompt::user`, one string in it,
+    /// differs.
     fn compose(&self, model: &Model, question: &Question) -> Value;
 
-    /// Sends `body` once and reads the reply, by `deadline`.
-    async fn send(&self, body: &Value, deadline: Instant) -> Reply;
+    /// Sends `body`, which is JSON, once and reads the reply, by `deadline`.
+    async fn send(&self, body: String, deadline: Instant) -> Reply;
 }
 
 /// How one attempt ended on the wire.

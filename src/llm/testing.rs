@@ -105,8 +105,8 @@ impl Provider for Scripted {
         json!(format!("{:8.8}", model.id))
     }
 
-    async fn send(&self, body: &Value, deadline: Instant) -> Reply {
-        self.diary.note(format!("{} asks {}", self.name, body.as_str().unwrap().trim()));
+    async fn send(&self, body: String, deadline: Instant) -> Reply {
+        self.diary.note(format!("{} asks {}", self.name, body.trim_matches('"').trim()));
         let act = self.script.lock().unwrap().pop_front();
         match act.expect("the script has no further line") {
             Act::Reply(reply) => reply,

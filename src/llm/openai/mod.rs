@@ -9,6 +9,7 @@ use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
 use async_trait::async_trait;
 use secrecy::SecretString;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -92,11 +93,14 @@ impl Provider for OpenAi {
         body
     }
 
-    async fn send(&self, body: &Value, deadline: Instant) -> Reply {
+    async fn send(&self, body: String, deadline: Instant) -> Reply {
         let http = self.http.clone();
         let service = tower::service_fn(move |request| post(http.clone(), request, deadline));
         let client = self.client.clone().with_http_service(service);
-        match client.chat().create_byot::<_, Value>(body).await {
+        let Ok(body) = RawValue::from_string(body) else {
+            return Reply::NotSent;
+        };
+        match client.chat().create_byot::<_, Value>(&*body).await {
             Ok(response) => Reply::Read(completion(&response)),
             Err(OpenAIError::Boxed(error)) => match error.downcast::<Aside>() {
                 Ok(aside) => aside.0,
