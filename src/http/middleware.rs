@@ -1,14 +1,16 @@
 //! What happens around every request: its id, who may call, how problems are written.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, Ipv6Addr};
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
+use metrics::Histogram;
 use uuid::Uuid;
 
 use super::Problem;
@@ -41,15 +43,32 @@ pub async fn surround(mut request: Request, next: Next) -> Response {
         response = problem.render(&id);
     }
     response.headers_mut().insert(REQUEST_ID, header);
-    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let (status, elapsed) = (response.status(), started.elapsed());
     tracing::debug!(request_id = id, route, status = status.as_u16(), ?elapsed, "answered");
-    metrics::histogram!(
-        "undertone_http_request_duration_seconds",
-        "route" => route, "status" => status.as_str().to_owned()
-    )
-    .record(elapsed);
+    observe(route, status, elapsed);
     response
+}
+
+thread_local! {
+    /// The histogram of each route and status that this thread has met: to look one up by its labels
+    /// costs more than to record in it.
+    static DURATIONS: RefCell<Vec<(String, StatusCode, Histogram)>> = const { RefCell::new(Vec::new()) };
+}
+
+fn observe(route: &str, status: StatusCode, elapsed: Duration) {
+    DURATIONS.with_borrow_mut(|known| {
+        let found = known.iter().find(|known| known.1 == status && known.0 == route);
+        if let Some((.., histogram)) = found {
+            return histogram.record(elapsed);
+        }
+        let histogram = metrics::histogram!(
+            "undertone_http_request_duration_seconds",
+            "route" => route.to_owned(), "status" => status.as_str().to_owned()
+        );
+        histogram.record(elapsed);
+        known.push((route.to_owned(), status, histogram));
+    });
 }
 
 fn request_id(request: &Request) -> String {
