@@ -4,7 +4,8 @@
 
 `make bench` runs it where training/.venv is there (`make test-training` makes it). Peers take turns
 with the gateway, so that a machine that slows down slows all of them. Each gets all cores.
-A peer that is not installed is a line that says how to have it.
+Peers with environments or servers of their own are named by OPTIMUM=PYTHON, TEI=HOST:PORT and
+INFINITY=HOST:PORT; one that is not is a line that says where to read how to have it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -40,6 +42,9 @@ from training.restore import restore  # noqa: E402
 TEXTS = 1500
 ROUNDS = 3
 BATCH = 64
+CALLERS = 4
+# Where benches/peer_folder.py put the weights for those that load a folder.
+PEER_FOLDER = ROOT / "target" / "peers"
 # As benches/gateway/texts.rs mixes them.
 LENGTHS = [1, 1, 2, 1, 3, 2, 1, 4, 2, 6]
 SENTENCES = [
@@ -132,15 +137,81 @@ def gateway() -> Iterator[Callable[[list[str]], None]]:
             server.wait()
 
 
+@contextmanager
+def optimum(python: str) -> Iterator[Callable[[list[str]], None]]:
+    """optimum's ONNX pipeline, run by another interpreter."""
+    reader = subprocess.Popen(
+        [python, ROOT / "benches" / "peer_optimum.py", PEER_FOLDER, str(BATCH)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+
+    def heard(expected: str) -> None:
+        if reader.stdout.readline().strip() != expected:
+            raise SystemExit("benches/peer_optimum.py broke off: run it by itself to see why")
+
+    def read(sample: list[str]) -> None:
+        reader.stdin.write(json.dumps(sample) + "\n")
+        reader.stdin.flush()
+        heard("read")
+
+    try:
+        heard("ready")
+        yield read
+    finally:
+        reader.kill()
+        reader.wait()
+
+
+def served(address: str, path: str, body: Callable[[list[str]], dict]) -> Callable[[list[str]], None]:
+    """A server of classifiers, asked by four callers at once, a batch a request."""
+
+    def ask(batch: list[str]) -> None:
+        connection = http.client.HTTPConnection(address, timeout=120)
+        kind = {"Content-Type": "application/json"}
+        connection.request("POST", path, json.dumps(body(batch)), kind)
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise SystemExit(f"{address}{path} answers {answer.status}: {answer.read()[:200]!r}")
+        answer.read()
+
+    def read(sample: list[str]) -> None:
+        batches = [sample[start : start + BATCH] for start in range(0, len(sample), BATCH)]
+        with ThreadPoolExecutor(CALLERS) as callers:
+            list(callers.map(ask, batches))
+
+    return read
+
+
+def others(stack: ExitStack) -> dict[str, Callable[[list[str]], None]]:
+    """The peers that the environment names."""
+    named = {name: os.environ.get(name, "") for name in ("OPTIMUM", "TEI", "INFINITY")}
+    for name, value in named.items():
+        if not value:
+            print(f"{name}: not measured; benches/NOTES.md says how to have it")
+    found = {}
+    if named["OPTIMUM"]:
+        found[f"optimum's ONNX pipeline, batches of {BATCH}"] = stack.enter_context(
+            optimum(named["OPTIMUM"])
+        )
+    if named["TEI"]:
+        inputs = lambda batch: {"inputs": [[text] for text in batch], "truncate": True}  # noqa: E731
+        found["text-embeddings-inference"] = served(named["TEI"], "/predict", inputs)
+    if named["INFINITY"]:
+        inputs = lambda batch: {"model": PEER_FOLDER.name, "input": batch}  # noqa: E731
+        found["infinity"] = served(named["INFINITY"], "/classify", inputs)
+    return found
+
+
 def main() -> None:
     # A class of ours is not on the pipeline's list of those that it knows.
     logging.getLogger("transformers").setLevel(logging.CRITICAL)
     sample = texts(TEXTS)
-    with gateway() as undertone:
+    with ExitStack() as stack:
         readers = {
-            "undertone, NDJSON": undertone,
+            "undertone, NDJSON": stack.enter_context(gateway()),
             f"Hugging Face pipeline, fp32, batches of {BATCH}": hugging_face(torch.float32),
             f"Hugging Face pipeline, bf16, batches of {BATCH}": hugging_face(torch.bfloat16),
+            **others(stack),
         }
         best = dict.fromkeys(readers, 0.0)
         for read in readers.values():

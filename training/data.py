@@ -11,12 +11,16 @@ import csv
 import hashlib
 import json
 import random
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from training import recipe
+
+# Reviews come with their words and marks apart, or not.
+SENTENCE_ENDS = re.compile(r"(?<=[.!?]) (?![.!?])")
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,11 @@ class Split:
 def normalised(text: str) -> str:
     """The form under which two texts count as the same: lower case, whitespace folded."""
     return " ".join(text.lower().split())
+
+
+def _letters(text: str) -> str:
+    """A stricter form: two sets that carry the same text may have cut its words differently."""
+    return "".join(filter(str.isalnum, text.lower())) or text
 
 
 def sets(data: Path) -> list[str]:
@@ -103,10 +112,17 @@ def split(data: Path) -> Split:
             aside += _set_aside(kept[name])
     calibrating = {normalised(row.text) for row in aside}
     pieces = set(_pieces(row.text for row in aside if row.set == "sentiment/sst5"))
-    whole = [row for name in names for row in _without(kept[name], calibrating, pieces)]
+    apart = {_letters(row.text) for row in dev + aside}
+    whole = [
+        row
+        for name in names
+        for row in _without(kept[name], calibrating, pieces)
+        if _letters(row.text) not in apart
+    ]
     train = [_run_of_words(row) for row in whole]
     train += _not_sarcastic(train, measured | calibrating)
-    return Split(train + _taught(train) + _overall(train), aside, dev)
+    taught = [row for row in _taught(whole) if _letters(row.text) not in apart]
+    return Split(train + taught + _overall(train), aside, dev)
 
 
 def _not_sarcastic(train: list[Row], apart: set[str]) -> list[Row]:
@@ -137,13 +153,26 @@ def _run_of_words(row: Row) -> Row:
 
 
 def _taught(train: list[Row]) -> list[Row]:
-    """Texts that only the teacher answers, for the tasks that nobody labelled them for."""
+    """Texts that only the teacher answers, for the tasks that nobody labelled them for. Of long
+    texts these are sentences."""
     return [
-        Row(name, row.text, {"text": row.text})
+        Row(name, text, {"text": text})
         for name, sources in recipe.TAUGHT.items()
         for row in train
-        if row.set in sources and _place(row.text) < sources[row.set]
+        if row.set in sources
+        for text in _sentences(row)
+        if _place(text) < sources[row.set]
     ]
+
+
+def _sentences(row: Row) -> list[str]:
+    """The sentences of a long text that have words enough to say something and few enough to be
+    one; a text of another set as it is."""
+    if row.set not in recipe.MOST_WORDS:
+        return [row.text]
+    sentences = SENTENCE_ENDS.split(" ".join(row.text.split()))
+    fewest, most = recipe.SENTENCE_WORDS
+    return [text for text in sentences if fewest <= len(text.split()) <= most]
 
 
 def _place(text: str) -> float:

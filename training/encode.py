@@ -151,9 +151,9 @@ def _target(row: Row, encoding: Any) -> Any:
     if row.task == "sentiment":
         if "label5" in fields:
             return list(recipe.FIVE_LEVELS[int(fields["label5"])])
-        if fields["label"] == "mixed":
+        if fields.get("label") == "mixed":
             return recipe.MIXED_TARGET
-        return [float(fields["label"] == label) for label in recipe.SENTIMENTS]
+        return [float(fields.get("label") == label) for label in recipe.SENTIMENTS]
     if row.task == "sarcasm":
         return float(fields.get("label") in recipe.SARCASTIC)
     if row.task == "emotions":

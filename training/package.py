@@ -19,7 +19,7 @@ from training import recipe
 from training.card import card
 from training.reader import MAX_TOKENS
 
-VERSION = "5"
+VERSION = "6"
 
 
 def write_tokenizer(source: Path, model: Path) -> None:

@@ -65,8 +65,8 @@ WRITTEN_DEV = Path(__file__).parents[1] / "tests" / "sentences"
 SHARES = {
     "sentiment/sst5_phrases": 0.15,
     "sentiment/tweets": 0.25,
-    "sentiment/dynasent": 3,
-    "sentiment/dynasent_hard": 3,
+    "sentiment/dynasent": 4,
+    "sentiment/dynasent_hard": 4,
     "sentiment/product_sentences": 1.5,
     "sentiment/orders": 2,
     "sentiment/overall": 0.5,
@@ -88,6 +88,7 @@ SHARES = {
     "aspects/mams_categories": 0,  # categories of whole sentences: no terms to tag
     "aspects/taught": 0.7,
     "sarcasm/taught": 0.5,
+    "sentiment/taught": 1,
 }
 
 # How much of a set the teacher reads, and answers for the student. A set that isn't named it
@@ -114,6 +115,7 @@ TEACHER_SHARES = {
     "aspects/orders": 4,
     "aspects/taught": 0,
     "sarcasm/taught": 0,
+    "sentiment/taught": 0,
 }
 # What the student learns of a text that the teacher answered: this share of the teacher's
 # probabilities, the rest of the label.
@@ -130,9 +132,21 @@ TAUGHT = {
         "sentiment/product_sentences": 1,
         "sentiment/dynasent": 1,
         "sentiment/dynasent_hard": 1,
+        "sentiment/review_domains": 0.1,
     },
     "sarcasm/taught": {"sentiment/tweets": 0.2},
+    "sentiment/taught": {
+        "sentiment/review_domains": 0.25,
+        "sentiment/imdb_counterfactual": 0.2,
+        "aspects/mams": 1,
+        "aspects/mams_categories": 1,
+        "aspects/restaurants_2014": 1,
+        "aspects/restaurants_2016": 1,
+        "aspects/laptops_2014": 1,
+    },
 }
+# Of the longer reviews among them, sentences of so many words.
+SENTENCE_WORDS = (4, 40)
 
 # Plain texts are few among those that were collected for sarcasm, and a head that never saw
 # them takes praise for scorn. These sets' texts train it as not sarcastic.

@@ -39,6 +39,13 @@ def test_no_dev_text_trains_whatever_set_or_spelling_it_comes_in(tmp_path: Path)
     assert [row.text for row in rows.train] == ["No.", "Dull."]
 
 
+def test_a_dev_text_whose_words_were_cut_elsewhere_does_not_train_either(tmp_path: Path) -> None:
+    write(tmp_path / "sentiment" / "a", "dev", [{"text": "it's a fine film.", "label": "positive"}])
+    rows = [{"text": text, "label": "positive"} for text in ("it 's a fine film .", "it's fine.")]
+    write(tmp_path / "sentiment" / "b", "train", rows)
+    assert [row.text for row in split(tmp_path).train] == ["it's fine."]
+
+
 def test_no_piece_of_a_measured_sentence_trains(tmp_path: Path) -> None:
     write(
         tmp_path / "sentiment" / "sst5",
@@ -258,3 +265,17 @@ def test_a_part_of_the_tweets_is_left_to_the_teacher_for_sarcasm(tmp_path: Path)
     assert all("label" not in row.fields for row in taught)
     # A text that was set aside is left to nobody.
     assert {row.text for row in taught} <= {row.text for row in train if row.set == "sentiment/tweets"}
+
+
+def test_long_reviews_are_left_to_the_teacher_sentence_by_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe, "TAUGHT", {"sentiment/taught": {"sentiment/review_domains": 1}})
+    review = "The lid does not close . Why ? " + "and so on " * 20 + ". I sent it back !"
+    write(tmp_path / "sentiment" / "review_domains", "train", [{"text": review, "label": "negative"}])
+    dev = [{"text": "the lid does not close.", "label": "negative"}]
+    write(tmp_path / "sentiment" / "a", "dev", dev)
+    taught = [row for row in split(tmp_path).train if row.set == "sentiment/taught"]
+    # The first is measured, the second says too little, the third is hardly one sentence.
+    assert [row.text for row in taught] == ["I sent it back !"]
+    assert "label" not in taught[0].fields
