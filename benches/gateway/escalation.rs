@@ -11,38 +11,48 @@ use crate::texts;
 
 const DELAY_MS: &str = "5";
 const SECONDS: u32 = 10;
-const A_SECOND: u32 = 200;
+/// The second is what LiteLLM's proxy keeps up with on two cores.
+const RATES: [u32; 2] = [200, 20];
 const CALLERS: u32 = 8;
 
 pub fn run() -> anyhow::Result<()> {
     let provider = Program::double(&["provider", DELAY_MS])?;
+    for rate in RATES {
+        at(rate, provider.address)?;
+    }
+    Ok(())
+}
+
+fn at(rate: u32, provider: SocketAddr) -> anyhow::Result<()> {
     println!(
-        "{A_SECOND} requests a second from {CALLERS} callers for {SECONDS} s, a double that takes {DELAY_MS} ms;\n\
+        "{rate} requests a second from {CALLERS} callers for {SECONDS} s, a double that takes {DELAY_MS} ms;\n\
          milliseconds"
     );
     println!(
-        "{:>34}  {:>7}  {:>7}  {:>9}  {:>9}  {:>16}",
+        "{:>34}  {:>8}  {:>8}  {:>9}  {:>9}  {:>16}",
         "", "p50", "p99", "own p50", "own p99", "of it reading"
     );
     let chat = |text: &str| {
         let messages = serde_json::json!([{"role": "user", "content": text}]);
         serde_json::json!({"model": "gpt-4o", "messages": messages})
     };
-    let alone = load(provider.address, "/v1/chat/completions", &chat)?;
-    println!("{:>34}  {:>7.3}  {:>7.3}", "the double alone", alone.p50, alone.p99);
+    let alone = load(provider, rate, "/v1/chat/completions", &chat)?;
+    println!("{:>34}  {:>8.3}  {:>8.3}", "the double alone", alone.p50, alone.p99);
     for durability in ["process", "disk"] {
         let settings = [
-            ("openai.base_url", format!("http://{}/v1", provider.address)),
+            ("openai.base_url", format!("http://{provider}/v1")),
             ("llm.providers", r#"["openai"]"#.to_owned()),
             ("store.durability", durability.to_owned()),
         ];
         let gateway = Program::gateway(&settings)?;
         let question = |text: &str| serde_json::json!({"text": text, "route": "llm"});
-        let through = load(gateway.address, "/v1/sentiment", &question)?;
+        let through = load(gateway.address, rate, "/v1/sentiment", &question)?;
         print(&format!("the gateway, durability {durability}"), &through, &alone);
     }
     match std::env::var("LITELLM").ok().and_then(|address| address.parse().ok()) {
-        Some(address) => print("LiteLLM", &load(address, "/v1/chat/completions", &chat)?, &alone),
+        Some(address) => {
+            print("LiteLLM", &load(address, rate, "/v1/chat/completions", &chat)?, &alone)
+        }
         None => {
             println!(
                 "LiteLLM: not measured; benches/NOTES.md says how to have it (LITELLM=HOST:PORT)"
@@ -62,7 +72,7 @@ struct Times {
 
 fn print(name: &str, through: &Times, alone: &Times) {
     println!(
-        "{name:>34}  {:>7.3}  {:>7.3}  {:>9.3}  {:>9.3}  {:>16.3}",
+        "{name:>34}  {:>8.3}  {:>8.3}  {:>9.3}  {:>9.3}  {:>16.3}",
         through.p50,
         through.p99,
         through.p50 - alone.p50,
@@ -73,6 +83,7 @@ fn print(name: &str, through: &Times, alone: &Times) {
 
 fn load(
     address: SocketAddr,
+    rate: u32,
     path: &str,
     body: &(dyn Fn(&str) -> serde_json::Value + Sync),
 ) -> anyhow::Result<Times> {
@@ -85,8 +96,8 @@ fn load(
                 scope.spawn(move || -> anyhow::Result<Vec<(f64, f64)>> {
                     let mut client = Client::connect(address)?;
                     let mut times = Vec::new();
-                    for turn in (caller..A_SECOND * SECONDS).step_by(CALLERS as usize) {
-                        let due = started + Duration::from_secs(1) * turn / A_SECOND;
+                    for turn in (caller..rate * SECONDS).step_by(CALLERS as usize) {
+                        let due = started + Duration::from_secs(1) * turn / rate;
                         std::thread::sleep(due.saturating_duration_since(Instant::now()));
                         let text = &sentences[turn as usize % sentences.len()];
                         let request = body(&format!("{text} No. {turn}.")).to_string();
