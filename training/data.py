@@ -51,7 +51,8 @@ def normalised(text: str) -> str:
 
 
 def _letters(text: str) -> str:
-    """A stricter form: two sets that carry the same text may have cut its words differently."""
+    """A stricter form: two sets that carry the same text may have cut its words differently. Only
+    what trains is held to it, so that what is set aside stays what earlier runs set aside."""
     return "".join(filter(str.isalnum, text.lower())) or text
 
 

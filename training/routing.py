@@ -30,6 +30,9 @@ SARCASM_SETS = {"sarcasm/isarcasm", "sarcasm/amazon_reviews"}
 ODDS_SETS = {"aspects/mams", "aspects/restaurants_2014"}
 PLAIN_SETS = {"sentiment/sst5", "sentiment/product_sentences", "sentiment/dynasent"}
 
+# What each kind of text makes up of the traffic.
+SHARES = {"sarcastic": 0.1, "odds": 0.1, "their plain": 0.4, "plain": 0.4}
+
 # Where too little was set aside to choose anything, as in a tiny run.
 DEFAULTS = {"ambiguous": 0.75, "sarcasm": 0.5, "multi_aspect": 0.5, "out_of_domain": 0.5}
 
@@ -106,11 +109,10 @@ def traffic(read: list[tuple[Row, Reading]], calibration: dict) -> Traffic | Non
             parts["odds" if both else "their plain"].append((both, values))
         elif row.set in PLAIN_SETS:
             parts["plain"].append((read_wrong(row, reading), values))
-    shares = {"sarcastic": 0.1, "odds": 0.1, "their plain": 0.4, "plain": 0.4}
     if any(len(part) < 5 for part in parts.values()):
         return None
     flat = [
-        (name, needs, shares[name] / len(part), values)
+        (name, needs, SHARES[name] / len(part), values)
         for name, part in parts.items()
         for needs, values in part
     ]

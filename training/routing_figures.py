@@ -28,18 +28,10 @@ from training import recipe
 from training.data import Row, read
 from training.metrics import auroc, logit
 from training.reader import Reader, Reading
-from training.routing import at_odds, read_wrong, signals
+from training.routing import ODDS_SETS, SARCASM_SETS, SHARES, at_odds, read_wrong, signals
 
-SOURCES = {
-    "sarcasm/isarcasm": "sarcastic",
-    "sarcasm/amazon_reviews": "sarcastic",
-    "aspects/mams": "odds",
-    "aspects/restaurants_2014": "odds",
-    "sentiment/sst2": "wrong",
-    "sentiment/product_sentences": "wrong",
-    "sentiment/dynasent": "wrong",
-}  # the set -> what a text of it needs help for
-SHARES = {"sarcastic": 0.1, "odds": 0.1, "their plain": 0.4, "plain": 0.4}
+PLAIN_SETS = ["sentiment/sst2", "sentiment/product_sentences", "sentiment/dynasent"]
+SOURCES = [*sorted(SARCASM_SETS), *sorted(ODDS_SETS), *PLAIN_SETS]
 ESCALATED = (0.1, 0.2, 0.3)
 RESAMPLES = 300
 SEED = 20261126
@@ -75,14 +67,16 @@ def traffic(read_rows: list[tuple[Row, Reading]]) -> Traffic:
     """What each text is and needs, and what it weighs in the mix."""
     kinds, needs = [], []
     for row, reading in read_rows:
-        helps_with = SOURCES[row.set]
-        if helps_with == "wrong":
+        if row.set in SARCASM_SETS:
+            needy = row.fields["label"] in recipe.SARCASTIC
+            kinds.append("sarcastic" if needy else "their plain")
+        elif row.set in ODDS_SETS:
+            needy = at_odds(row)
+            kinds.append("odds" if needy else "their plain")
+        else:
+            needy = read_wrong(row, reading)
             kinds.append("plain")
-            needs.append(read_wrong(row, reading))
-            continue
-        is_so = at_odds(row) if helps_with == "odds" else row.fields["label"] in recipe.SARCASTIC
-        kinds.append(helps_with if is_so else "their plain")
-        needs.append(is_so)
+        needs.append(needy)
     kind = np.array(kinds)
     weight = np.array([SHARES[name] / (kind == name).sum() for name in kinds])
     source = np.array([row.set.split("/")[1] for row, _ in read_rows])

@@ -65,15 +65,18 @@ struct Thread {
 impl Thread {
     fn run(mut self) {
         while self.woken.recv().is_ok() {
+            let mut failing = false;
             // What follows in the next second is synced with it.
             while self.woken.recv_timeout(TICK) != Err(RecvTimeoutError::Disconnected) {
                 self.pending.store(false, Ordering::Release);
                 match self.checkpoint() {
                     Ok(()) => break,
-                    // Tried again at the next tick; a disk that fails for good fails the commits too.
+                    // Tried again at every tick, and told once.
                     Err(error) => {
                         self.connection = None;
-                        tracing::debug!(%error, "the ledger could not be synced");
+                        if !std::mem::replace(&mut failing, true) {
+                            tracing::warn!(%error, "the ledger is not synced to the disk");
+                        }
                     }
                 }
             }
