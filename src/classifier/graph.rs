@@ -27,7 +27,7 @@ pub struct Graph {
     path: PathBuf,
     folder: PathBuf,
     kernels: Option<Kernels>,
-    weights: Vec<(String, Arc<DynValue>)>,
+    pub(super) weights: Vec<(String, Arc<DynValue>)>,
 }
 
 impl Graph {
