@@ -95,8 +95,9 @@ impl App {
         &self.config
     }
 
-    pub fn thresholds(&self) -> &Thresholds {
-        self.cascade.thresholds()
+    /// From where on a task's signals call for an LLM.
+    pub fn thresholds(&self, task: Task) -> Thresholds {
+        self.cascade.thresholds().of(task)
     }
 
     pub fn render_metrics(&self) -> String {

@@ -32,8 +32,11 @@ pub struct Config {
 
 impl Config {
     fn over(&self, own: Thresholds) -> Thresholds {
+        // A key that is set counts for every task.
         Thresholds {
             ambiguous: self.ambiguous.unwrap_or(own.ambiguous),
+            ambiguous_aspects: self.ambiguous.or(own.ambiguous_aspects),
+            ambiguous_emotions: self.ambiguous.or(own.ambiguous_emotions),
             sarcasm: self.sarcasm.unwrap_or(own.sarcasm),
             multi_aspect: self.multi_aspect.unwrap_or(own.multi_aspect),
             out_of_domain: self.out_of_domain.unwrap_or(own.out_of_domain),
@@ -179,7 +182,7 @@ impl Cascade {
             self.classifier.read(request.task, request.text.clone(), request.language.clone());
         let reading =
             timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(self.classifier.busy()))?;
-        match self.decide(request.route, &reading.signals) {
+        match self.decide(&request, &reading.signals) {
             Decision::Ask { reasons } => self.escalate(request, reading, reasons, deadline).await,
             Decision::Local { .. } if request.route == Route::Llm => {
                 Err(Error::Llm(Failure::unasked(FailureKind::NoProvider)))
@@ -196,7 +199,7 @@ impl Cascade {
             return None;
         }
         let answer = self.answers.get(&self.key(request))?;
-        match self.decide(request.route, &answer.signals) {
+        match self.decide(request, &answer.signals) {
             Decision::Ask { reasons } => {
                 Some(from_cache(&answer, reasons, Duration::ZERO, Duration::ZERO))
             }
@@ -252,10 +255,10 @@ impl Cascade {
         }
     }
 
-    fn decide(&self, route: Route, signals: &Signals) -> Decision {
+    fn decide(&self, request: &Request, signals: &Signals) -> Decision {
         let allowance =
             if self.llm.is_enabled() { Allowance::Granted } else { Allowance::Disabled };
-        decide(route, signals, &self.thresholds, allowance)
+        decide(request.route, signals, &self.thresholds.of(request.task), allowance)
     }
 }
 
