@@ -8,6 +8,7 @@ mod estimate;
 mod interview;
 mod measure;
 mod models;
+mod prices;
 mod readiness;
 mod telemetry;
 
@@ -15,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinHandle;
@@ -24,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::cascade::{self, Cascade};
 use crate::classifier::ModelFolder;
 use crate::llm::{AttemptLog, Llm, LogDown};
-use crate::pricing::{AttemptId, PriceBook, Reservation, Settlement};
+use crate::pricing::{AttemptId, Prices, Reservation, Settlement};
 use crate::sentiment::{Task, Thresholds};
 use crate::store;
 
@@ -40,6 +41,7 @@ pub use estimate::CallEstimate;
 pub use interview::{Asking, BoughtAnswer, Interviewer, KeptAnswers, Unanswered, recall};
 pub use measure::milliseconds;
 pub use models::{model_folder, model_names};
+pub use prices::{PriceStatus, TierPrice, price_book, price_book_text, price_status, replaceable};
 pub use readiness::Readiness;
 pub use telemetry::start_logs;
 
@@ -50,7 +52,9 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
 pub struct App {
     config: Config,
-    book: Arc<PriceBook>,
+    prices: Arc<Prices>,
+    /// Why the newest price book was refused, if it was.
+    refused_prices: ArcSwapOption<String>,
     store: Store,
     cascade: Cascade,
     counter: counts::Counter,
@@ -72,9 +76,9 @@ impl App {
     /// Loads the model, opens the store, and makes ready to ask the providers.
     pub async fn start(config: Config) -> anyhow::Result<SharedApp> {
         let metrics = telemetry::start_metrics()?;
-        let book = Arc::new(price_book(&config)?);
+        let prices = Arc::new(Prices::new(price_book(&config)?));
         let store = Store::open(&config.store).await?;
-        let llm = Arc::new(open_llm(&config, &book, &store)?);
+        let llm = Arc::new(open_llm(&config, &prices, &store)?);
         let (classifier_config, categories) =
             (config.classifier.clone(), config.aspects.categories.clone());
         let load = move || Classifier::start(&classifier_config, &categories);
@@ -87,8 +91,18 @@ impl App {
             config.llm.deadline(),
             config.aspects.categories.as_slice().into(),
         );
+        let refused_prices = ArcSwapOption::empty();
         let (counter, interviews) = (counts::Counter::default(), TaskTracker::new());
-        Ok(Arc::new(App { config, book, store, cascade, counter, interviews, metrics }))
+        Ok(Arc::new(App {
+            config,
+            prices,
+            refused_prices,
+            store,
+            cascade,
+            counter,
+            interviews,
+            metrics,
+        }))
     }
 
     pub fn config(&self) -> &Config {
@@ -165,7 +179,7 @@ impl App {
     pub async fn costs(self: &Arc<App>, request: CostRequest) -> Result<CostReport, RequestError> {
         // What was counted a moment ago belongs in the report.
         self.flush().await;
-        Ok(request.run(&self.store, &self.book, &self.config).await?)
+        Ok(request.run(&self.store, &self.prices.current(), &self.config).await?)
     }
 
     /// Writes counts to the store once a second, until the task is aborted.
@@ -233,29 +247,18 @@ pub fn check_files(config: &Config) -> anyhow::Result<String> {
     Ok(ModelFolder::read(&config.classifier.model, &config.classifier)?.name)
 }
 
-/// The price book as configured, else the built-in one.
-pub fn price_book(config: &Config) -> anyhow::Result<PriceBook> {
-    let file = &config.pricing.file;
-    if file.as_os_str().is_empty() {
-        return Ok(PriceBook::built_in());
-    }
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("pricing.file: {} cannot be read", file.display()))?;
-    PriceBook::parse(&text).with_context(|| format!("pricing.file: {}", file.display()))
-}
-
 /// The providers as configured, with the store as their ledger.
-pub fn open_llm(config: &Config, book: &Arc<PriceBook>, store: &Store) -> anyhow::Result<Llm> {
-    let llm = ledgered_llm(config, book, store)?;
+pub fn open_llm(config: &Config, prices: &Arc<Prices>, store: &Store) -> anyhow::Result<Llm> {
+    let llm = ledgered_llm(config, prices, store)?;
     llm.warn_of_retirements();
     Ok(llm)
 }
 
 /// The same, without a word on which models retire.
-fn ledgered_llm(config: &Config, book: &Arc<PriceBook>, store: &Store) -> anyhow::Result<Llm> {
+fn ledgered_llm(config: &Config, prices: &Arc<Prices>, store: &Store) -> anyhow::Result<Llm> {
     let log = Arc::new(Ledger(store.clone()));
     let configs = config.providers();
-    Ok(Llm::new(&configs, Arc::clone(book), log, &Llm::http_client(&configs)?)?)
+    Ok(Llm::new(&configs, Arc::clone(prices), log, &Llm::http_client(&configs)?)?)
 }
 
 /// When a settlement that could not be written is tried again.

@@ -9,6 +9,7 @@ mod evaluate;
 pub mod models;
 mod output;
 pub mod page;
+mod prices;
 mod providers;
 mod rows;
 mod serve;
@@ -56,6 +57,9 @@ enum Command {
     Costs(costs::Costs),
     /// Manage local models
     Models(models::Models),
+    /// Check the prices of the configured models, or take over new ones
+    #[command(subcommand)]
+    Prices(prices::Prices),
     /// Try the configured LLM providers
     #[command(subcommand)]
     Providers(providers::Providers),
@@ -92,6 +96,7 @@ impl Command {
             Command::Evaluate(command) => command.run(config()?).await,
             Command::Costs(command) => command.run(config()?).await,
             Command::Models(command) => models::run(command, &config()?).await,
+            Command::Prices(command) => command.run(&config()?),
             Command::Providers(command) => command.run(config()?).await,
             Command::Config(command) => command.run(config()?),
             Command::Openapi => output::json(&crate::http::openapi_document()),
