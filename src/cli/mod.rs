@@ -2,6 +2,7 @@
 
 mod analyze;
 mod arguments;
+mod calibrate;
 mod ceiling;
 mod config;
 mod costs;
@@ -10,6 +11,7 @@ pub mod models;
 mod output;
 pub mod page;
 mod providers;
+mod replay;
 mod rows;
 mod serve;
 mod share;
@@ -52,6 +54,9 @@ enum Command {
     Analyze(Box<analyze::Analyze>),
     // Its own words, the long ones too.
     Evaluate(Box<evaluate::Evaluate>),
+    // Its own words, the long ones too.
+    Calibrate(Box<calibrate::Calibrate>),
+    Replay(replay::Replay),
     /// Report what was spent and what was answered for nothing
     Costs(costs::Costs),
     /// Manage local models
@@ -90,6 +95,8 @@ impl Command {
             Command::Serve(command) => command.run(config()?).await,
             Command::Analyze(command) => command.run(config()?).await,
             Command::Evaluate(command) => command.run(config()?).await,
+            Command::Calibrate(command) => command.run(config()?).await,
+            Command::Replay(command) => command.run(config()?).await,
             Command::Costs(command) => command.run(config()?).await,
             Command::Models(command) => models::run(command, &config()?).await,
             Command::Providers(command) => command.run(config()?).await,

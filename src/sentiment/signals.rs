@@ -36,6 +36,18 @@ pub enum Route {
     Llm,
 }
 
+impl Route {
+    pub const ALL: [Route; 3] = [Route::Auto, Route::Local, Route::Llm];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Route::Auto => "auto",
+            Route::Local => "local",
+            Route::Llm => "llm",
+        }
+    }
+}
+
 /// What the local pass says of its own trustworthiness, each 0 to 1, higher is less trustworthy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Signals {
