@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::Outcome;
-use super::table::{basis, cost, promise, thresholds};
+use super::table::{basis, cost, promise, sureness, thresholds};
 use crate::cli::evaluate::{dollars, percent};
 use crate::cli::page::{Axis, Figure, Interval, Line, Page, Plot, Point, figures, section};
 use crate::evaluation::CurvePoint;
@@ -30,7 +30,7 @@ pub fn page(outcome: &Outcome) -> Markup {
             p {
                 "One half of the texts chose the thresholds; all figures are of the other half, "
                 (outcome.certifying) " texts. A whisker is the point's own interval, of "
-                (percent(outcome.confidence)) " to either side. Margin only escalates as many texts as the "
+                (sureness(outcome)) " to either side. Margin only escalates as many texts as the "
                 "signals do, those of the least margin between the two likeliest labels; random any; the "
                 "oracle those that gain most. SHA-256 of the file: " code { (outcome.about.sha256) }
             }

@@ -60,8 +60,9 @@ pub fn llm(answerer: &Answerer, texts: usize) -> Value {
 }
 
 fn point(point: &CurvePoint, has_price: bool) -> Value {
-    let thresholds: Map<String, Value> =
-        named(&point.thresholds).map(|(name, value)| (name.to_owned(), json!(value))).collect();
+    let thresholds: Map<String, Value> = named(&point.thresholds)
+        .map(|(name, value)| (name.to_owned(), short(f64::from(value))))
+        .collect();
     json!({
         "thresholds": thresholds,
         "escalated": short(point.escalated),

@@ -33,7 +33,7 @@ pub fn print(
         "to the LLM",
         "LLM $/1k",
         "accuracy",
-        &format!("at least ({})", percent(outcome.confidence)),
+        &format!("at least ({})", sureness(outcome)),
         "margin only",
         "random",
         "oracle",
@@ -108,14 +108,14 @@ pub fn promise(outcome: &Outcome) -> Option<String> {
     Some(format!(
         "Certified, each with {} confidence: at least {:.3} of texts like these come out right \
          ({accuracy:.3} did){cost}{condition}.",
-        percent(outcome.confidence),
+        sureness(outcome),
         chosen.accuracy_at_least,
     ))
 }
 
 /// Why nothing is written, and what could be.
 pub fn refusal(outcome: &Outcome, refused: &Refused) -> String {
-    let confidence = percent(outcome.confidence);
+    let confidence = sureness(outcome);
     let texts = outcome.certifying;
     match (outcome.goal, refused) {
         (Goal::MinAccuracy(asked), Refused::Accuracy { certifiable, cost_per_1k }) => {
@@ -137,6 +137,11 @@ pub fn refusal(outcome: &Outcome, refused: &Refused) -> String {
         ),
         _ => "nothing could be certified; nothing is written".into(),
     }
+}
+
+/// The confidence, without digits that nobody asked for.
+pub fn sureness(outcome: &Outcome) -> String {
+    format!("{} %", (outcome.confidence * 1e4).round() / 1e2)
 }
 
 /// Signals and thresholds in a line.
