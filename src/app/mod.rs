@@ -10,11 +10,14 @@ mod measure;
 mod models;
 mod prices;
 mod readiness;
+mod replay;
+mod signal_log;
 mod telemetry;
+mod thresholds;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
@@ -43,7 +46,12 @@ pub use measure::milliseconds;
 pub use models::{model_folder, model_names};
 pub use prices::{PriceStatus, TierPrice, price_book, price_book_text, price_status, replaceable};
 pub use readiness::Readiness;
+pub use replay::{Change, CostBasis, ReplayReport, ReplayRequest};
 pub use telemetry::start_logs;
+pub use thresholds::{
+    CalibratedOn, InForce, ThresholdsFile, graph_sha256, named, own_thresholds,
+    thresholds_in_force, thresholds_to_try,
+};
 
 pub type SharedApp = Arc<App>;
 
@@ -58,6 +66,7 @@ pub struct App {
     store: Store,
     cascade: Cascade,
     counter: counts::Counter,
+    signal_log: signal_log::SignalLog,
     /// Paid calls that are no request's.
     interviews: TaskTracker,
     metrics: PrometheusHandle,
@@ -75,6 +84,18 @@ pub enum RequestError {
 impl App {
     /// Loads the model, opens the store, and makes ready to ask the providers.
     pub async fn start(config: Config) -> anyhow::Result<SharedApp> {
+        let classifier = config.classifier.clone();
+        let read = move || ThresholdsFile::of_model(&classifier);
+        let calibrated = tokio::task::spawn_blocking(read).await??;
+        App::start_by(config, calibrated.map(|file| file.thresholds)).await
+    }
+
+    /// The same by the thresholds that the model came with, whatever was calibrated since.
+    pub async fn start_uncalibrated(config: Config) -> anyhow::Result<SharedApp> {
+        App::start_by(config, None).await
+    }
+
+    async fn start_by(config: Config, calibrated: Option<Thresholds>) -> anyhow::Result<SharedApp> {
         let metrics = telemetry::start_metrics()?;
         let prices = Arc::new(Prices::new(price_book(&config)?));
         let store = Store::open(&config.store).await?;
@@ -85,6 +106,7 @@ impl App {
         let classifier = tokio::task::spawn_blocking(load).await??;
         let cascade = Cascade::new(
             config.cascade,
+            calibrated,
             config.cache,
             classifier,
             llm,
@@ -93,6 +115,7 @@ impl App {
         );
         let refused_prices = ArcSwapOption::empty();
         let (counter, interviews) = (counts::Counter::default(), TaskTracker::new());
+        let signal_log = signal_log::SignalLog::new(config.cascade.logged_signals_per_minute);
         Ok(Arc::new(App {
             config,
             prices,
@@ -100,6 +123,7 @@ impl App {
             store,
             cascade,
             counter,
+            signal_log,
             interviews,
             metrics,
         }))
@@ -144,12 +168,13 @@ impl App {
 
     /// Analyses a text and counts it.
     pub async fn analyse(&self, request: Request) -> Result<Analysis, RequestError> {
-        let (task, caller) = (request.task, request.caller.clone());
+        let (task, route, caller) = (request.task, request.route, request.caller.clone());
         let text_bytes = request.text.len() as u64;
         let result = self.cascade.analyse(request).await;
         match &result {
             Ok(analysis) => {
                 self.counter.count(task, text_bytes, &caller, analysis);
+                self.signal_log.offer(task, route, text_bytes, analysis);
                 measure(analysis);
             }
             Err(cascade::Error::Llm(failure)) if failure.bill.attempts > 0 => {
@@ -199,7 +224,11 @@ impl App {
     async fn flush(self: &Arc<App>) {
         let app = Arc::clone(self);
         // It can only end early by a panic, which has been logged.
-        let _ = tokio::spawn(async move { app.write_counts().await }).await;
+        let written = async move {
+            app.write_counts().await;
+            app.write_signals(false).await;
+        };
+        let _ = tokio::spawn(written).await;
     }
 
     async fn write_counts(&self) {
@@ -216,12 +245,25 @@ impl App {
         }
     }
 
+    async fn write_signals(&self, is_end: bool) {
+        let rows = self.signal_log.take(is_end);
+        if rows.is_empty() {
+            return;
+        }
+        let forget = SystemTime::now() - signal_log::KEPT_FOR;
+        if let Err(error) = self.store.log_signals(rows.clone(), forget).await {
+            tracing::warn!(%error, "logged signals wait for the store");
+            self.signal_log.put_back(rows);
+        }
+    }
+
     /// Waits for paid calls to be written down, then writes the last counts and closes the store.
     pub async fn close(&self) {
         self.cascade.finish_calls().await;
         self.interviews.close();
         self.interviews.wait().await;
         self.write_counts().await;
+        self.write_signals(true).await;
         self.store.clone().close().await;
     }
 }
@@ -240,10 +282,11 @@ fn measure(analysis: &Analysis) {
     }
 }
 
-/// Checks what a configuration names beside its own values: the model's folder and the price book.
-/// Returns the model's name.
+/// Checks what a configuration names beside its own values: the model's folder with its thresholds, and
+/// the price book. Returns the model's name.
 pub fn check_files(config: &Config) -> anyhow::Result<String> {
     price_book(config)?;
+    thresholds_in_force(config)?;
     Ok(ModelFolder::read(&config.classifier.model, &config.classifier)?.name)
 }
 

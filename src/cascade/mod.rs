@@ -18,9 +18,10 @@ use crate::pricing::{Caller, Usd};
 use crate::sentiment::{Category, Outcome, Reason, Route, Signals, Task, Thresholds, Verdict};
 
 use flight::Reply;
-use policy::{Allowance, Decision, decide};
+pub use policy::{Allowance, Decision, decide};
 
-/// The section `[cascade]`: thresholds that override the model's own, one for each signal.
+/// The section `[cascade]`: thresholds that override the calibrated ones, one for each signal, and how
+/// many texts' signals are kept for `undertone replay`.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -28,11 +29,14 @@ pub struct Config {
     pub sarcasm: Option<f32>,
     pub multi_aspect: Option<f32>,
     pub out_of_domain: Option<f32>,
+    /// 0: none.
+    pub logged_signals_per_minute: u32,
 }
 
 impl Config {
-    fn over(&self, own: Thresholds) -> Thresholds {
-        // A key that is set counts for every task.
+    /// The thresholds that count where these are the calibrated ones. A key that is set counts for every
+    /// task.
+    pub fn over(&self, own: Thresholds) -> Thresholds {
         Thresholds {
             ambiguous: self.ambiguous.unwrap_or(own.ambiguous),
             ambiguous_aspects: self.ambiguous.or(own.ambiguous_aspects),
@@ -120,8 +124,10 @@ pub struct Abandoned {
 }
 
 impl Cascade {
+    /// `calibrated` stand in for the model's own thresholds.
     pub fn new(
         config: Config,
+        calibrated: Option<Thresholds>,
         cache: cache::Config,
         classifier: Classifier,
         llm: Arc<Llm>,
@@ -129,7 +135,7 @@ impl Cascade {
         categories: Arc<[Category]>,
     ) -> Cascade {
         Cascade {
-            thresholds: config.over(classifier.thresholds()),
+            thresholds: config.over(calibrated.unwrap_or_else(|| classifier.thresholds())),
             answers: Cache::new(cache),
             fingerprints: Task::ALL.map(|task| (task, llm.fingerprint(task, &categories))),
             calls: TaskTracker::new(),

@@ -2,6 +2,7 @@
 
 mod analyze;
 mod arguments;
+mod calibrate;
 mod ceiling;
 mod config;
 mod costs;
@@ -11,6 +12,7 @@ mod output;
 pub mod page;
 mod prices;
 mod providers;
+mod replay;
 mod rows;
 mod serve;
 mod share;
@@ -53,6 +55,9 @@ enum Command {
     Analyze(Box<analyze::Analyze>),
     // Its own words, the long ones too.
     Evaluate(Box<evaluate::Evaluate>),
+    // Its own words, the long ones too.
+    Calibrate(Box<calibrate::Calibrate>),
+    Replay(replay::Replay),
     /// Report what was spent and what was answered for nothing
     Costs(costs::Costs),
     /// Manage local models
@@ -94,6 +99,8 @@ impl Command {
             Command::Serve(command) => command.run(config()?).await,
             Command::Analyze(command) => command.run(config()?).await,
             Command::Evaluate(command) => command.run(config()?).await,
+            Command::Calibrate(command) => command.run(config()?).await,
+            Command::Replay(command) => command.run(config()?).await,
             Command::Costs(command) => command.run(config()?).await,
             Command::Models(command) => models::run(command, &config()?).await,
             Command::Prices(command) => command.run(&config()?),

@@ -167,7 +167,7 @@ impl Import {
         let new_text = changes.added_to(&old_text, from)?;
         let new = PriceBook::parse(&new_text).context("the amended price book")?;
         app::replaceable(config, &old, &new)?;
-        destination.publish_text(&new_text)?;
+        destination.write(&new_text)?;
         output::line(&format!("{} is version {}", file.display(), new.version()))
     }
 }

@@ -36,6 +36,18 @@ pub enum Route {
     Llm,
 }
 
+impl Route {
+    pub const ALL: [Route; 3] = [Route::Auto, Route::Local, Route::Llm];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Route::Auto => "auto",
+            Route::Local => "local",
+            Route::Llm => "llm",
+        }
+    }
+}
+
 /// What the local pass says of its own trustworthiness, each 0 to 1, higher is less trustworthy. The
 /// first three are calibrated probabilities where the model has estimators of them (the bundled one
 /// has), so that [`Signals::need`] is one; else they are the heads' own numbers, as said below.
@@ -135,6 +147,20 @@ impl Thresholds {
         };
         Thresholds { ambiguous: own.unwrap_or(self.ambiguous), ..*self }
     }
+
+    /// These with the ones that were chosen for a task; `ambiguous` of the others stays.
+    pub fn with(&self, task: Task, chosen: Thresholds) -> Thresholds {
+        let ambiguous = |other: Task| match other == task {
+            true => chosen.ambiguous,
+            false => self.of(other).ambiguous,
+        };
+        Thresholds {
+            ambiguous: ambiguous(Task::Sentiment),
+            ambiguous_aspects: Some(ambiguous(Task::Aspects)),
+            ambiguous_emotions: Some(ambiguous(Task::Emotions)),
+            ..chosen
+        }
+    }
 }
 
 impl Signals {
@@ -189,6 +215,22 @@ mod tests {
         {
             assert_eq!(thresholds.of(task).ambiguous, expected, "{}", task.name());
         }
+    }
+
+    #[test]
+    fn what_is_chosen_for_a_task_leaves_the_doubt_of_the_others() {
+        let before = Thresholds {
+            ambiguous: 0.3,
+            ambiguous_aspects: Some(0.6),
+            ambiguous_emotions: None,
+            sarcasm: 0.5,
+            multi_aspect: 0.5,
+            out_of_domain: 0.5,
+        };
+        let chosen = Thresholds { ambiguous: 0.1, sarcasm: 0.2, ..before };
+        let after = before.with(Task::Sentiment, chosen);
+        let doubts = Task::ALL.map(|task| after.of(task).ambiguous);
+        assert_eq!((doubts, after.sarcasm), ([0.1, 0.6, 0.3], 0.2));
     }
 
     #[test]

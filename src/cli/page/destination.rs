@@ -37,14 +37,14 @@ impl Destination {
 
     /// Puts the page in its place, over what was there.
     pub fn publish(&self, page: &Markup) -> anyhow::Result<()> {
-        self.publish_text(&page.0)
+        self.write(&page.0)
     }
 
-    /// The same of any text.
-    pub fn publish_text(&self, text: &str) -> anyhow::Result<()> {
+    /// The same of what is no page.
+    pub fn write(&self, content: &str) -> anyhow::Result<()> {
         let write = || {
             let mut file = File::create(&self.draft)?;
-            file.write_all(text.as_bytes())?;
+            file.write_all(content.as_bytes())?;
             file.sync_all()?;
             fs::rename(&self.draft, &self.path)
         };
