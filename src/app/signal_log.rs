@@ -84,10 +84,12 @@ impl SignalLog {
         }
     }
 
-    /// The rows of windows that are over; of the current one too where it is cut short by the end.
-    pub fn take(&self, is_end: bool) -> Vec<LoggedSignals> {
+    /// The rows of windows that are over; of the current one too where it is cut short by the end. `None`
+    /// where it goes on, and nothing waits.
+    pub fn take(&self, is_end: bool) -> Option<Vec<LoggedSignals>> {
         let mut drawn = self.lock();
-        if is_end || drawn.since.elapsed() >= WINDOW {
+        let is_over = is_end || drawn.since.elapsed() >= WINDOW;
+        if is_over {
             drawn.since = Instant::now();
             drawn.window = (drawn.window + 1) & (u64::MAX >> COUNT_BITS);
             let before = self.tickets.swap(drawn.window << COUNT_BITS, Ordering::Relaxed);
@@ -97,7 +99,7 @@ impl SignalLog {
             rows.iter_mut().for_each(|row| row.weight = weight);
             drawn.waiting.append(&mut rows);
         }
-        std::mem::take(&mut drawn.waiting)
+        (is_over || !drawn.waiting.is_empty()).then(|| std::mem::take(&mut drawn.waiting))
     }
 
     /// Puts back what could not be written.
@@ -162,15 +164,15 @@ mod tests {
     fn few_texts_are_all_kept_and_many_are_stood_for() {
         let log = SignalLog::new(20);
         (0..7).for_each(|number| log.draw(|| numbered(number)));
-        assert!(log.take(false).is_empty(), "the window is not over");
-        let rows = log.take(true);
+        assert_eq!(log.take(false), None, "the window is not over");
+        let rows = log.take(true).unwrap_or_default();
         assert!(rows.len() == 7 && rows.iter().all(|row| row.weight == 1.0));
 
         (0..1_000).for_each(|number| log.draw(|| numbered(number)));
-        let rows = log.take(true);
+        let rows = log.take(true).unwrap_or_default();
         assert_eq!(rows.len(), 20);
         assert!((rows.iter().map(|row| row.weight).sum::<f64>() - 1_000.0).abs() < 1e-9);
-        assert!(log.take(true).is_empty());
+        assert_eq!(log.take(true), Some(Vec::new()));
     }
 
     #[test]
@@ -179,7 +181,7 @@ mod tests {
         let mut early = 0;
         for _ in 0..500 {
             (0..200).for_each(|number| log.draw(|| numbered(number)));
-            early += log.take(true).iter().filter(|row| row.text_bytes < 100).count();
+            early += log.take(true).iter().flatten().filter(|row| row.text_bytes < 100).count();
         }
         // Half of 10,000, give or take six standard deviations.
         assert!((4_700..5_300).contains(&early), "{early}");
@@ -194,12 +196,12 @@ mod tests {
                 scope.spawn(|| (0..5_000).for_each(|number| log.draw(|| numbered(number))));
             }
             for _ in 0..50 {
-                let weight: f64 = log.take(true).iter().map(|row| row.weight).sum();
+                let weight: f64 = log.take(true).iter().flatten().map(|row| row.weight).sum();
                 *taken.lock().unwrap() += weight;
                 std::thread::yield_now();
             }
         });
-        let rest: f64 = log.take(true).iter().map(|row| row.weight).sum();
+        let rest: f64 = log.take(true).iter().flatten().map(|row| row.weight).sum();
         let all = *taken.lock().unwrap() + rest;
         // A window of which every row came late is lost, which takes as many at once as there are threads.
         assert!(all <= 20_000.0 + 1e-6 && all > 19_000.0, "{all}");
@@ -209,10 +211,10 @@ mod tests {
     fn what_waits_for_the_store_is_bounded() {
         let log = SignalLog::new(20);
         log.put_back((0..1_000).map(numbered).collect());
-        let rows = log.take(false);
+        let rows = log.take(false).unwrap_or_default();
         assert_eq!((rows.len(), rows[0].text_bytes), (20 * MOST_WAITING, 900), "the oldest go");
         let off = SignalLog::new(0);
         off.draw(|| panic!("nothing is looked at"));
-        assert!(off.take(true).is_empty());
+        assert_eq!(off.take(true), Some(Vec::new()));
     }
 }
