@@ -149,7 +149,8 @@ async fn a_busy_gateway_logs_a_sample_that_stands_for_all() {
     let report = replay(&setup, ALL_NEVER).await;
     let logged = report["logged"].as_u64().expect("a number");
     assert!((1..=6).contains(&logged), "{report}");
-    assert_eq!(report["total"]["texts"], 50.0, "{report}");
+    let texts = report["total"]["texts"].as_f64().expect("a number");
+    assert!((texts - 50.0).abs() < 1e-6, "{report}");
 }
 
 #[tokio::test]
