@@ -246,10 +246,8 @@ impl App {
     }
 
     async fn write_signals(&self, is_end: bool) {
-        let rows = self.signal_log.take(is_end);
-        if rows.is_empty() {
-            return;
-        }
+        // Without rows too: those that are old are let go of.
+        let Some(rows) = self.signal_log.take(is_end) else { return };
         let forget = SystemTime::now() - signal_log::KEPT_FOR;
         if let Err(error) = self.store.log_signals(rows.clone(), forget).await {
             tracing::warn!(%error, "logged signals wait for the store");

@@ -278,3 +278,101 @@ impl Change {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    const THEN: Thresholds =
+        Thresholds { sarcasm: 0.5, ambiguous: 2.0, multi_aspect: 2.0, out_of_domain: 2.0 };
+
+    /// Called for an LLM by ambiguity, and was answered for so many picodollars.
+    fn bought(sarcasm: f32, pico: Option<i64>, weight: f64) -> LoggedSignals {
+        LoggedSignals {
+            at: SystemTime::UNIX_EPOCH,
+            weight,
+            task: "sentiment".into(),
+            route: "auto".into(),
+            text_bytes: 40,
+            ambiguous: 0.9,
+            sarcasm,
+            multi_aspect: 0.0,
+            out_of_domain: 0.0,
+            reasons: vec!["ambiguous".into()],
+            outcome: "answered".into(),
+            cached: false,
+            asked: true,
+            cost: pico.map(Usd::from_pico),
+        }
+    }
+
+    fn plain(sarcasm: f32, weight: f64) -> LoggedSignals {
+        LoggedSignals {
+            reasons: Vec::new(),
+            outcome: "not_needed".into(),
+            asked: false,
+            ..bought(sarcasm, None, weight)
+        }
+    }
+
+    fn change(rows: &[LoggedSignals], price: Option<i64>) -> Change {
+        let mut folded = Folded::default();
+        rows.iter().for_each(|row| folded.add(row, &THEN));
+        let tasks = folded.finish(|task, bytes| {
+            assert_eq!((task, bytes), (Task::Sentiment, 40));
+            price.map(Usd::from_pico)
+        });
+        tasks.values().fold(Change::nothing(), Change::and)
+    }
+
+    #[test]
+    fn rows_count_as_many_as_they_stand_for() {
+        let cached = LoggedSignals { cached: true, asked: false, ..bought(0.1, None, 2.0) };
+        let rows = [
+            bought(0.9, Some(100), 3.0),
+            bought(0.1, Some(40), 1.5),
+            cached,
+            plain(0.6, 4.0),
+            plain(0.2, 8.0),
+        ];
+        let change = change(&rows, None);
+        assert_eq!((change.texts, change.escalated_now, change.escalated_then), (18.5, 6.5, 7.0));
+        assert_eq!((change.newly_escalated, change.no_longer_escalated), (4.0, 3.5));
+        assert_eq!(change.reasons["sarcasm"], NowAndThen { now: 0.0, then: 7.0 });
+        assert_eq!(change.reasons["ambiguous"], NowAndThen { now: 6.5, then: 0.0 });
+        // 3 · 100 + 1.5 · 40, over the 6.5 that were escalated, the cached ones included.
+        assert_eq!(change.cost_now_usd, Usd::from_pico(360));
+        assert_eq!(change.cost_basis, CostBasis::LoggedMean);
+        let then = 300.0 + 4.0 * 360.0 / 6.5;
+        assert_eq!(change.cost_then_usd, Some(Usd::from_pico(f64::round(then) as i64)));
+    }
+
+    #[test]
+    fn without_a_known_cost_the_price_counts_and_without_a_price_nothing_is_invented() {
+        let rows = [bought(0.9, None, 1.0), plain(0.6, 2.0)];
+        let by_price = change(&rows, Some(50));
+        assert_eq!(by_price.cost_basis, CostBasis::Price);
+        assert_eq!(by_price.cost_then_usd, Some(Usd::from_pico(100)));
+        assert_eq!((by_price.cost_now_usd, by_price.cost_unknown_now), (Usd::ZERO, 1.0));
+        let unknown = change(&rows, None);
+        assert_eq!((unknown.cost_basis, unknown.cost_then_usd), (CostBasis::Unknown, None));
+    }
+
+    #[test]
+    fn chance_and_callers_ask_as_before_and_names_of_later_versions_are_left_out() {
+        let sampled =
+            LoggedSignals { reasons: vec!["sampled".into()], ..bought(0.1, Some(1), 1.0) };
+        let requested = LoggedSignals {
+            route: "llm".into(),
+            reasons: vec!["requested".into()],
+            ..bought(0.1, Some(1), 1.0)
+        };
+        let local = LoggedSignals { route: "local".into(), ..plain(0.9, 1.0) };
+        let later = LoggedSignals { task: "irony".into(), ..plain(0.9, 1.0) };
+        let change = change(&[sampled, requested, local, later], None);
+        assert_eq!((change.texts, change.escalated_now, change.escalated_then), (3.0, 2.0, 2.0));
+        assert_eq!((change.newly_escalated, change.no_longer_escalated), (0.0, 0.0));
+    }
+}

@@ -1,5 +1,5 @@
-//! A sample of the texts' signals for `undertone replay`: drawn in memory, handed to the store every few
-//! seconds. What is logged is numbers and names, no word of a text.
+//! A sample of the texts' signals for `undertone replay`: drawn in memory, handed to the store once a
+//! minute. What is logged is numbers and names, no word of a text.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -12,11 +12,11 @@ use crate::store::LoggedSignals;
 /// How long signals are kept.
 pub const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// The shortest time from which a sample is drawn.
-const SHORTEST_WINDOW: Duration = Duration::from_secs(10);
+/// From which a sample is drawn.
+const WINDOW: Duration = Duration::from_secs(60);
 
 /// Windows whose rows may wait for a store that fails; then the oldest are let go.
-const MOST_WAITING: usize = 30;
+const MOST_WAITING: usize = 5;
 
 /// Of a ticket, the bits that count the texts of its window; those above tell windows apart.
 const COUNT_BITS: u32 = 40;
@@ -27,7 +27,6 @@ const COUNT_BITS: u32 = 40;
 pub struct SignalLog {
     /// The most texts of a window; 0: nothing is logged.
     slots: usize,
-    window: Duration,
     /// The current window, and how many of its texts have come by.
     tickets: AtomicU64,
     drawn: Mutex<Drawn>,
@@ -43,15 +42,10 @@ struct Drawn {
 
 impl SignalLog {
     pub fn new(per_minute: u32) -> SignalLog {
-        let minute = Duration::from_secs(60);
-        let window = (minute / per_minute.max(1)).max(SHORTEST_WINDOW);
-        let slots = f64::from(per_minute) * window.as_secs_f64() / minute.as_secs_f64();
         let drawn =
             Drawn { window: 0, since: Instant::now(), rows: Vec::new(), waiting: Vec::new() };
         SignalLog {
-            // A sixtieth of a minute may be a hair less than a second.
-            slots: (slots + 1e-6) as usize,
-            window,
+            slots: per_minute as usize,
             tickets: AtomicU64::new(0),
             drawn: Mutex::new(drawn),
         }
@@ -90,10 +84,12 @@ impl SignalLog {
         }
     }
 
-    /// The rows of windows that are over; of the current one too where it is cut short by the end.
-    pub fn take(&self, is_end: bool) -> Vec<LoggedSignals> {
+    /// The rows of windows that are over; of the current one too where it is cut short by the end. `None`
+    /// where it goes on, and nothing waits.
+    pub fn take(&self, is_end: bool) -> Option<Vec<LoggedSignals>> {
         let mut drawn = self.lock();
-        if is_end || drawn.since.elapsed() >= self.window {
+        let is_over = is_end || drawn.since.elapsed() >= WINDOW;
+        if is_over {
             drawn.since = Instant::now();
             drawn.window = (drawn.window + 1) & (u64::MAX >> COUNT_BITS);
             let before = self.tickets.swap(drawn.window << COUNT_BITS, Ordering::Relaxed);
@@ -103,7 +99,7 @@ impl SignalLog {
             rows.iter_mut().for_each(|row| row.weight = weight);
             drawn.waiting.append(&mut rows);
         }
-        std::mem::take(&mut drawn.waiting)
+        (is_over || !drawn.waiting.is_empty()).then(|| std::mem::take(&mut drawn.waiting))
     }
 
     /// Puts back what could not be written.
@@ -165,43 +161,27 @@ mod tests {
     }
 
     #[test]
-    fn a_minute_never_holds_more_than_it_may() {
-        for (per_minute, slots, seconds) in [
-            (0, 0, 60),
-            (1, 1, 60),
-            (4, 1, 15),
-            (6, 1, 10),
-            (7, 1, 10),
-            (120, 20, 10),
-            (150, 25, 10),
-        ] {
-            let log = SignalLog::new(per_minute);
-            assert_eq!((log.slots, log.window.as_secs()), (slots, seconds), "{per_minute}");
-        }
-    }
-
-    #[test]
     fn few_texts_are_all_kept_and_many_are_stood_for() {
-        let log = SignalLog::new(120);
+        let log = SignalLog::new(20);
         (0..7).for_each(|number| log.draw(|| numbered(number)));
-        assert!(log.take(false).is_empty(), "the window is not over");
-        let rows = log.take(true);
+        assert_eq!(log.take(false), None, "the window is not over");
+        let rows = log.take(true).unwrap_or_default();
         assert!(rows.len() == 7 && rows.iter().all(|row| row.weight == 1.0));
 
         (0..1_000).for_each(|number| log.draw(|| numbered(number)));
-        let rows = log.take(true);
+        let rows = log.take(true).unwrap_or_default();
         assert_eq!(rows.len(), 20);
         assert!((rows.iter().map(|row| row.weight).sum::<f64>() - 1_000.0).abs() < 1e-9);
-        assert!(log.take(true).is_empty());
+        assert_eq!(log.take(true), Some(Vec::new()));
     }
 
     #[test]
     fn every_text_is_drawn_as_often_as_any_other() {
-        let log = SignalLog::new(120);
+        let log = SignalLog::new(20);
         let mut early = 0;
         for _ in 0..500 {
             (0..200).for_each(|number| log.draw(|| numbered(number)));
-            early += log.take(true).iter().filter(|row| row.text_bytes < 100).count();
+            early += log.take(true).iter().flatten().filter(|row| row.text_bytes < 100).count();
         }
         // Half of 10,000, give or take six standard deviations.
         assert!((4_700..5_300).contains(&early), "{early}");
@@ -209,19 +189,19 @@ mod tests {
 
     #[test]
     fn many_threads_lose_no_weight() {
-        let log = SignalLog::new(600);
+        let log = SignalLog::new(100);
         let taken = Mutex::new(0.0);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| (0..5_000).for_each(|number| log.draw(|| numbered(number))));
             }
             for _ in 0..50 {
-                let weight: f64 = log.take(true).iter().map(|row| row.weight).sum();
+                let weight: f64 = log.take(true).iter().flatten().map(|row| row.weight).sum();
                 *taken.lock().unwrap() += weight;
                 std::thread::yield_now();
             }
         });
-        let rest: f64 = log.take(true).iter().map(|row| row.weight).sum();
+        let rest: f64 = log.take(true).iter().flatten().map(|row| row.weight).sum();
         let all = *taken.lock().unwrap() + rest;
         // A window of which every row came late is lost, which takes as many at once as there are threads.
         assert!(all <= 20_000.0 + 1e-6 && all > 19_000.0, "{all}");
@@ -229,12 +209,12 @@ mod tests {
 
     #[test]
     fn what_waits_for_the_store_is_bounded() {
-        let log = SignalLog::new(120);
+        let log = SignalLog::new(20);
         log.put_back((0..1_000).map(numbered).collect());
-        let rows = log.take(false);
-        assert_eq!((rows.len(), rows[0].text_bytes), (20 * MOST_WAITING, 400), "the oldest go");
+        let rows = log.take(false).unwrap_or_default();
+        assert_eq!((rows.len(), rows[0].text_bytes), (20 * MOST_WAITING, 900), "the oldest go");
         let off = SignalLog::new(0);
         off.draw(|| panic!("nothing is looked at"));
-        assert!(off.take(true).is_empty());
+        assert_eq!(off.take(true), Some(Vec::new()));
     }
 }

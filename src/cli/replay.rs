@@ -23,7 +23,7 @@ Examples:
 /// Say what other thresholds would have changed, from logged signals; calls nobody.
 ///
 /// The gateway keeps what the routing signals of a sample of its texts said for 30 days
-/// (cascade.logged_signals_per_minute), without a word of the texts; a text is in the log ten seconds
+/// (cascade.logged_signals_per_minute), without a word of the texts; a text is in the log a minute
 /// after it was answered, or when the gateway has stopped. Each logged text stands for as many as were
 /// answered beside it, so that the sums are those of all texts. A text that is newly escalated is
 /// reckoned at the mean cost of the logged escalations of its task, or, where none is logged, at the

@@ -136,7 +136,8 @@ impl Store {
         }
     }
 
-    /// Adds to the logged signals, and lets go of those from before `forget`.
+    /// Adds to the logged signals, and lets go of those from before `forget`, a part at a time where
+    /// they are many.
     pub async fn log_signals(
         &self,
         rows: Vec<LoggedSignals>,

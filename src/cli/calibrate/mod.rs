@@ -52,7 +52,7 @@ Examples:
 /// configured model. A bound that rests on the assumption is as good as the assumption.
 ///
 /// Writes thresholds.json beside the model, for all tasks, and a page with the curve. A gateway takes
-/// them when it starts; keys of [cascade] go before them. An equal number of right answers may be
+/// them when it starts; cascade.* keys go before them. An equal number of right answers may be
 /// wrong in other ways: look at `undertone evaluate --strategies local,cascade` too.
 #[derive(Args)]
 #[command(

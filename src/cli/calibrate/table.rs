@@ -41,13 +41,15 @@ pub fn print(
     .map(str::to_owned);
     let chosen = outcome.calibration.chosen.as_ref().ok();
     let curve = &outcome.calibration.curve;
-    let rows: Vec<Vec<String>> = shown(curve.len(), chosen.map(|chosen| chosen.at))
+    let mut rows: Vec<Vec<String>> = shown(curve.len(), chosen.map(|chosen| chosen.at))
         .into_iter()
         .map(|at| {
             let is_chosen = chosen.is_some_and(|chosen| chosen.at == at);
             row(outcome, &curve[at], if is_chosen { "chosen" } else { "" })
         })
         .collect();
+    // Rules that differ on the half that chose may do the same on this one.
+    rows.dedup();
     output::table(&header, &rows, 1)?;
     let Some(chosen) = chosen else { return Ok(ExitCode::FAILURE) };
     output::line(&format!("Chosen: {}", thresholds(&curve[chosen.at].thresholds)))?;

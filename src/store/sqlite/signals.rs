@@ -7,7 +7,11 @@ use rusqlite::{Connection, Result, Row, named_params};
 use crate::pricing::Usd;
 use crate::store::{LoggedSignals, millis};
 
-/// Adds rows, and deletes those from before `forget`.
+/// The most rows that are deleted at once, so that nobody waits long for the store. More than are logged
+/// in a minute.
+const MOST_DELETED: i64 = 20_000;
+
+/// Adds rows, and deletes those from before `forget`, the oldest first.
 pub(super) fn log(
     connection: &Connection,
     rows: &[LoggedSignals],
@@ -38,8 +42,11 @@ pub(super) fn log(
         })?;
     }
     connection
-        .prepare_cached("DELETE FROM signals WHERE at < :forget")?
-        .execute(named_params! { ":forget": millis(forget) })?;
+        .prepare_cached(
+            "DELETE FROM signals WHERE rowid IN
+                (SELECT rowid FROM signals WHERE at < :forget ORDER BY at LIMIT :most)",
+        )?
+        .execute(named_params! { ":forget": millis(forget), ":most": MOST_DELETED })?;
     Ok(())
 }
 
