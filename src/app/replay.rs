@@ -285,8 +285,14 @@ mod tests {
 
     use super::*;
 
-    const THEN: Thresholds =
-        Thresholds { sarcasm: 0.5, ambiguous: 2.0, multi_aspect: 2.0, out_of_domain: 2.0 };
+    const THEN: Thresholds = Thresholds {
+        sarcasm: 0.5,
+        ambiguous: 2.0,
+        ambiguous_aspects: None,
+        ambiguous_emotions: None,
+        multi_aspect: 2.0,
+        out_of_domain: 2.0,
+    };
 
     /// Called for an LLM by ambiguity, and was answered for so many picodollars.
     fn bought(sarcasm: f32, pico: Option<i64>, weight: f64) -> LoggedSignals {
