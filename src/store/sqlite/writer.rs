@@ -12,8 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::checkpointer::Checkpointer;
-use super::{Durability, answers, connect, rows};
+use super::{Durability, answers, connect, learning, rows};
 use crate::pricing::{AttemptId, Reservation, Settlement};
+use crate::store::learning::Change;
 use crate::store::{CountKey, Counts, Error, Interview, KeptAnswer};
 
 /// Records that may wait for the thread before callers wait to hand theirs over.
@@ -37,6 +38,7 @@ pub(super) enum Op {
     Settle(AttemptId, Box<Settlement>, SystemTime),
     Count(Vec<(CountKey, Counts)>),
     Keep(Box<(Interview, KeptAnswer)>),
+    Learn(Box<Change>),
     Ping,
 }
 
@@ -254,6 +256,7 @@ fn execute(op: &Op, connection: &Connection) -> rusqlite::Result<Answer> {
         },
         Op::Count(counts) => rows::add_counts(connection, counts),
         Op::Keep(answer) => answers::keep(connection, &answer.0, &answer.1),
+        Op::Learn(change) => learning::change(connection, change),
         Op::Ping => rows::ping(connection, SystemTime::now()),
     };
     match done {
