@@ -82,7 +82,7 @@ impl App {
         let model = Part::of(classifier.name(), read);
         let store = Part::of("sqlite", self.store.ping().await);
         let health = self.cascade.llm().health();
-        let warnings = health.iter().filter_map(retirement).collect();
+        let warnings = health.iter().filter_map(retirement).chain(self.drift.warnings()).collect();
         let providers = health.iter().map(ProviderState::from).collect();
         Readiness { ready: model.ok, model, store, providers, warnings }
     }

@@ -22,6 +22,10 @@ pub struct Config {
     #[serde(default)]
     pub labels: BTreeMap<String, Label>,
     pub languages: Vec<String>,
+    /// A model that reads a share of the texts beside this one, and answers nobody.
+    #[serde(default)]
+    pub shadow: Option<PathBuf>,
+    pub shadow_share: f32,
 }
 
 impl Config {

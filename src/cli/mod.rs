@@ -6,6 +6,7 @@ mod ceiling;
 mod config;
 mod costs;
 mod evaluate;
+mod learn;
 pub mod models;
 mod output;
 pub mod page;
@@ -52,6 +53,8 @@ enum Command {
     Analyze(Box<analyze::Analyze>),
     // Its own words, the long ones too.
     Evaluate(Box<evaluate::Evaluate>),
+    // Its own words, the long ones too.
+    Learn(learn::Learn),
     /// Report what was spent and what was answered for nothing
     Costs(costs::Costs),
     /// Manage local models
@@ -90,6 +93,7 @@ impl Command {
             Command::Serve(command) => command.run(config()?).await,
             Command::Analyze(command) => command.run(config()?).await,
             Command::Evaluate(command) => command.run(config()?).await,
+            Command::Learn(command) => command.run(config()?).await,
             Command::Costs(command) => command.run(config()?).await,
             Command::Models(command) => models::run(command, &config()?).await,
             Command::Providers(command) => command.run(config()?).await,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use super::output;
 use crate::app::{App, Config, start_logs};
@@ -38,6 +39,7 @@ impl Serve {
             anyhow::bail!("the local model does not answer: {error}");
         }
         let flushing = app.spawn_flushing();
+        let watching = app.spawn_watching().await?;
 
         let url = format!("http://{}", listener.local_addr()?);
         output::line(&format!("Undertone listens on {url}"))?;
@@ -61,6 +63,7 @@ impl Serve {
             _ = interrupt.recv() => anyhow::bail!("stopped at once: requests were still running"),
         };
         flushing.abort();
+        watching.iter().for_each(JoinHandle::abort);
         app.close().await;
         finished.context("requests were still running")??;
         Ok(ExitCode::SUCCESS)

@@ -37,7 +37,7 @@ pub enum Route {
 }
 
 /// What the local pass says of its own trustworthiness, each 0 to 1, higher is less trustworthy.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Signals {
     /// How unsure the local answer to the task is. Sentiment: 1 − the margin between the two
     /// likeliest labels, after calibration. Aspects: the same of the tags, and 1 where all terms
