@@ -4,6 +4,7 @@
 mod client;
 mod double;
 mod gateway;
+mod metrics;
 mod money;
 mod verdict;
 
@@ -19,8 +20,10 @@ mod evaluate;
 mod failures;
 mod house;
 mod hub;
+mod learning;
 mod ledger;
 mod models;
 mod operations;
 mod sentiment;
 mod tasks;
+mod watching;

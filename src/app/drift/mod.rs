@@ -261,6 +261,7 @@ impl Monitor {
         }
         state.drifted = drifted;
         publish(task, state, Some(&indices));
+        metrics::counter!("undertone_drift_windows_total", "task" => task).increment(1);
         None
     }
 }
