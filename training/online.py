@@ -75,7 +75,8 @@ class Served:
 
     def read(self, texts: list[Labelled]) -> tuple[np.ndarray, np.ndarray]:
         """How doubtful each reading is (1 − the margin), and whether it is right."""
-        scores = softmax(self.start.logits(self.graph, [row.text for row in texts]) / self.temperature)
+        logits = self.start.logits(self.graph, [row.text for row in texts])
+        scores = softmax(logits / self.temperature)
         ordered = np.sort(scores, axis=1)
         return 1 - (ordered[:, -1] - ordered[:, -2]), scores.argmax(axis=1) == truth_of(texts)
 
@@ -113,8 +114,8 @@ def simulate(
     for number in range(1, plan.rounds + 1):
         began = time.monotonic()
         limit = threshold(*served.read(gathered.chosen), plan.accuracy)
-        at = plan.warm_up + (number - 1) * plan.texts
-        texts = stream[at : at + plan.texts]
+        first = plan.warm_up + (number - 1) * plan.texts
+        texts = stream[first : first + plan.texts]
         doubt, right = served.read(texts)
         sampled = dice.random(len(texts)) < plan.sample
         asked = (doubt >= limit) | sampled
@@ -132,8 +133,9 @@ def simulate(
             "dev_accuracy": float((on_dev[1] | (on_dev[0] >= limit)).mean()),
             "dev_needed": needed(*on_dev, plan.accuracy),
         }
-        gathered.chosen = gathered.chosen + [texts[i] for i in np.flatnonzero(sampled)]
-        gathered.escalated = gathered.escalated + [texts[i] for i in np.flatnonzero(asked & ~sampled)]
+        gathered.chosen = gathered.chosen + [texts[at] for at in np.flatnonzero(sampled)]
+        others = np.flatnonzero(asked & ~sampled)
+        gathered.escalated = gathered.escalated + [texts[at] for at in others]
         if number < plan.rounds:
             served = fitted(served, gathered, model, hyper, work / str(number))
         figures["seconds"] = round(time.monotonic() - began, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-WIDTH, HEIGHT, LEFT, TOP, BOTTOM, RIGHT = 640, 340, 56, 24, 44, 150
+WIDTH, HEIGHT, LEFT, TOP, BOTTOM, RIGHT = 680, 340, 56, 24, 44, 190
 
 # Name of the figure -> what it is called, and its colour.
 LINES = {

@@ -206,7 +206,6 @@ impl App {
             loop {
                 ticks.tick().await;
                 app.flush().await;
-                app.write_texts().await;
                 app.metrics.run_upkeep();
             }
         })
@@ -230,11 +229,15 @@ impl App {
         Ok(std::iter::once(drift).chain(shadow).collect())
     }
 
-    /// Writes the counts in a task of its own: who goes away in the meantime takes none along.
+    /// Writes counts and kept texts in a task of its own: who goes away in the meantime takes none along.
     async fn flush(self: &Arc<App>) {
         let app = Arc::clone(self);
         // It can only end early by a panic, which has been logged.
-        let _ = tokio::spawn(async move { app.write_counts().await }).await;
+        let written = async move {
+            app.write_counts().await;
+            app.write_texts().await;
+        };
+        let _ = tokio::spawn(written).await;
     }
 
     async fn write_counts(&self) {
@@ -277,10 +280,13 @@ fn measure(task: Task, analysis: &Analysis) {
     }
 }
 
-/// Checks what a configuration names beside its own values: the model's folder and the price book.
+/// Checks what a configuration names beside its own values: the folders of models and the price book.
 /// Returns the model's name.
 pub fn check_files(config: &Config) -> anyhow::Result<String> {
     price_book(config)?;
+    if let Some(shadow) = config.classifier.shadow() {
+        ModelFolder::read(shadow, &config.classifier)?;
+    }
     Ok(ModelFolder::read(&config.classifier.model, &config.classifier)?.name)
 }
 

@@ -1,7 +1,6 @@
 //! A model in shadow: it reads a share of the texts beside the one that answers, off the requests'
 //! path, and what it makes of them is counted and goes nowhere else.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -36,11 +35,9 @@ impl App {
     /// to show it texts. Until this is called there is none.
     pub async fn start_shadow(self: &SharedApp) -> anyhow::Result<Option<JoinHandle<()>>> {
         let config = &self.config().classifier;
-        let Some(folder) = config.shadow.clone().filter(|folder| folder != Path::new("")) else {
-            return Ok(None);
-        };
+        let Some(folder) = config.shadow() else { return Ok(None) };
         let mut own = config.clone();
-        (own.model, own.threads) = (folder, 1);
+        (own.model, own.threads) = (folder.to_owned(), 1);
         let categories = self.config().aspects.categories.clone();
         let load = move || Classifier::start(&own, &categories);
         let classifier = tokio::task::spawn_blocking(load).await??;

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::latest::LATEST;
-use crate::app::App;
 use crate::app::kept_verdict::KeptVerdict;
+use crate::app::{App, SharedApp};
 use crate::sentiment::{Emotion, Gist, Label, Task};
 use crate::store::{self, KeptRow, Said};
 
@@ -69,13 +69,13 @@ impl App {
     /// # Errors
     /// [`FeedbackError`]; nothing is counted or kept then.
     pub async fn feedback(
-        &self,
+        self: &SharedApp,
         id: String,
         task: Task,
         mut word: Word,
     ) -> Result<FeedbackReceipt, FeedbackError> {
         // A verdict of a moment ago has its text in the store then.
-        self.write_texts().await;
+        self.flush().await;
         let rows = self.store.texts_of(&id).await?;
         let row = the_only(&rows)?;
         let remembered = self.learning.latest.find(&id);

@@ -93,16 +93,18 @@ pub fn report(
     };
     let rows: Vec<Vec<String>> = sets.iter().map(row).collect();
     output::table(&header, &rows, 1)?;
-    let said = corpus.said;
-    output::line(&format!(
-        "{} kept texts are in {} as far as anybody said what they are; left out are those called \
-         mixed, for which the model has no head, and those with no emotion. People said {} things, {} \
-         of texts that are not kept; {} agreed with the verdict, {} did not.",
+    let mut told = format!(
+        "From {} kept texts, to {}. Left out are those called mixed, for which the model has no head, and \
+         those with no emotion.",
         corpus.entries.len(),
-        folder.display(),
-        said.all,
-        said.without_text,
-        said.agreed,
-        said.disagreed
-    ))
+        folder.display()
+    );
+    let said = corpus.said;
+    if said.all > 0 {
+        told += &format!(
+            " Feedback: {}, of it {} on texts that are not kept; {} agreed with the verdict, {} did not.",
+            said.all, said.without_text, said.agreed, said.disagreed
+        );
+    }
+    output::line(&told)
 }
