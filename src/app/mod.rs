@@ -158,7 +158,8 @@ impl App {
     /// Analyses a text and counts it.
     pub async fn analyse(&self, request: Request) -> Result<Analysis, RequestError> {
         let (task, caller) = (request.task, request.caller.clone());
-        let (text, language) = (Arc::clone(&request.text), request.language.clone());
+        let text = Arc::clone(&request.text);
+        let language = self.shadow.get().and_then(|_| request.language.clone());
         let text_bytes = text.len() as u64;
         let result = self.cascade.analyse(request).await;
         match &result {

@@ -202,7 +202,9 @@ async fn a_model_in_shadow_is_counted_and_answers_nobody() {
 #[tokio::test]
 async fn a_shadow_that_cannot_be_loaded_is_named_at_the_start() {
     let setup = Setup::local().set("classifier.shadow", "/nowhere/new");
-    let finished = setup.run(&["serve"]).await;
-    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
-    assert!(finished.stderr.contains("/nowhere/new"), "{}", finished.stderr);
+    for command in [&["serve"][..], &["config", "check"]] {
+        let finished = setup.run(command).await;
+        assert_eq!(finished.code, Some(1), "{command:?}: {}", finished.stderr);
+        assert!(finished.stderr.contains("/nowhere/new"), "{}", finished.stderr);
+    }
 }

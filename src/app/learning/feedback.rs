@@ -92,24 +92,26 @@ impl App {
         let verdict = verdict.or(remembered.map(|verdict| (verdict.gist, verdict.by_llm)));
         let agrees = verdict.and_then(|(gist, _)| agrees(gist, &word));
         let by_llm = verdict.is_some_and(|(_, by_llm)| by_llm);
+        // Where consent was taken back, what is still there goes by its own time.
+        let kept = row.filter(|_| self.learning.config.keep_texts).map(|row| row.seq);
         let now = SystemTime::now();
         let said = Said {
             id: id.clone(),
             task: task.name().to_owned(),
             what: serde_json::to_string(&word).expect("names and numbers are JSON"),
             agrees,
-            kept: row.map(|row| row.seq),
+            kept,
             said_at: now,
             expires_at: now + self.learning.config.days(),
         };
         self.store.say(said).await?;
         count(task, by_llm, agrees);
-        let reason = match row {
+        let reason = match kept {
             Some(_) => None,
             None if self.learning.config.keep_texts => Some("the text is not kept any more"),
             None => Some("texts are not kept here (learning.keep_texts): it was counted"),
         };
-        Ok(FeedbackReceipt { id, task, learnable: row.is_some(), agrees, reason })
+        Ok(FeedbackReceipt { id, task, learnable: kept.is_some(), agrees, reason })
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::sentiment::Gist;
 
-/// So many verdicts are remembered, in about 1.5 MB.
+/// So many verdicts are remembered, in a megabyte.
 pub const LATEST: usize = 65_536;
 
 /// A verdict as it is remembered.
