@@ -41,7 +41,7 @@ pub struct Learn {
     /// Delete the texts kept under that id, wherever else they are kept, and what was said of them
     #[arg(long, value_name = "ID", conflicts_with_all = ["out", "export"])]
     forget: Option<String>,
-    /// Delete what the input is compared with (see [drift]): a running gateway begins anew
+    /// Delete what the input is compared with (the section drift): a running gateway begins anew
     #[arg(long, conflicts_with_all = ["out", "export"])]
     new_baseline: bool,
     #[arg(long, value_enum, default_value_t)]
