@@ -7,6 +7,8 @@ use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use serde::{Deserialize, Serialize};
 
+use super::drift::DriftConfig;
+use super::learning::LearningConfig;
 use super::telemetry;
 use crate::pricing::Usd;
 use crate::sentiment::Category;
@@ -37,6 +39,8 @@ pub struct Config {
     pub anthropic: llm::AnthropicConfig,
     pub pricing: PricingConfig,
     pub store: store::Config,
+    pub drift: DriftConfig,
+    pub learning: LearningConfig,
     pub telemetry: telemetry::Config,
 }
 
@@ -121,6 +125,8 @@ impl Config {
             ("cascade.sarcasm", cascade.sarcasm),
             ("cascade.multi_aspect", cascade.multi_aspect),
             ("cascade.out_of_domain", cascade.out_of_domain),
+            ("cascade.sample_share", Some(cascade.sample_share)),
+            ("classifier.shadow_share", Some(self.classifier.shadow_share)),
         ];
         for (key, value) in thresholds {
             if value.is_some_and(|value| !(0.0..=1.0).contains(&value)) {
@@ -147,7 +153,13 @@ impl Config {
             let message = format!("cache.ttl_seconds has to be at most {TTL_LIMIT_SECONDS}");
             return Err(Error::Value(message));
         }
+        if self.drift.alarm <= 0.0 {
+            return Err(Error::Value("drift.alarm has to be above 0".into()));
+        }
         let positive = [
+            ("learning.keep_days", self.learning.keep_days as usize),
+            ("drift.window_texts", self.drift.window_texts as usize),
+            ("drift.baseline_texts", self.drift.baseline_texts as usize),
             ("server.max_body_bytes", self.server.max_body_bytes),
             ("classifier.batch_size", self.classifier.batch_size),
             ("classifier.queue", self.classifier.queue),

@@ -5,16 +5,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use super::kept_verdict::KeptVerdict;
 use super::{App, CallEstimate, Config, estimate, ledgered_llm};
 use crate::llm::{self, FailureKind, Hint, Limits, Llm, ProviderName, Question};
 use crate::pricing::{Caller, Prices, Usd};
-use crate::sentiment::{
-    Aspect, Category, Emotion, Emotions, Findings, Label, SarcasmScore, Scores, Task, Verdict,
-};
+use crate::sentiment::{Category, Task, Verdict};
 use crate::store::{self, Interview, KeptAnswer, KeptContent, Store};
 
 /// A model that can be asked, or of which it can be said what asking would cost.
@@ -198,75 +196,6 @@ impl Interviewer {
     }
 }
 
-/// A verdict without any of the text's words.
-#[derive(Debug, Serialize, Deserialize)]
-struct KeptVerdict {
-    scores: [f32; 4],
-    sarcasm: f32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    aspects: Option<Vec<KeptAspect>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    emotions: Option<Vec<(Emotion, f32, bool)>>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct KeptAspect {
-    span: Option<(usize, usize)>,
-    category: Option<String>,
-    sentiment: Option<Label>,
-    confidence: f32,
-}
-
-impl KeptVerdict {
-    fn of(verdict: &Verdict) -> KeptVerdict {
-        let aspect = |aspect: &Aspect| KeptAspect {
-            span: aspect.span,
-            category: aspect.category.clone(),
-            sentiment: aspect.sentiment,
-            confidence: aspect.confidence,
-        };
-        let (aspects, emotions) = match &verdict.findings {
-            Findings::None => (None, None),
-            Findings::Aspects(aspects) => (Some(aspects.iter().map(aspect).collect()), None),
-            Findings::Emotions(emotions) => (None, Some(emotions.sorted())),
-        };
-        let scores = verdict.scores.as_array();
-        KeptVerdict { scores, sarcasm: verdict.sarcasm.0, aspects, emotions }
-    }
-
-    /// With the words that the text has at each place.
-    fn verdict(self, text: &str) -> Verdict {
-        let words = |(start, end): (usize, usize)| -> String {
-            text.chars().skip(start).take(end.saturating_sub(start)).collect()
-        };
-        let aspect = |kept: KeptAspect| Aspect {
-            term: kept.span.map(words).unwrap_or_default(),
-            category: kept.category,
-            sentiment: kept.sentiment,
-            opinion: None,
-            confidence: kept.confidence,
-            span: kept.span,
-        };
-        let findings = match (self.aspects, self.emotions) {
-            (Some(aspects), _) => Findings::Aspects(aspects.into_iter().map(aspect).collect()),
-            (None, Some(listed)) => {
-                // A threshold for each that says again what was said of it.
-                let (mut scores, mut thresholds) = ([0.0; 28], [f32::INFINITY; 28]);
-                for (emotion, score, detected) in listed {
-                    scores[emotion as usize] = score;
-                    if detected {
-                        thresholds[emotion as usize] = score;
-                    }
-                }
-                Findings::Emotions(Emotions::new(scores, &thresholds))
-            }
-            (None, None) => Findings::None,
-        };
-        let scores = Scores::from_weights(self.scores);
-        Verdict { scores, sarcasm: SarcasmScore(self.sarcasm), findings }
-    }
-}
-
 fn keep(answer: &BoughtAnswer, question: String) -> KeptAnswer {
     let content = match &answer.verdict {
         Ok(verdict) => {
@@ -309,6 +238,7 @@ pub fn recall(kept: &KeptAnswer, text: &str) -> Option<BoughtAnswer> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sentiment::{Aspect, Emotion, Emotions, Findings, Label, SarcasmScore, Scores};
 
     fn answer(findings: Findings) -> BoughtAnswer {
         let scores = Scores::from_weights([0.8, 0.1, 0.1, 0.0]);

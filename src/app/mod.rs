@@ -4,19 +4,23 @@
 mod config;
 mod costs;
 mod counts;
+mod drift;
 mod estimate;
 mod interview;
+mod kept_verdict;
+mod learning;
 mod measure;
 mod models;
 mod prices;
 mod readiness;
 mod replay;
+mod shadow;
 mod signal_log;
 mod telemetry;
 mod thresholds;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
@@ -29,19 +33,23 @@ use crate::cascade::{self, Cascade};
 use crate::classifier::ModelFolder;
 use crate::llm::{AttemptLog, Llm, LogDown};
 use crate::pricing::{AttemptId, Prices, Reservation, Settlement};
-use crate::sentiment::{Task, Thresholds};
+use crate::sentiment::{Signals, Task, Thresholds};
 use crate::store;
 
 /// What the doors need of the modules behind the application.
 pub use crate::cascade::{Analysis, Error as CascadeError, Request};
 pub use crate::classifier::{Classifier, Error as ClassifierError, Reading, Sentence};
 pub use crate::llm::{Check, Failure, FailureKind, Hint, ProviderName, schemas};
-pub use crate::store::{CostReport, Figures, OpenAttempt, Store};
+pub use crate::store::{
+    CostReport, Error as StoreError, Figures, KeptRow, KeptText, OpenAttempt, Said, Store,
+};
 
 pub use config::{Config, Error as ConfigError};
 pub use costs::{BadParameter, CostRequest};
 pub use estimate::CallEstimate;
 pub use interview::{Asking, BoughtAnswer, Interviewer, KeptAnswers, Unanswered, recall};
+pub use kept_verdict::KeptVerdict;
+pub use learning::{FeedbackError, FeedbackReceipt, ID_LIMIT, SaidAspect, Word};
 pub use measure::milliseconds;
 pub use models::{model_folder, model_names};
 pub use prices::{PriceStatus, TierPrice, price_book, price_book_text, price_status, replaceable};
@@ -67,6 +75,9 @@ pub struct App {
     cascade: Cascade,
     counter: counts::Counter,
     signal_log: signal_log::SignalLog,
+    learning: learning::Learning,
+    drift: drift::Drift,
+    shadow: OnceLock<shadow::Shadow>,
     /// Paid calls that are no request's.
     interviews: TaskTracker,
     metrics: PrometheusHandle,
@@ -113,18 +124,20 @@ impl App {
             config.llm.deadline(),
             config.aspects.categories.as_slice().into(),
         );
-        let refused_prices = ArcSwapOption::empty();
-        let (counter, interviews) = (counts::Counter::default(), TaskTracker::new());
-        let signal_log = signal_log::SignalLog::new(config.cascade.logged_signals_per_minute);
+        let signals = Signals::default().named(cascade.thresholds()).map(|(name, ..)| name);
+        let drift = drift::Drift::new(config.drift, cascade.classifier().name(), &signals);
         Ok(Arc::new(App {
+            refused_prices: ArcSwapOption::empty(),
+            signal_log: signal_log::SignalLog::new(config.cascade.logged_signals_per_minute),
+            learning: learning::Learning::new(config.learning),
+            counter: counts::Counter::default(),
+            interviews: TaskTracker::new(),
             config,
             prices,
-            refused_prices,
             store,
             cascade,
-            counter,
-            signal_log,
-            interviews,
+            drift,
+            shadow: OnceLock::new(),
             metrics,
         }))
     }
@@ -156,6 +169,11 @@ impl App {
         Ok(tokio::task::spawn_blocking(load).await??)
     }
 
+    /// Whether a text that would stay local goes to the LLM all the same (`cascade.sample_share`).
+    pub fn rolls_sample(&self) -> bool {
+        self.cascade.rolls_sample()
+    }
+
     /// Whether there is an LLM to ask.
     pub fn has_llm(&self) -> bool {
         self.cascade.llm().is_enabled()
@@ -169,13 +187,17 @@ impl App {
     /// Analyses a text and counts it.
     pub async fn analyse(&self, request: Request) -> Result<Analysis, RequestError> {
         let (task, route, caller) = (request.task, request.route, request.caller.clone());
-        let text_bytes = request.text.len() as u64;
+        let text = Arc::clone(&request.text);
+        let language = self.shadow.get().and_then(|_| request.language.clone());
+        let text_bytes = text.len() as u64;
         let result = self.cascade.analyse(request).await;
         match &result {
             Ok(analysis) => {
                 self.counter.count(task, text_bytes, &caller, analysis);
                 self.signal_log.offer(task, route, text_bytes, analysis);
-                measure(analysis);
+                measure(task, analysis);
+                self.drift.observe(task, text.len(), analysis, &self.thresholds(task));
+                self.show(task, &text, language.as_ref(), analysis);
             }
             Err(cascade::Error::Llm(failure)) if failure.bill.attempts > 0 => {
                 self.counter.count_undelivered(task, &caller, None);
@@ -220,13 +242,32 @@ impl App {
         })
     }
 
-    /// Writes the counts in a task of its own: who goes away in the meantime takes none along.
+    /// Watches over what the gateway reads: whether its input is what it was, compared with the
+    /// baseline that the store has, and what a model in shadow makes of it. Ends with the tasks.
+    pub async fn spawn_watching(self: &Arc<App>) -> anyhow::Result<Vec<JoinHandle<()>>> {
+        if let Err(error) = self.drift.resume(&self.store).await {
+            tracing::warn!(%error, "the baseline of the input cannot be read");
+        }
+        let app = Arc::clone(self);
+        let drift = tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(FLUSH_EVERY);
+            loop {
+                ticks.tick().await;
+                app.drift.close_windows(&app.store).await;
+            }
+        });
+        let shadow = self.start_shadow().await?;
+        Ok(std::iter::once(drift).chain(shadow).collect())
+    }
+
+    /// Writes counts and kept texts in a task of its own: who goes away in the meantime takes none along.
     async fn flush(self: &Arc<App>) {
         let app = Arc::clone(self);
         // It can only end early by a panic, which has been logged.
         let written = async move {
             app.write_counts().await;
             app.write_signals(false).await;
+            app.write_texts().await;
         };
         let _ = tokio::spawn(written).await;
     }
@@ -262,11 +303,13 @@ impl App {
         self.interviews.wait().await;
         self.write_counts().await;
         self.write_signals(true).await;
+        self.write_texts().await;
         self.store.clone().close().await;
     }
 }
 
-fn measure(analysis: &Analysis) {
+fn measure(task: Task, analysis: &Analysis) {
+    learning::compare(task, analysis);
     let outcome = analysis.outcome.name();
     let cached = if analysis.cached { "true" } else { "false" };
     metrics::counter!("undertone_texts_total", "outcome" => outcome, "cached" => cached)
@@ -285,6 +328,9 @@ fn measure(analysis: &Analysis) {
 pub fn check_files(config: &Config) -> anyhow::Result<String> {
     price_book(config)?;
     thresholds_in_force(config)?;
+    if let Some(shadow) = config.classifier.shadow() {
+        ModelFolder::read(shadow, &config.classifier)?;
+    }
     Ok(ModelFolder::read(&config.classifier.model, &config.classifier)?.name)
 }
 

@@ -87,7 +87,8 @@ impl App {
             let version = self.prices.current().version().to_owned();
             format!("the new price book is refused and version {version} stays in force: {reason}")
         });
-        let warnings = health.iter().filter_map(retirement).chain(refused).collect();
+        let warnings = health.iter().filter_map(retirement).chain(refused);
+        let warnings = warnings.chain(self.drift.warnings()).collect();
         let providers = health.iter().map(ProviderState::from).collect();
         Readiness { ready: model.ok, model, store, providers, warnings }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Abandoned, Answer, Cascade, Request};
+use super::{Abandoned, Answer, Cascade, Overruled, Request};
 use crate::cache::{Boarding, Flight, Key};
 use crate::classifier::Reading;
 use crate::llm::{Answered, Bill, Failure, FailureKind, Hint, Limits, Question};
@@ -65,6 +65,7 @@ impl Cascade {
             categories: Arc::clone(&self.categories),
         };
         let (signals, language) = (reading.signals, reading.language.clone());
+        let overruled = Overruled::of(&reading.verdict);
         let limits = Limits { deadline, max_cost: request.max_cost };
         let abandoned = Arc::clone(&self.abandoned);
         let (deliver, reply) = oneshot::channel();
@@ -72,7 +73,8 @@ impl Cascade {
             let reply = match llm.ask(&question, &request.caller, &limits).await {
                 Ok(Answered { verdict, model, bill }) => {
                     let cost = bill.cost;
-                    let answer = Arc::new(Answer { verdict, model, language, signals, cost });
+                    let answer =
+                        Arc::new(Answer { verdict, model, language, signals, overruled, cost });
                     flight.land(Ok(Arc::clone(&answer)));
                     Ok(Reply::Bought { answer, bill })
                 }

@@ -15,13 +15,17 @@ use crate::cache::{self, Cache};
 use crate::classifier::{self, Classifier, Language, Reading};
 use crate::llm::{Bill, Failure, FailureKind, Llm};
 use crate::pricing::{Caller, Usd};
-use crate::sentiment::{Category, Outcome, Reason, Route, Signals, Task, Thresholds, Verdict};
+use crate::sentiment::{
+    Category, Gist, Outcome, Reason, Route, Scores, Signals, Task, Thresholds, Verdict,
+};
 
 use flight::Reply;
+use policy::sample;
 pub use policy::{Allowance, Decision, decide};
 
-/// The section `[cascade]`: thresholds that override the calibrated ones, one for each signal, and how
-/// many texts' signals are kept for `undertone replay`.
+/// The section `[cascade]`: thresholds that override the calibrated ones, one for each signal, how many
+/// texts' signals are kept for `undertone replay`, and the share of the rest that is escalated to watch
+/// over it.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -31,6 +35,8 @@ pub struct Config {
     pub out_of_domain: Option<f32>,
     /// 0: none.
     pub logged_signals_per_minute: u32,
+    /// The share of the texts that would stay local which is escalated all the same.
+    pub sample_share: f32,
 }
 
 impl Config {
@@ -75,8 +81,23 @@ pub struct Analysis {
     pub bill: Bill,
     /// What the answer cost when it was bought, where it came from the cache.
     pub saved: Option<Usd>,
+    /// What the local model made of the text, where the verdict is an LLM's.
+    pub overruled: Option<Overruled>,
     pub local: Duration,
     pub llm: Duration,
+}
+
+/// A local verdict in whose stead an LLM's was given.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Overruled {
+    pub scores: Scores,
+    pub gist: Gist,
+}
+
+impl Overruled {
+    fn of(verdict: &Verdict) -> Overruled {
+        Overruled { scores: verdict.scores, gist: verdict.gist() }
+    }
 }
 
 /// Why there is no verdict.
@@ -96,6 +117,7 @@ struct Answer {
     model: String,
     language: Language,
     signals: Signals,
+    overruled: Overruled,
     cost: Option<Usd>,
 }
 
@@ -104,6 +126,7 @@ pub struct Cascade {
     llm: Arc<Llm>,
     answers: Cache<Answer, FailureKind>,
     thresholds: Thresholds,
+    sample_share: f32,
     deadline: Duration,
     /// What aspects may belong to.
     categories: Arc<[Category]>,
@@ -136,6 +159,7 @@ impl Cascade {
     ) -> Cascade {
         Cascade {
             thresholds: config.over(calibrated.unwrap_or_else(|| classifier.thresholds())),
+            sample_share: config.sample_share,
             answers: Cache::new(cache),
             fingerprints: Task::ALL.map(|task| (task, llm.fingerprint(task, &categories))),
             calls: TaskTracker::new(),
@@ -181,14 +205,15 @@ impl Cascade {
     /// [`Error::Classifier`] where the local model cannot read; [`Error::Llm`] for `route: "llm"`.
     pub async fn analyse(&self, request: Request) -> Result<Analysis, Error> {
         let deadline = Instant::now() + self.deadline;
-        if let Some(analysis) = self.remembered(&request) {
+        let sampled = self.rolls_sample();
+        if let Some(analysis) = self.remembered(&request, sampled) {
             return Ok(analysis);
         }
         let reading =
             self.classifier.read(request.task, request.text.clone(), request.language.clone());
         let reading =
             timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(self.classifier.busy()))?;
-        match self.decide(&request, &reading.signals) {
+        match self.decide(&request, &reading.signals, sampled) {
             Decision::Ask { reasons } => self.escalate(request, reading, reasons, deadline).await,
             Decision::Local { .. } if request.route == Route::Llm => {
                 Err(Error::Llm(Failure::unasked(FailureKind::NoProvider)))
@@ -200,12 +225,12 @@ impl Cascade {
     }
 
     /// A bought answer to the same question, where the request would buy it again.
-    fn remembered(&self, request: &Request) -> Option<Analysis> {
+    fn remembered(&self, request: &Request, sampled: bool) -> Option<Analysis> {
         if request.route == Route::Local || !self.llm.is_enabled() {
             return None;
         }
         let answer = self.answers.get(&self.key(request))?;
-        match self.decide(request, &answer.signals) {
+        match self.decide(request, &answer.signals, sampled) {
             Decision::Ask { reasons } => {
                 Some(from_cache(&answer, reasons, Duration::ZERO, Duration::ZERO))
             }
@@ -256,15 +281,23 @@ impl Cascade {
             model: self.classifier.name().to_owned(),
             bill,
             saved: None,
+            overruled: None,
             local: reading.took,
             llm,
         }
     }
 
-    fn decide(&self, request: &Request, signals: &Signals) -> Decision {
+    /// Whether a text that would stay local is to be escalated all the same. Each text by itself:
+    /// what is estimated from the sample then holds of the traffic, repeated texts and all.
+    pub fn rolls_sample(&self) -> bool {
+        self.sample_share > 0.0 && rand::random::<f32>() < self.sample_share
+    }
+
+    fn decide(&self, request: &Request, signals: &Signals, sampled: bool) -> Decision {
         let allowance =
             if self.llm.is_enabled() { Allowance::Granted } else { Allowance::Disabled };
-        decide(request.route, signals, &self.thresholds.of(request.task), allowance)
+        let decision = decide(request.route, signals, &self.thresholds.of(request.task), allowance);
+        sample(decision, request.route, allowance, sampled)
     }
 }
 
@@ -289,6 +322,7 @@ fn from_cache(answer: &Answer, reasons: Vec<Reason>, local: Duration, llm: Durat
         model: answer.model.clone(),
         bill: Bill::default(),
         saved: answer.cost,
+        overruled: Some(answer.overruled),
         local,
         llm,
     }

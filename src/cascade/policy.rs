@@ -40,6 +40,19 @@ pub fn decide(
     }
 }
 
+/// The same after the dice have been thrown: where they fell so, a text that would stay local by
+/// itself is asked about, so that it is known how often the local verdicts that stand are wrong.
+pub fn sample(decision: Decision, route: Route, allowance: Allowance, dice: bool) -> Decision {
+    match decision {
+        Decision::Local { outcome: Outcome::NotNeeded, .. }
+            if dice && route == Route::Auto && allowance != Allowance::Disabled =>
+        {
+            Decision::Ask { reasons: vec![Reason::Sampled] }
+        }
+        decision => decision,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -100,6 +113,29 @@ mod tests {
                     prop_assert_eq!(outcome, Outcome::Disabled);
                 }
                 (plain, same) => prop_assert_eq!(plain, same),
+            }
+        }
+
+        #[test]
+        fn the_dice_matter_only_where_nothing_else_speaks_for_an_llm(signals in signals()) {
+            let thrown = |route, allowance, dice| {
+                let decision = decide(route, &signals, &THRESHOLDS, allowance);
+                (decision.clone(), sample(decision, route, allowance, dice))
+            };
+            match thrown(Route::Auto, Allowance::Granted, true) {
+                (Decision::Local { .. }, sampled) => {
+                    prop_assert_eq!(sampled, Decision::Ask { reasons: vec![Reason::Sampled] });
+                }
+                (asked, same) => prop_assert_eq!(asked, same),
+            }
+            for (route, allowance, dice) in [
+                (Route::Auto, Allowance::Granted, false),
+                (Route::Auto, Allowance::Disabled, true),
+                (Route::Local, Allowance::Granted, true),
+                (Route::Llm, Allowance::Granted, true),
+            ] {
+                let (decision, same) = thrown(route, allowance, dice);
+                prop_assert_eq!(decision, same);
             }
         }
     }

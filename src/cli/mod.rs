@@ -7,6 +7,7 @@ mod ceiling;
 mod config;
 mod costs;
 mod evaluate;
+mod learn;
 pub mod models;
 mod output;
 pub mod page;
@@ -58,6 +59,7 @@ enum Command {
     // Its own words, the long ones too.
     Calibrate(Box<calibrate::Calibrate>),
     Replay(replay::Replay),
+    Learn(learn::Learn),
     /// Report what was spent and what was answered for nothing
     Costs(costs::Costs),
     /// Manage local models
@@ -101,6 +103,7 @@ impl Command {
             Command::Evaluate(command) => command.run(config()?).await,
             Command::Calibrate(command) => command.run(config()?).await,
             Command::Replay(command) => command.run(config()?).await,
+            Command::Learn(command) => command.run(config()?).await,
             Command::Costs(command) => command.run(config()?).await,
             Command::Models(command) => models::run(command, &config()?).await,
             Command::Prices(command) => command.run(&config()?),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use super::output;
 use crate::app::{App, Config, start_logs};
@@ -39,6 +40,7 @@ impl Serve {
         }
         let flushing = app.spawn_flushing();
         let prices = app.spawn_price_watch();
+        let watching = app.spawn_watching().await?;
 
         let url = format!("http://{}", listener.local_addr()?);
         output::line(&format!("Undertone listens on {url}"))?;
@@ -63,6 +65,7 @@ impl Serve {
         };
         flushing.abort();
         prices.abort();
+        watching.iter().for_each(JoinHandle::abort);
         app.close().await;
         finished.context("requests were still running")??;
         Ok(ExitCode::SUCCESS)

@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 
 use crate::app::SharedApp;
 use crate::sentiment::Task;
-use routes::{answer, batch, costs, health, metrics, openapi as document};
+use routes::{answer, batch, costs, feedback, health, metrics, openapi as document};
 
 pub use openapi::document as openapi_document;
 pub use problem::Problem;
@@ -29,6 +29,7 @@ pub fn router(app: SharedApp) -> Router {
         .route("/v1/aspects", answer::endpoint(Task::Aspects))
         .route("/v1/emotions", answer::endpoint(Task::Emotions))
         .route("/v1/batch", post(batch::analyse))
+        .route("/v1/feedback", post(feedback::feedback))
         .route("/v1/costs", get(costs::costs))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

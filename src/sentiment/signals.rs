@@ -51,7 +51,7 @@ impl Route {
 /// What the local pass says of its own trustworthiness, each 0 to 1, higher is less trustworthy. The
 /// first three are calibrated probabilities where the model has estimators of them (the bundled one
 /// has), so that [`Signals::need`] is one; else they are the heads' own numbers, as said below.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Signals {
     /// That the local answer to the task is wrong. Without an estimator, for the sentiment 1 − the
     /// margin between the two likeliest labels, after calibration; for aspects the same of the

@@ -1,10 +1,12 @@
 //! The store: the ledger of attempts at providers, counts of the texts that needed none, the answers
-//! that evaluations bought, and a sample of the signals by which texts were routed.
+//! that evaluations bought, a sample of the signals by which texts were routed, and what may be learnt
+//! from.
 //! It owns the tables, the transactions and the sums over them. What an attempt costs is computed
 //! by whoever made it; which texts are counted as what is the application's business.
 
 mod answers;
 mod counts;
+mod learning;
 mod report;
 mod signals;
 mod sqlite;
@@ -19,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use answers::{Interview, KeptAnswer, KeptContent};
 pub use counts::{CountKey, Counts, Minute, VerdictBy};
+pub use learning::{Baseline, KeptRow, KeptText, Said};
 pub use report::{
     CostQuery, CostReport, CostRow, Figures, GroupBy, OpenAttempt, OpenState, ParseGroupByError,
     month_of,

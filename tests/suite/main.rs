@@ -4,6 +4,7 @@
 mod client;
 mod double;
 mod gateway;
+mod metrics;
 mod money;
 mod verdict;
 
@@ -20,6 +21,7 @@ mod evaluate;
 mod failures;
 mod house;
 mod hub;
+mod learning;
 mod ledger;
 mod models;
 mod operations;
@@ -27,3 +29,4 @@ mod prices;
 mod replay;
 mod sentiment;
 mod tasks;
+mod watching;

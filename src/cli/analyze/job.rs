@@ -129,7 +129,13 @@ impl Job {
             ceiling.settle(allowed, cost);
         }
         match result {
-            Ok(analysis) => Ok(analysis),
+            Ok(analysis) => {
+                // Nobody is told the id of a row: of those that no LLM answers nothing can be learnt.
+                if analysis.outcome == Outcome::Answered {
+                    self.app.remember(&request.caller.request_id, task, text, &analysis);
+                }
+                Ok(analysis)
+            }
             Err(RequestError::Cascade(CascadeError::Llm(failure)))
                 if failure.kind == FailureKind::OverBudget && failure.bill.attempts == 0 =>
             {

@@ -1,5 +1,6 @@
 //! `POST /v1/sentiment`, `/v1/aspects` and `/v1/emotions`: what one text feels, likes and shows.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Extension;
@@ -22,18 +23,19 @@ pub fn endpoint(task: Task) -> MethodRouter<SharedApp> {
         async move |State(app): State<SharedApp>,
                     Extension(id): Extension<RequestId>,
                     Json(request): Json<AnalysisRequest>| {
-            let body = answer(&app, task, request, &id).await?;
+            let body = answer(&app, task, request, &id, None).await?;
             Ok::<Response, Problem>((headers(&body), JsonBody(body)).into_response())
         },
     )
 }
 
-/// The whole path of one text.
+/// The whole path of one text. Its verdict has the given id, or one of its own.
 pub async fn answer(
     app: &SharedApp,
     task: Task,
     request: AnalysisRequest,
     id: &RequestId,
+    verdict_id: Option<&str>,
 ) -> Result<AnalysisResponse, Problem> {
     let started = Instant::now();
     let thresholds = request.includes(Include::Signals).then(|| app.thresholds(task));
@@ -45,8 +47,10 @@ pub async fn answer(
         true => Some(app.read_sentences(request.text.clone(), request.language.clone()).await?),
         false => None,
     };
+    let text = Arc::clone(&request.text);
     let analysis = app.analyse(request).await?;
-    let verdict_id = Uuid::now_v7().to_string();
+    let verdict_id = verdict_id.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
+    app.remember(&verdict_id, task, &text, &analysis);
     let total = started.elapsed();
     let verdict =
         AnalysisResponse::new(verdict_id, analysis, total, thresholds.as_ref(), terms.as_deref());

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod batch;
 pub mod costs;
+pub mod feedback;
 pub mod health;
 pub mod metrics;
 pub mod openapi;

@@ -3,6 +3,7 @@
 
 mod answers;
 mod checkpointer;
+mod learning;
 mod report;
 mod rows;
 mod signals;
@@ -170,6 +171,8 @@ fn connect(path: &Path, durability: Durability, create: OpenFlags) -> rusqlite::
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is overwritten: a kept text that somebody wants forgotten is gone.
+    connection.pragma_update(None, "secure_delete", true)?;
     // While others commit, no checkpoint can start the log afresh: past this length, one of them does,
     // and finds little left to bring to the disk.
     connection.pragma_update(None, "wal_autocheckpoint", MOST_LOG_PAGES)?;

@@ -12,8 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::checkpointer::Checkpointer;
-use super::{Durability, answers, connect, rows, signals};
+use super::{Durability, answers, connect, learning, rows, signals};
 use crate::pricing::{AttemptId, Reservation, Settlement};
+use crate::store::learning::Change;
 use crate::store::{CountKey, Counts, Error, Interview, KeptAnswer, LoggedSignals};
 
 /// Records that may wait for the thread before callers wait to hand theirs over.
@@ -38,6 +39,7 @@ pub(super) enum Op {
     Count(Vec<(CountKey, Counts)>),
     Keep(Box<(Interview, KeptAnswer)>),
     LogSignals(Vec<LoggedSignals>, SystemTime),
+    Learn(Box<Change>),
     Ping,
 }
 
@@ -256,6 +258,7 @@ fn execute(op: &Op, connection: &Connection) -> rusqlite::Result<Answer> {
         Op::Count(counts) => rows::add_counts(connection, counts),
         Op::Keep(answer) => answers::keep(connection, &answer.0, &answer.1),
         Op::LogSignals(rows, forget) => signals::log(connection, rows, *forget),
+        Op::Learn(change) => learning::change(connection, change),
         Op::Ping => rows::ping(connection, SystemTime::now()),
     };
     match done {

@@ -71,13 +71,8 @@ impl Work {
         let started = Instant::now();
         let mut pause = BUSY_PAUSE;
         loop {
-            match answer(app, *task, request.clone(), id).await {
-                Ok(mut verdict) => {
-                    if let Some(item_id) = item_id {
-                        verdict.id = item_id.to_owned();
-                    }
-                    return Ok(to_json(&verdict));
-                }
+            match answer(app, *task, request.clone(), id, item_id).await {
+                Ok(verdict) => return Ok(to_json(&verdict)),
                 Err(problem) if problem.is_busy() && started.elapsed() < BUSY_PATIENCE => {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(BUSY_PAUSE_LIMIT);
