@@ -3,6 +3,7 @@
 mod attempt;
 mod book;
 mod price;
+mod split;
 mod usage;
 mod usd;
 
