@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::cascade::{self, Cascade};
 use crate::classifier::ModelFolder;
-use crate::llm::{AttemptLog, Llm, LogDown};
+use crate::llm::{AttemptLog, Estimator, Llm, LogDown};
 use crate::pricing::{AttemptId, PriceBook, Reservation, Settlement};
 use crate::sentiment::{Task, Thresholds};
 use crate::store;
@@ -31,12 +31,13 @@ use crate::store;
 /// What the doors need of the modules behind the application.
 pub use crate::cascade::{Analysis, Error as CascadeError, Request};
 pub use crate::classifier::{Classifier, Error as ClassifierError, Reading, Sentence};
-pub use crate::llm::{Check, Failure, FailureKind, Hint, ProviderName, schemas};
+pub use crate::llm::{
+    CallEstimate, Check, Company, Failure, FailureKind, Hint, ProviderName, schemas,
+};
 pub use crate::store::{CostReport, Figures, OpenAttempt, Store};
 
 pub use config::{Config, Error as ConfigError};
 pub use costs::{BadParameter, CostRequest};
-pub use estimate::CallEstimate;
 pub use interview::{Asking, BoughtAnswer, Interviewer, KeptAnswers, Unanswered, recall};
 pub use measure::milliseconds;
 pub use models::{model_folder, model_names};
@@ -53,6 +54,7 @@ pub struct App {
     book: Arc<PriceBook>,
     store: Store,
     cascade: Cascade,
+    estimator: Arc<Estimator>,
     counter: counts::Counter,
     /// Paid calls that are no request's.
     interviews: TaskTracker,
@@ -79,16 +81,20 @@ impl App {
             (config.classifier.clone(), config.aspects.categories.clone());
         let load = move || Classifier::start(&classifier_config, &categories);
         let classifier = tokio::task::spawn_blocking(load).await??;
+        let categories = config.aspects.categories.as_slice().into();
+        let estimator =
+            Arc::new(Estimator::new(config.providers(), Arc::clone(&book), &categories));
         let cascade = Cascade::new(
             config.cascade,
             config.cache,
             classifier,
             llm,
+            Arc::clone(&estimator),
             config.llm.deadline(),
-            config.aspects.categories.as_slice().into(),
+            categories,
         );
         let (counter, interviews) = (counts::Counter::default(), TaskTracker::new());
-        Ok(Arc::new(App { config, book, store, cascade, counter, interviews, metrics }))
+        Ok(Arc::new(App { config, book, store, cascade, estimator, counter, interviews, metrics }))
     }
 
     pub fn config(&self) -> &Config {
@@ -120,6 +126,11 @@ impl App {
     /// Whether there is an LLM to ask.
     pub fn has_llm(&self) -> bool {
         self.cascade.llm().is_enabled()
+    }
+
+    /// For the texts of one batch, which may share calls; `None` where each has its own.
+    pub fn company(&self) -> Option<Arc<Company>> {
+        self.cascade.llm().company()
     }
 
     /// The name of the local model, as responses give it.

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{Abandoned, Answer, Cascade, Request};
 use crate::cache::{Boarding, Flight, Key};
 use crate::classifier::Reading;
-use crate::llm::{Answered, Bill, Failure, FailureKind, Hint, Limits, Question};
+use crate::llm::{Answered, Bill, Failure, FailureKind, Limits, Question};
 use crate::sentiment::Reason;
 
 /// How an answer was had.
@@ -61,7 +61,7 @@ impl Cascade {
             task: request.task,
             text: request.text.to_string(),
             language: request.language,
-            hint: Some(Hint::of(&reading.verdict.scores, reasons.to_vec())),
+            hint: llm.hint(&reading.verdict.scores, reasons),
             categories: Arc::clone(&self.categories),
         };
         let (signals, language) = (reading.signals, reading.language.clone());
@@ -69,7 +69,8 @@ impl Cascade {
         let abandoned = Arc::clone(&self.abandoned);
         let (deliver, reply) = oneshot::channel();
         self.calls.spawn(async move {
-            let reply = match llm.ask(&question, &request.caller, &limits).await {
+            let company = request.company.as_deref();
+            let reply = match llm.ask(&question, &request.caller, &limits, company).await {
                 Ok(Answered { verdict, model, bill }) => {
                     let cost = bill.cost;
                     let answer = Arc::new(Answer { verdict, model, language, signals, cost });

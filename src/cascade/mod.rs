@@ -13,14 +13,15 @@ use tokio_util::task::TaskTracker;
 
 use crate::cache::{self, Cache};
 use crate::classifier::{self, Classifier, Language, Reading};
-use crate::llm::{Bill, Failure, FailureKind, Llm};
+use crate::llm::{Bill, Company, Estimator, Failure, FailureKind, Llm};
 use crate::pricing::{Caller, Usd};
 use crate::sentiment::{Category, Outcome, Reason, Route, Signals, Task, Thresholds, Verdict};
 
 use flight::Reply;
 use policy::{Allowance, Decision, decide};
 
-/// The section `[cascade]`: thresholds that override the model's own, one for each signal.
+/// The section `[cascade]`: thresholds that override the model's own, one for each signal, and what a
+/// call may cost.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -28,6 +29,8 @@ pub struct Config {
     pub sarcasm: Option<f32>,
     pub multi_aspect: Option<f32>,
     pub out_of_domain: Option<f32>,
+    /// What it is worth to have a wrong verdict put right.
+    pub correction_usd: Option<Usd>,
 }
 
 impl Config {
@@ -52,6 +55,8 @@ pub struct Request {
     /// The most that all attempts of this request may cost together.
     pub max_cost: Option<Usd>,
     pub caller: Caller,
+    /// The texts of the same batch, which it may share a call with.
+    pub company: Option<Arc<Company>>,
 }
 
 /// A verdict, and how it came about.
@@ -97,6 +102,8 @@ pub struct Cascade {
     llm: Arc<Llm>,
     answers: Cache<Answer, FailureKind>,
     thresholds: Thresholds,
+    correction: Option<Usd>,
+    estimator: Arc<Estimator>,
     deadline: Duration,
     /// What aspects may belong to.
     categories: Arc<[Category]>,
@@ -122,11 +129,14 @@ impl Cascade {
         cache: cache::Config,
         classifier: Classifier,
         llm: Arc<Llm>,
+        estimator: Arc<Estimator>,
         deadline: Duration,
         categories: Arc<[Category]>,
     ) -> Cascade {
         Cascade {
             thresholds: config.over(classifier.thresholds()),
+            correction: config.correction_usd,
+            estimator,
             answers: Cache::new(cache),
             fingerprints: Task::ALL.map(|task| (task, llm.fingerprint(task, &categories))),
             calls: TaskTracker::new(),
@@ -179,7 +189,11 @@ impl Cascade {
             self.classifier.read(request.task, request.text.clone(), request.language.clone());
         let reading =
             timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(self.classifier.busy()))?;
-        match self.decide(request.route, &reading.signals) {
+        let allowance = match self.llm.is_enabled() {
+            true => self.allowance(request.task, &request.text),
+            false => Allowance::Disabled,
+        };
+        match decide(request.route, &reading.signals, &self.thresholds, allowance) {
             Decision::Ask { reasons } => self.escalate(request, reading, reasons, deadline).await,
             Decision::Local { .. } if request.route == Route::Llm => {
                 Err(Error::Llm(Failure::unasked(FailureKind::NoProvider)))
@@ -196,7 +210,8 @@ impl Cascade {
             return None;
         }
         let answer = self.answers.get(&self.key(request))?;
-        match self.decide(request.route, &answer.signals) {
+        // It costs nothing.
+        match decide(request.route, &answer.signals, &self.thresholds, Allowance::Granted) {
             Decision::Ask { reasons } => {
                 Some(from_cache(&answer, reasons, Duration::ZERO, Duration::ZERO))
             }
@@ -252,10 +267,23 @@ impl Cascade {
         }
     }
 
-    fn decide(&self, route: Route, signals: &Signals) -> Decision {
-        let allowance =
-            if self.llm.is_enabled() { Allowance::Granted } else { Allowance::Disabled };
-        decide(route, signals, &self.thresholds, allowance)
+    /// Why an LLM would be asked about a text of its own accord, if there were one; nothing where the
+    /// local verdict would stand.
+    pub fn reasons(&self, task: Task, text: &str, signals: &Signals) -> Vec<Reason> {
+        let allowance = self.allowance(task, text);
+        match decide(Route::Auto, signals, &self.thresholds, allowance) {
+            Decision::Ask { reasons } => reasons,
+            Decision::Local { .. } => Vec::new(),
+        }
+    }
+
+    /// What may be spent on a text by whoever has an LLM.
+    fn allowance(&self, task: Task, text: &str) -> Allowance {
+        let price = || self.estimator.alone(task, text).map(|call| call.likely);
+        match self.correction {
+            Some(correction) => Allowance::Weighed { correction, price: price() },
+            None => Allowance::Granted,
+        }
     }
 }
 
