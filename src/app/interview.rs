@@ -123,6 +123,12 @@ impl Interviewer {
         }
     }
 
+    /// All models that may be asked, in order, with their providers.
+    pub fn models(&self) -> String {
+        let names = self.config.providers().in_order().into_iter().map(String::from);
+        names.collect::<Vec<_>>().join(", ")
+    }
+
     pub fn has_key(&self) -> bool {
         self.llm.is_enabled()
     }

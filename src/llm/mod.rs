@@ -34,6 +34,8 @@ mod wire;
 mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tokens;
 
 use std::sync::Arc;
 

@@ -64,7 +64,7 @@ async fn of(run: &mut Run<'_>, strategy: &Strategy) -> anyhow::Result<Estimate> 
     let missing = missing(run, &model, wanted).await?;
     Ok(Estimate {
         typed: strategy.typed.clone(),
-        model: Some(format!("{}/{}", model.provider(), model.model())),
+        model: Some(model.models()),
         asked: missing.asked,
         kept: missing.asked - missing.texts,
         cost: projected(&model, run.dataset, &missing.wanted),
