@@ -96,10 +96,14 @@ impl App {
         if let Some(abilities) = models.get_mut(name.as_str()) {
             abilities.successor = None;
         }
-        let llm = Arc::new(ledgered_llm(&config, &self.book, &self.store)?);
+        let llm = Arc::new(ledgered_llm(&config, &self.prices, &self.store)?);
         let categories = Arc::clone(self.cascade.categories());
         Ok(Some(Interviewer {
-            estimator: Estimator::new(config.providers(), Arc::clone(&self.book), &categories),
+            estimator: Estimator::new(
+                config.providers(),
+                Arc::clone(&self.prices),
+                Arc::clone(&categories),
+            ),
             company: llm.company(),
             llm,
             config,

@@ -62,7 +62,7 @@ impl Cascade {
             text: request.text.to_string(),
             language: request.language,
             hint: llm.hint(&reading.verdict.scores, reasons),
-            categories: Arc::clone(&self.categories),
+            categories: Arc::clone(self.estimator.categories()),
         };
         let (signals, language) = (reading.signals, reading.language.clone());
         let limits = Limits { deadline, max_cost: request.max_cost };

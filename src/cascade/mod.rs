@@ -18,10 +18,10 @@ use crate::pricing::{Caller, Usd};
 use crate::sentiment::{Category, Outcome, Reason, Route, Signals, Task, Thresholds, Verdict};
 
 use flight::Reply;
-use policy::{Allowance, Decision, decide};
+pub use policy::{Allowance, Decision, decide};
 
-/// The section `[cascade]`: thresholds that override the model's own, one for each signal, and what a
-/// call may cost.
+/// The section `[cascade]`: thresholds that override the calibrated ones, one for each signal, what a
+/// call may cost, and how many texts' signals are kept for `undertone replay`.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -31,12 +31,18 @@ pub struct Config {
     pub out_of_domain: Option<f32>,
     /// What it is worth to have a wrong verdict put right.
     pub correction_usd: Option<Usd>,
+    /// 0: none.
+    pub logged_signals_per_minute: u32,
 }
 
 impl Config {
-    fn over(&self, own: Thresholds) -> Thresholds {
+    /// The thresholds that count where these are the calibrated ones. A key that is set counts for every
+    /// task.
+    pub fn over(&self, own: Thresholds) -> Thresholds {
         Thresholds {
             ambiguous: self.ambiguous.unwrap_or(own.ambiguous),
+            ambiguous_aspects: self.ambiguous.or(own.ambiguous_aspects),
+            ambiguous_emotions: self.ambiguous.or(own.ambiguous_emotions),
             sarcasm: self.sarcasm.unwrap_or(own.sarcasm),
             multi_aspect: self.multi_aspect.unwrap_or(own.multi_aspect),
             out_of_domain: self.out_of_domain.unwrap_or(own.out_of_domain),
@@ -105,8 +111,6 @@ pub struct Cascade {
     correction: Option<Usd>,
     estimator: Arc<Estimator>,
     deadline: Duration,
-    /// What aspects may belong to.
-    categories: Arc<[Category]>,
     /// For each task what an answer depends on beside the question.
     fingerprints: [(Task, String); Task::ALL.len()],
     /// Paid calls, which outlive the requests that wanted them.
@@ -124,27 +128,28 @@ pub struct Abandoned {
 }
 
 impl Cascade {
+    /// `calibrated` stand in for the model's own thresholds.
     pub fn new(
         config: Config,
+        calibrated: Option<Thresholds>,
         cache: cache::Config,
         classifier: Classifier,
         llm: Arc<Llm>,
         estimator: Arc<Estimator>,
         deadline: Duration,
-        categories: Arc<[Category]>,
     ) -> Cascade {
         Cascade {
-            thresholds: config.over(classifier.thresholds()),
+            thresholds: config.over(calibrated.unwrap_or_else(|| classifier.thresholds())),
             correction: config.correction_usd,
-            estimator,
             answers: Cache::new(cache),
-            fingerprints: Task::ALL.map(|task| (task, llm.fingerprint(task, &categories))),
+            fingerprints: Task::ALL
+                .map(|task| (task, llm.fingerprint(task, estimator.categories()))),
             calls: TaskTracker::new(),
             abandoned: Arc::default(),
             classifier,
             llm,
+            estimator,
             deadline,
-            categories,
         }
     }
 
@@ -157,7 +162,7 @@ impl Cascade {
     }
 
     pub fn categories(&self) -> &Arc<[Category]> {
-        &self.categories
+        self.estimator.categories()
     }
 
     pub fn llm(&self) -> &Llm {
@@ -193,7 +198,7 @@ impl Cascade {
             true => self.allowance(request.task, &request.text),
             false => Allowance::Disabled,
         };
-        match decide(request.route, &reading.signals, &self.thresholds, allowance) {
+        match self.decide(request.route, request.task, &reading.signals, allowance) {
             Decision::Ask { reasons } => self.escalate(request, reading, reasons, deadline).await,
             Decision::Local { .. } if request.route == Route::Llm => {
                 Err(Error::Llm(Failure::unasked(FailureKind::NoProvider)))
@@ -211,7 +216,7 @@ impl Cascade {
         }
         let answer = self.answers.get(&self.key(request))?;
         // It costs nothing.
-        match decide(request.route, &answer.signals, &self.thresholds, Allowance::Granted) {
+        match self.decide(request.route, request.task, &answer.signals, Allowance::Granted) {
             Decision::Ask { reasons } => {
                 Some(from_cache(&answer, reasons, Duration::ZERO, Duration::ZERO))
             }
@@ -270,8 +275,7 @@ impl Cascade {
     /// Why an LLM would be asked about a text of its own accord, if there were one; nothing where the
     /// local verdict would stand.
     pub fn reasons(&self, task: Task, text: &str, signals: &Signals) -> Vec<Reason> {
-        let allowance = self.allowance(task, text);
-        match decide(Route::Auto, signals, &self.thresholds, allowance) {
+        match self.decide(Route::Auto, task, signals, self.allowance(task, text)) {
             Decision::Ask { reasons } => reasons,
             Decision::Local { .. } => Vec::new(),
         }
@@ -284,6 +288,16 @@ impl Cascade {
             Some(correction) => Allowance::Weighed { correction, price: price() },
             None => Allowance::Granted,
         }
+    }
+
+    fn decide(
+        &self,
+        route: Route,
+        task: Task,
+        signals: &Signals,
+        allowance: Allowance,
+    ) -> Decision {
+        decide(route, signals, &self.thresholds.of(task), allowance)
     }
 }
 

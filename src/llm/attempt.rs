@@ -89,7 +89,7 @@ impl Llm {
         };
         let day = OffsetDateTime::from(reserved_at).date();
         let (settlement, ended) =
-            judge(reply, asked.questions, model, &self.book, day, sent.elapsed());
+            judge(reply, asked.questions, model, &self.prices.current(), day, sent.elapsed());
         lane.report(match &ended {
             Ended::Failed(failed) => Some(failed),
             _ => None,
@@ -116,7 +116,13 @@ impl Llm {
         let input_tokens = (bytes * model.abilities.tokens_per_byte).ceil() as u64;
         let output_tokens = Manner::of(&self.config).output_limit(questions).into();
         let tier = lane.provider.tier();
-        self.book.worst_case(&model.id, tier, super::today(), input_tokens, output_tokens)
+        self.prices.current().worst_case(
+            &model.id,
+            tier,
+            super::today(),
+            input_tokens,
+            output_tokens,
+        )
     }
 }
 

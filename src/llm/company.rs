@@ -139,7 +139,7 @@ impl Llm {
         let Some(most) = limits.max_cost else { return true };
         let questions = std::slice::from_ref(question);
         self.lanes.iter().any(|lane| {
-            let model = lane.models.in_force(&self.book, today());
+            let model = lane.models.in_force(&self.prices.current(), today());
             let worst = model.and_then(|model| {
                 self.worst_case(lane, model, questions, &lane.compose(model, questions))
             });

@@ -194,6 +194,17 @@ impl Error {
     }
 }
 
+/// A model that may be called as the configuration stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfiguredModel {
+    pub provider: &'static str,
+    pub id: String,
+    /// The service tier that requests name.
+    pub tier: String,
+    /// The model that it takes over from.
+    pub follows: Option<String>,
+}
+
 /// The most texts that may be configured to share a call: an answer about more is seldom whole.
 const TEXTS_LIMIT: usize = 50;
 
@@ -234,6 +245,28 @@ impl Configs {
                 Settings { base_url, model, service_tier, models }
             }
         }
+    }
+
+    /// Every model that may be called: the configured ones and those who follow them, in the order in
+    /// which they are asked.
+    pub fn models(&self) -> Vec<ConfiguredModel> {
+        let mut all: Vec<ConfiguredModel> = Vec::new();
+        for ModelName { provider, model } in self.in_order() {
+            let Settings { service_tier, models, .. } = self.settings(provider);
+            let (mut next, mut follows) = (Some(model), None);
+            while let Some(id) = next {
+                let is_there =
+                    |one: &ConfiguredModel| one.provider == provider.name() && one.id == id;
+                if all.iter().any(is_there) {
+                    break;
+                }
+                next = models.get(&id).and_then(|abilities| abilities.successor.clone());
+                let (provider, tier) = (provider.name(), service_tier.to_owned());
+                all.push(ConfiguredModel { provider, id: id.clone(), tier, follows });
+                follows = Some(id);
+            }
+        }
+        all
     }
 
     /// Refuses values with which no call could be made.

@@ -9,7 +9,7 @@ use super::config::{Configs, ModelName};
 use super::manner::Manner;
 use super::structured::{self, Dialect};
 use super::{Hint, Llm, Question, prompt, today};
-use crate::pricing::{PriceBook, Usage, Usd};
+use crate::pricing::{Prices, Usage, Usd};
 use crate::sentiment::{Category, Label, Reason, Task};
 
 /// What a request holds beside its prompt, its text and its schema: the names of its fields, the
@@ -53,29 +53,35 @@ impl Sum for CallEstimate {
 /// Says what calls would cost by the configuration alone: no provider has to have a key.
 pub struct Estimator {
     configs: Configs,
-    book: Arc<PriceBook>,
+    prices: Arc<Prices>,
+    categories: Arc<[Category]>,
     /// For each task the bytes of a request beside its texts: about one text, and about as many as
     /// may share a call.
     frames: [(Task, u64, u64); Task::ALL.len()],
 }
 
 impl Estimator {
-    pub fn new(configs: Configs, book: Arc<PriceBook>, categories: &Arc<[Category]>) -> Estimator {
+    pub fn new(configs: Configs, prices: Arc<Prices>, categories: Arc<[Category]>) -> Estimator {
         let manner = Manner::of(&configs.llm);
         let frames = Task::ALL.map(|task| {
             let frame = |texts: usize| {
-                let questions = vec![widest(task, "", categories); texts];
+                let questions = vec![widest(task, "", &categories); texts];
                 let several = texts > 1;
                 let request = json!([
-                    prompt::system(task, categories, manner.wording(false, several)),
+                    prompt::system(task, &categories, manner.wording(false, several)),
                     prompt::user(&questions),
-                    structured::schema(task, categories, Dialect::OpenAi, several),
+                    structured::schema(task, &categories, Dialect::OpenAi, several),
                 ]);
                 (request.to_string().len() + FRAME_BYTES) as u64
             };
             (task, frame(1), frame(configs.llm.texts_per_call))
         });
-        Estimator { configs, book, frames }
+        Estimator { configs, prices, categories, frames }
+    }
+
+    /// What aspects may belong to.
+    pub fn categories(&self) -> &Arc<[Category]> {
+        &self.categories
     }
 
     /// A text that is asked about by itself; `None` without a provider in the configuration, or
@@ -103,7 +109,7 @@ impl Estimator {
     fn likely(&self, name: &ModelName, task: Task, input: u64) -> Option<Usd> {
         let usage = Usage { input, output: answer_tokens(task), ..Usage::default() };
         let tier = self.configs.served_tier(name.provider);
-        self.book.price(&name.model, tier, today())?.cost(&usage)
+        self.prices.current().price(&name.model, tier, today())?.cost(&usage)
     }
 
     fn worst(&self, name: &ModelName, task: Task, bytes: u64) -> Option<Usd> {
@@ -111,7 +117,7 @@ impl Estimator {
         let bound = settings.models.get(&name.model).map_or(1.0, |model| model.tokens_per_byte);
         let most = (bytes as f64 * bound).ceil() as u64;
         let longest = structured::output_limit(task, self.configs.llm.max_output_tokens, 1).into();
-        self.book.worst_case(&name.model, settings.service_tier, today(), most, longest)
+        self.prices.current().worst_case(&name.model, settings.service_tier, today(), most, longest)
     }
 
     /// How it is estimated, in a sentence.
@@ -146,7 +152,7 @@ impl Llm {
     ) -> Option<Usd> {
         let question = [widest(task, text, categories)];
         let worst = self.lanes.iter().filter_map(|lane| {
-            let model = lane.models.in_force(&self.book, today())?;
+            let model = lane.models.in_force(&self.prices.current(), today())?;
             self.worst_case(lane, model, &question, &lane.compose(model, &question))
         });
         worst.max()

@@ -46,18 +46,18 @@ pub use bill::Bill;
 pub use breaker::BreakerState;
 pub use company::Company;
 pub use config::{
-    Abilities, AnthropicConfig, Config, Configs, Error, ModelName, OpenAiConfig, OutputLimitField,
-    ProviderName,
+    Abilities, AnthropicConfig, Config, Configs, ConfiguredModel, Error, ModelName, OpenAiConfig,
+    OutputLimitField, ProviderName,
 };
 pub use estimate::{CallEstimate, Estimator};
-pub use health::{Check, ProviderHealth};
+pub use health::{Check, NOTICE, ProviderHealth};
 pub use identity::{prompt_id, question_id};
 pub use ledger::{AttemptLog, LogDown};
 pub use provider::Fault;
 pub use structured::schemas;
 
 use self::lane::Lane;
-use crate::pricing::{PriceBook, Usd};
+use crate::pricing::{Prices, Usd};
 use crate::sentiment::{Category, Label, Reason, Scores, Task, Verdict};
 
 /// What varies from one call to the next.
@@ -216,7 +216,7 @@ pub struct Llm {
     /// How many of them are asked for a sure answer alone.
     first: usize,
     without_key: Vec<&'static str>,
-    book: Arc<PriceBook>,
+    prices: Arc<Prices>,
     log: Arc<dyn AttemptLog>,
     /// One for each call in the air.
     permits: Semaphore,
@@ -230,7 +230,7 @@ impl Llm {
     /// A value of the configuration with which no call could be made, and a key that cannot be read.
     pub fn new(
         configs: &Configs,
-        book: Arc<PriceBook>,
+        prices: Arc<Prices>,
         log: Arc<dyn AttemptLog>,
         http: &reqwest::Client,
     ) -> Result<Llm, Error> {
@@ -248,18 +248,18 @@ impl Llm {
                 None => without_key.push(name.provider.name()),
             }
         }
-        Ok(Llm { without_key, ..Llm::assemble(configs.llm.clone(), lanes, first, book, log) })
+        Ok(Llm { without_key, ..Llm::assemble(configs.llm.clone(), lanes, first, prices, log) })
     }
 
     fn assemble(
         config: Config,
         lanes: Vec<Lane>,
         first: usize,
-        book: Arc<PriceBook>,
+        prices: Arc<Prices>,
         log: Arc<dyn AttemptLog>,
     ) -> Llm {
         let permits = Semaphore::new(config.max_concurrent.min(Semaphore::MAX_PERMITS));
-        Llm { config, lanes, first, without_key: Vec::new(), book, log, permits }
+        Llm { config, lanes, first, without_key: Vec::new(), prices, log, permits }
     }
 
     /// A client for the providers: no redirects, which would carry a key elsewhere, and no time-out
@@ -319,6 +319,7 @@ impl Llm {
     }
 }
 
-fn today() -> time::Date {
+/// The day (UTC) whose prices hold.
+pub fn today() -> time::Date {
     time::OffsetDateTime::now_utc().date()
 }

@@ -16,7 +16,7 @@ use super::prompt::Wording;
 use super::provider::{Completion, Content, ErrorReply, Fault, Provider, Reply};
 use super::retry::RetryAdvice;
 use super::{Answered, AttemptLog, Failure, Limits, Llm, LogDown, Question};
-use crate::pricing::{AttemptId, Caller, PriceBook, Reservation, Settlement, Usage, Usd};
+use crate::pricing::{AttemptId, Caller, PriceBook, Prices, Reservation, Settlement, Usage, Usd};
 use crate::sentiment::Task;
 
 /// All of a prompt about one text.
@@ -204,7 +204,8 @@ impl Stage {
             .collect();
         let ledger = Arc::new(ledger);
         let first = config.first.len();
-        let llm = Llm::assemble(config, lanes, first, Arc::new(book()), ledger.clone());
+        let prices = Arc::new(Prices::new(book()));
+        let llm = Llm::assemble(config, lanes, first, prices, ledger.clone());
         Stage { llm: Arc::new(llm), ledger, diary }
     }
 

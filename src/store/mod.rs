@@ -1,11 +1,12 @@
-//! The store: the ledger of attempts at providers, counts of the texts that needed none, and the
-//! answers that evaluations bought.
+//! The store: the ledger of attempts at providers, counts of the texts that needed none, the answers
+//! that evaluations bought, and a sample of the signals by which texts were routed.
 //! It owns the tables, the transactions and the sums over them. What an attempt costs is computed
 //! by whoever made it; which texts are counted as what is the application's business.
 
 mod answers;
 mod counts;
 mod report;
+mod signals;
 mod sqlite;
 
 #[cfg(test)]
@@ -22,6 +23,8 @@ pub use report::{
     CostQuery, CostReport, CostRow, Figures, GroupBy, OpenAttempt, OpenState, ParseGroupByError,
     month_of,
 };
+
+pub use signals::LoggedSignals;
 
 use crate::pricing::{AttemptId, Reservation, Settlement};
 
@@ -130,6 +133,31 @@ impl Store {
     pub async fn kept_answers(&self, interview: Interview) -> Result<Vec<KeptAnswer>, Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.kept_answers(interview).await,
+        }
+    }
+
+    /// Adds to the logged signals, and lets go of those from before `forget`.
+    pub async fn log_signals(
+        &self,
+        rows: Vec<LoggedSignals>,
+        forget: SystemTime,
+    ) -> Result<(), Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.log_signals(rows, forget).await,
+        }
+    }
+
+    /// Folds the signals that were logged from `from` on and before `to`, in the order of time; however
+    /// many there are, one is in memory at a time.
+    pub async fn fold_signals<T: Send + 'static>(
+        &self,
+        from: SystemTime,
+        to: SystemTime,
+        folded: T,
+        fold: impl FnMut(&mut T, LoggedSignals) + Send + 'static,
+    ) -> Result<T, Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.fold_signals(from, to, folded, fold).await,
         }
     }
 

@@ -5,6 +5,7 @@ mod answers;
 mod checkpointer;
 mod report;
 mod rows;
+mod signals;
 mod writer;
 
 #[cfg(test)]
@@ -18,8 +19,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use self::writer::{Op, Writer};
 use super::{
-    CostQuery, CostReport, CountKey, Counts, Durability, Error, Interview, KeptAnswer, OpenAttempt,
-    millis,
+    CostQuery, CostReport, CountKey, Counts, Durability, Error, Interview, KeptAnswer,
+    LoggedSignals, OpenAttempt, millis,
 };
 use crate::pricing::{AttemptId, Reservation, Settlement};
 
@@ -72,6 +73,27 @@ impl Sqlite {
 
     pub async fn kept_answers(&self, interview: Interview) -> Result<Vec<KeptAnswer>, Error> {
         self.read(move |connection| answers::kept(connection, &interview)).await
+    }
+
+    pub async fn log_signals(
+        &self,
+        rows: Vec<LoggedSignals>,
+        forget: SystemTime,
+    ) -> Result<(), Error> {
+        self.writer.write(Op::LogSignals(rows, forget)).await
+    }
+
+    pub async fn fold_signals<T: Send + 'static>(
+        &self,
+        from: SystemTime,
+        to: SystemTime,
+        folded: T,
+        fold: impl FnMut(&mut T, LoggedSignals) + Send + 'static,
+    ) -> Result<T, Error> {
+        self.read(move |connection| {
+            signals::fold(connection, millis(from), millis(to), folded, fold)
+        })
+        .await
     }
 
     pub async fn ping(&self) -> Result<(), Error> {

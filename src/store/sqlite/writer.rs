@@ -12,9 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::checkpointer::Checkpointer;
-use super::{Durability, answers, connect, rows};
+use super::{Durability, answers, connect, rows, signals};
 use crate::pricing::{AttemptId, Reservation, Settlement};
-use crate::store::{CountKey, Counts, Error, Interview, KeptAnswer};
+use crate::store::{CountKey, Counts, Error, Interview, KeptAnswer, LoggedSignals};
 
 /// Records that may wait for the thread before callers wait to hand theirs over.
 const QUEUE: usize = 1024;
@@ -37,6 +37,7 @@ pub(super) enum Op {
     Settle(AttemptId, Box<Settlement>, SystemTime),
     Count(Vec<(CountKey, Counts)>),
     Keep(Box<(Interview, KeptAnswer)>),
+    LogSignals(Vec<LoggedSignals>, SystemTime),
     Ping,
 }
 
@@ -254,6 +255,7 @@ fn execute(op: &Op, connection: &Connection) -> rusqlite::Result<Answer> {
         },
         Op::Count(counts) => rows::add_counts(connection, counts),
         Op::Keep(answer) => answers::keep(connection, &answer.0, &answer.1),
+        Op::LogSignals(rows, forget) => signals::log(connection, rows, *forget),
         Op::Ping => rows::ping(connection, SystemTime::now()),
     };
     match done {
