@@ -110,11 +110,11 @@ impl Config {
     }
 
     /// The model that is asked first, and the tier that its responses name.
-    pub fn first_model(&self) -> Option<(&str, &str)> {
-        Some(match self.llm.providers.first()? {
-            llm::ProviderName::OpenAi => (&self.openai.model, &self.openai.service_tier),
-            llm::ProviderName::Anthropic => (&self.anthropic.model, "standard"),
-        })
+    pub fn first_model(&self) -> Option<(String, String)> {
+        let configs = self.providers();
+        let first = configs.in_order().into_iter().next()?;
+        let tier = configs.served_tier(first.provider).to_owned();
+        Some((first.model, tier))
     }
 
     /// What types alone cannot say.
@@ -145,6 +145,9 @@ impl Config {
         {
             let message = "aspects.categories has to name at least one category, each once";
             return Err(Error::Value(message.into()));
+        }
+        if self.cascade.correction_usd.is_some_and(|worth| worth < Usd::ZERO) {
+            return Err(Error::Value("cascade.correction_usd has to be 0 or more".into()));
         }
         if self.classifier.cpu_hour_usd < Usd::ZERO {
             return Err(Error::Value("classifier.cpu_hour_usd has to be 0 or more".into()));

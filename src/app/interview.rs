@@ -1,4 +1,5 @@
-//! One model of one provider, asked by itself: no cache, no fallback, no successor. What it answers
+//! One model of one provider, asked as the gateway would ask it (`[llm]`), but without cache, fallback
+//! and successor. What it answers
 //! is on the ledger as any call is, and kept, so that no evaluation pays for it twice.
 
 use std::collections::HashMap;
@@ -9,20 +10,23 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::kept_verdict::KeptVerdict;
-use super::{App, CallEstimate, Config, estimate, ledgered_llm};
-use crate::llm::{self, FailureKind, Hint, Limits, Llm, ProviderName, Question};
-use crate::pricing::{Caller, Prices, Usd};
+use super::{App, CallEstimate, Config, ledgered_llm};
+use crate::llm::{
+    self, Company, Estimator, FailureKind, Hint, Limits, Llm, ProviderName, Question,
+};
+use crate::pricing::{Caller, Usd};
 use crate::sentiment::{Category, Task, Verdict};
 use crate::store::{self, Interview, KeptAnswer, KeptContent, Store};
 
 /// A model that can be asked, or of which it can be said what asking would cost.
 pub struct Interviewer {
-    /// The program's own, with this provider and model alone.
+    /// The program's own, with this provider alone.
     config: Config,
     provider: ProviderName,
     llm: Arc<Llm>,
-    prices: Arc<Prices>,
+    estimator: Estimator,
     categories: Arc<[Category]>,
+    company: Option<Arc<Company>>,
     store: Store,
     calls: TaskTracker,
 }
@@ -59,8 +63,8 @@ pub type KeptAnswers = HashMap<String, KeptAnswer>;
 
 impl App {
     /// Sets up one model. Without a provider's name the first configured one that has a key is
-    /// taken, else the first; without a model's name, its configured model. `None` where no
-    /// provider is configured.
+    /// taken, else the first, behind the cheaper ones of `llm.first`; without a model's name, its
+    /// configured model. `None` where no provider is configured.
     ///
     /// # Errors
     /// A key or a configuration that cannot be used.
@@ -73,8 +77,11 @@ impl App {
             |name: &&ProviderName| !self.cascade.llm().without_key().contains(&name.name());
         let configured = &self.config.llm.providers;
         let first = || configured.iter().find(has_key).or(configured.first()).copied();
-        let Some(provider) = provider.or_else(first) else { return Ok(None) };
         let mut config = self.config.clone();
+        if provider.is_some() {
+            config.llm.first.clear();
+        }
+        let Some(provider) = provider.or_else(first) else { return Ok(None) };
         config.llm.providers = vec![provider];
         let (name, models) = match provider {
             ProviderName::OpenAi => (&mut config.openai.model, &mut config.openai.models),
@@ -87,12 +94,19 @@ impl App {
         if let Some(abilities) = models.get_mut(name.as_str()) {
             abilities.successor = None;
         }
+        let llm = Arc::new(ledgered_llm(&config, &self.prices, &self.store)?);
+        let categories = Arc::clone(self.cascade.categories());
         Ok(Some(Interviewer {
-            llm: Arc::new(ledgered_llm(&config, &self.prices, &self.store)?),
+            estimator: Estimator::new(
+                config.providers(),
+                Arc::clone(&self.prices),
+                Arc::clone(&categories),
+            ),
+            company: llm.company(),
+            llm,
             config,
             provider,
-            prices: Arc::clone(&self.prices),
-            categories: Arc::clone(self.cascade.categories()),
+            categories,
             store: self.store.clone(),
             calls: self.interviews.clone(),
         }))
@@ -105,21 +119,34 @@ impl Interviewer {
     }
 
     pub fn model(&self) -> &str {
-        self.config.first_model().map_or("", |(model, _)| model)
+        match self.provider {
+            ProviderName::OpenAi => &self.config.openai.model,
+            ProviderName::Anthropic => &self.config.anthropic.model,
+        }
+    }
+
+    /// All models that may be asked, in order, with their providers.
+    pub fn models(&self) -> String {
+        let names = self.config.providers().in_order().into_iter().map(String::from);
+        names.collect::<Vec<_>>().join(", ")
     }
 
     pub fn has_key(&self) -> bool {
         self.llm.is_enabled()
     }
 
-    /// How many calls may be in the air.
+    /// How many texts may be asked about at the same time.
     pub fn max_concurrent(&self) -> usize {
-        self.config.llm.max_concurrent
+        self.config.llm.texts_at_once()
+    }
+
+    pub fn texts_per_call(&self) -> usize {
+        self.config.llm.texts_per_call
     }
 
     /// `None` without a price.
     pub fn estimate(&self, task: Task, text: &str) -> Option<CallEstimate> {
-        estimate::call(&self.config, &self.prices.current(), &self.categories, task, text)
+        self.estimator.in_batch(task, text)
     }
 
     /// The most that one attempt can cost; `None` without a key or a price.
@@ -151,17 +178,19 @@ impl Interviewer {
         let (question, about) = (self.composed(asking), self.about(asking.task));
         let limits = Limits { deadline: Instant::now() + self.config.llm.deadline(), max_cost };
         let asked = self.model().to_owned();
+        let company = self.company.clone().filter(|_| !alone);
         let bought = self.calls.spawn(async move {
             let sent = Instant::now();
-            let (verdict, model_served, cost) = match llm.ask(&question, &caller, &limits).await {
-                Ok(answered) => (Ok(answered.verdict), answered.model, answered.bill.cost),
-                Err(failure) if failure.kind.is_the_models_own() => {
-                    (Err(failure.kind), asked, failure.bill.cost)
-                }
-                Err(failure) => {
-                    return Err(Unanswered { kind: failure.kind, cost: failure.bill.cost });
-                }
-            };
+            let (verdict, model_served, cost) =
+                match llm.ask(&question, &caller, &limits, company.as_deref()).await {
+                    Ok(answered) => (Ok(answered.verdict), answered.model, answered.bill.cost),
+                    Err(failure) if failure.kind.is_the_models_own() => {
+                        (Err(failure.kind), asked, failure.bill.cost)
+                    }
+                    Err(failure) => {
+                        return Err(Unanswered { kind: failure.kind, cost: failure.bill.cost });
+                    }
+                };
             // As it is kept, so that it reads the same the next time.
             let micros = u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX);
             let latency = Duration::from_micros(micros);
@@ -181,7 +210,7 @@ impl Interviewer {
             task: asking.task,
             text: asking.text.to_owned(),
             language: None,
-            hint: asking.hint.clone(),
+            hint: asking.hint.clone().filter(|_| self.config.llm.hint),
             categories: Arc::clone(&self.categories),
         }
     }

@@ -31,7 +31,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::cascade::{self, Cascade};
 use crate::classifier::ModelFolder;
-use crate::llm::{AttemptLog, Llm, LogDown};
+use crate::llm::{AttemptLog, Estimator, Llm, LogDown};
 use crate::pricing::{AttemptId, Prices, Reservation, Settlement};
 use crate::sentiment::{Signals, Task, Thresholds};
 use crate::store;
@@ -39,14 +39,15 @@ use crate::store;
 /// What the doors need of the modules behind the application.
 pub use crate::cascade::{Analysis, Error as CascadeError, Request};
 pub use crate::classifier::{Classifier, Error as ClassifierError, Reading, Sentence};
-pub use crate::llm::{Check, Failure, FailureKind, Hint, ProviderName, schemas};
+pub use crate::llm::{
+    CallEstimate, Check, Company, Failure, FailureKind, Hint, ProviderName, schemas,
+};
 pub use crate::store::{
     CostReport, Error as StoreError, Figures, KeptRow, KeptText, OpenAttempt, Said, Store,
 };
 
 pub use config::{Config, Error as ConfigError};
 pub use costs::{BadParameter, CostRequest};
-pub use estimate::CallEstimate;
 pub use interview::{Asking, BoughtAnswer, Interviewer, KeptAnswers, Unanswered, recall};
 pub use kept_verdict::KeptVerdict;
 pub use learning::{FeedbackError, FeedbackReceipt, ID_LIMIT, SaidAspect, Word};
@@ -73,6 +74,7 @@ pub struct App {
     refused_prices: ArcSwapOption<String>,
     store: Store,
     cascade: Cascade,
+    estimator: Arc<Estimator>,
     counter: counts::Counter,
     signal_log: signal_log::SignalLog,
     learning: learning::Learning,
@@ -115,14 +117,17 @@ impl App {
             (config.classifier.clone(), config.aspects.categories.clone());
         let load = move || Classifier::start(&classifier_config, &categories);
         let classifier = tokio::task::spawn_blocking(load).await??;
+        let categories = config.aspects.categories.as_slice().into();
+        let estimator =
+            Arc::new(Estimator::new(config.providers(), Arc::clone(&prices), categories));
         let cascade = Cascade::new(
             config.cascade,
             calibrated,
             config.cache,
             classifier,
             llm,
+            Arc::clone(&estimator),
             config.llm.deadline(),
-            config.aspects.categories.as_slice().into(),
         );
         let signals = Signals::default().named(cascade.thresholds()).map(|(name, ..)| name);
         let drift = drift::Drift::new(config.drift, cascade.classifier().name(), &signals);
@@ -138,6 +143,7 @@ impl App {
             cascade,
             drift,
             shadow: OnceLock::new(),
+            estimator,
             metrics,
         }))
     }
@@ -177,6 +183,11 @@ impl App {
     /// Whether there is an LLM to ask.
     pub fn has_llm(&self) -> bool {
         self.cascade.llm().is_enabled()
+    }
+
+    /// For the texts of one batch, which may share calls; `None` where each has its own.
+    pub fn company(&self) -> Option<Arc<Company>> {
+        self.cascade.llm().company()
     }
 
     /// The name of the local model, as responses give it.

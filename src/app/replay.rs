@@ -8,10 +8,11 @@ use time::OffsetDateTime;
 
 use super::costs::period;
 use super::thresholds::named;
-use super::{BadParameter, Config, estimate};
+use super::{BadParameter, Config};
 use crate::cascade::{Allowance, Decision, decide};
-use crate::pricing::{PriceBook, Usd};
-use crate::sentiment::{Category, Outcome, Reason, Route, Signals, Task, Thresholds};
+use crate::llm::Estimator;
+use crate::pricing::{PriceBook, Prices, Usd};
+use crate::sentiment::{Outcome, Reason, Route, Signals, Task, Thresholds};
 use crate::store::{self, LoggedSignals, Store};
 
 /// A period, and the thresholds to try on it.
@@ -114,10 +115,12 @@ impl ReplayRequest {
         let ReplayRequest { from, to, thresholds } = self;
         let fold = move |folded: &mut Folded, row| folded.add(&row, &thresholds);
         let folded = store.fold_signals(from.into(), to.into(), Folded::default(), fold).await?;
-        let categories: Arc<[Category]> = config.aspects.categories.as_slice().into();
+        let prices = Arc::new(Prices::new(book.clone()));
+        let categories = config.aspects.categories.as_slice().into();
+        let estimator = Estimator::new(config.providers(), prices, categories);
         let price = |task: Task, bytes: usize| {
             let text = "x".repeat(bytes);
-            Some(estimate::call(config, book, &categories, task, &text)?.likely)
+            Some(estimator.alone(task, &text)?.likely)
         };
         let (logged, tasks) = (folded.rows, folded.finish(price));
         let total = tasks.values().fold(Change::nothing(), Change::and);

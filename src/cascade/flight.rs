@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{Abandoned, Answer, Cascade, Overruled, Request};
 use crate::cache::{Boarding, Flight, Key};
 use crate::classifier::Reading;
-use crate::llm::{Answered, Bill, Failure, FailureKind, Hint, Limits, Question};
+use crate::llm::{Answered, Bill, Failure, FailureKind, Limits, Question};
 use crate::sentiment::Reason;
 
 /// How an answer was had.
@@ -61,8 +61,8 @@ impl Cascade {
             task: request.task,
             text: request.text.to_string(),
             language: request.language,
-            hint: Some(Hint::of(&reading.verdict.scores, reasons.to_vec())),
-            categories: Arc::clone(&self.categories),
+            hint: llm.hint(&reading.verdict.scores, reasons),
+            categories: Arc::clone(self.estimator.categories()),
         };
         let (signals, language) = (reading.signals, reading.language.clone());
         let overruled = Overruled::of(&reading.verdict);
@@ -70,7 +70,8 @@ impl Cascade {
         let abandoned = Arc::clone(&self.abandoned);
         let (deliver, reply) = oneshot::channel();
         self.calls.spawn(async move {
-            let reply = match llm.ask(&question, &request.caller, &limits).await {
+            let company = request.company.as_deref();
+            let reply = match llm.ask(&question, &request.caller, &limits, company).await {
                 Ok(Answered { verdict, model, bill }) => {
                     let cost = bill.cost;
                     let answer =

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::cache::{self, Cache};
 use crate::classifier::{self, Classifier, Language, Reading};
-use crate::llm::{Bill, Failure, FailureKind, Llm};
+use crate::llm::{Bill, Company, Estimator, Failure, FailureKind, Llm};
 use crate::pricing::{Caller, Usd};
 use crate::sentiment::{
     Category, Gist, Outcome, Reason, Route, Scores, Signals, Task, Thresholds, Verdict,
@@ -23,9 +23,9 @@ use flight::Reply;
 use policy::sample;
 pub use policy::{Allowance, Decision, decide};
 
-/// The section `[cascade]`: thresholds that override the calibrated ones, one for each signal, how many
-/// texts' signals are kept for `undertone replay`, and the share of the rest that is escalated to watch
-/// over it.
+/// The section `[cascade]`: thresholds that override the calibrated ones, one for each signal, what a
+/// call may cost, how many texts' signals are kept for `undertone replay`, and the share of the rest
+/// that is escalated to watch over it.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -33,6 +33,8 @@ pub struct Config {
     pub sarcasm: Option<f32>,
     pub multi_aspect: Option<f32>,
     pub out_of_domain: Option<f32>,
+    /// What it is worth to have a wrong verdict put right.
+    pub correction_usd: Option<Usd>,
     /// 0: none.
     pub logged_signals_per_minute: u32,
     /// The share of the texts that would stay local which is escalated all the same.
@@ -65,6 +67,8 @@ pub struct Request {
     /// The most that all attempts of this request may cost together.
     pub max_cost: Option<Usd>,
     pub caller: Caller,
+    /// The texts of the same batch, which it may share a call with.
+    pub company: Option<Arc<Company>>,
 }
 
 /// A verdict, and how it came about.
@@ -127,9 +131,9 @@ pub struct Cascade {
     answers: Cache<Answer, FailureKind>,
     thresholds: Thresholds,
     sample_share: f32,
+    correction: Option<Usd>,
+    estimator: Arc<Estimator>,
     deadline: Duration,
-    /// What aspects may belong to.
-    categories: Arc<[Category]>,
     /// For each task what an answer depends on beside the question.
     fingerprints: [(Task, String); Task::ALL.len()],
     /// Paid calls, which outlive the requests that wanted them.
@@ -154,20 +158,22 @@ impl Cascade {
         cache: cache::Config,
         classifier: Classifier,
         llm: Arc<Llm>,
+        estimator: Arc<Estimator>,
         deadline: Duration,
-        categories: Arc<[Category]>,
     ) -> Cascade {
         Cascade {
             thresholds: config.over(calibrated.unwrap_or_else(|| classifier.thresholds())),
             sample_share: config.sample_share,
+            correction: config.correction_usd,
             answers: Cache::new(cache),
-            fingerprints: Task::ALL.map(|task| (task, llm.fingerprint(task, &categories))),
+            fingerprints: Task::ALL
+                .map(|task| (task, llm.fingerprint(task, estimator.categories()))),
             calls: TaskTracker::new(),
             abandoned: Arc::default(),
             classifier,
             llm,
+            estimator,
             deadline,
-            categories,
         }
     }
 
@@ -180,7 +186,7 @@ impl Cascade {
     }
 
     pub fn categories(&self) -> &Arc<[Category]> {
-        &self.categories
+        self.estimator.categories()
     }
 
     pub fn llm(&self) -> &Llm {
@@ -213,7 +219,11 @@ impl Cascade {
             self.classifier.read(request.task, request.text.clone(), request.language.clone());
         let reading =
             timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(self.classifier.busy()))?;
-        match self.decide(&request, &reading.signals, sampled) {
+        let allowance = match self.llm.is_enabled() {
+            true => self.allowance(request.task, &request.text),
+            false => Allowance::Disabled,
+        };
+        match self.decide(&request, &reading.signals, allowance, sampled) {
             Decision::Ask { reasons } => self.escalate(request, reading, reasons, deadline).await,
             Decision::Local { .. } if request.route == Route::Llm => {
                 Err(Error::Llm(Failure::unasked(FailureKind::NoProvider)))
@@ -230,7 +240,8 @@ impl Cascade {
             return None;
         }
         let answer = self.answers.get(&self.key(request))?;
-        match self.decide(request, &answer.signals, sampled) {
+        // It costs nothing.
+        match self.decide(request, &answer.signals, Allowance::Granted, sampled) {
             Decision::Ask { reasons } => {
                 Some(from_cache(&answer, reasons, Duration::ZERO, Duration::ZERO))
             }
@@ -293,11 +304,34 @@ impl Cascade {
         self.sample_share > 0.0 && rand::random::<f32>() < self.sample_share
     }
 
-    fn decide(&self, request: &Request, signals: &Signals, sampled: bool) -> Decision {
-        let allowance =
-            if self.llm.is_enabled() { Allowance::Granted } else { Allowance::Disabled };
-        let decision = decide(request.route, signals, &self.thresholds.of(request.task), allowance);
-        sample(decision, request.route, allowance, sampled)
+    /// Why an LLM would be asked about a text of its own accord, if there were one; nothing where the
+    /// local verdict would stand.
+    pub fn reasons(&self, task: Task, text: &str, signals: &Signals) -> Vec<Reason> {
+        let allowance = self.allowance(task, text);
+        match decide(Route::Auto, signals, &self.thresholds.of(task), allowance) {
+            Decision::Ask { reasons } => reasons,
+            Decision::Local { .. } => Vec::new(),
+        }
+    }
+
+    /// What may be spent on a text by whoever has an LLM.
+    fn allowance(&self, task: Task, text: &str) -> Allowance {
+        let price = || self.estimator.alone(task, text).map(|call| call.likely);
+        match self.correction {
+            Some(correction) => Allowance::Weighed { correction, price: price() },
+            None => Allowance::Granted,
+        }
+    }
+
+    fn decide(
+        &self,
+        request: &Request,
+        signals: &Signals,
+        allowance: Allowance,
+        sampled: bool,
+    ) -> Decision {
+        let (route, thresholds) = (request.route, self.thresholds.of(request.task));
+        sample(decide(route, signals, &thresholds, allowance), route, allowance, sampled)
     }
 }
 

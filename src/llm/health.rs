@@ -70,7 +70,8 @@ impl Llm {
         let mut checks = Vec::with_capacity(self.lanes.len());
         for lane in &self.lanes {
             let limits = Limits { deadline: Instant::now() + timeout, max_cost: None };
-            let asked = Asked { question: &question, caller, limits: &limits };
+            let questions = std::slice::from_ref(&question);
+            let asked = Asked { questions, caller, limits: &limits };
             checks.push(Check {
                 provider: lane.name(),
                 model: lane.models.configured().id.clone(),

@@ -6,6 +6,7 @@ mod book;
 mod litellm;
 mod price;
 mod prices;
+mod split;
 mod usage;
 mod usd;
 

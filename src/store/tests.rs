@@ -37,6 +37,7 @@ fn reservation(at: OffsetDateTime) -> Reservation {
             tags: BTreeMap::new(),
         },
         endpoint: "sentiment",
+        texts: 1,
         text_bytes: 400,
         provider: "openai",
         model: "gpt-4o".into(),

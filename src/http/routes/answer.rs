@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Json as JsonBody, Response};
 use axum::routing::{MethodRouter, post};
 use uuid::Uuid;
 
-use crate::app::SharedApp;
+use crate::app::{self, Company, SharedApp};
 use crate::http::Problem;
 use crate::http::extract::Json;
 use crate::http::middleware::RequestId;
@@ -23,25 +23,27 @@ pub fn endpoint(task: Task) -> MethodRouter<SharedApp> {
         async move |State(app): State<SharedApp>,
                     Extension(id): Extension<RequestId>,
                     Json(request): Json<AnalysisRequest>| {
-            let body = answer(&app, task, request, &id, None).await?;
+            let body = answer(&app, task, request, &id, None, None).await?;
             Ok::<Response, Problem>((headers(&body), JsonBody(body)).into_response())
         },
     )
 }
 
-/// The whole path of one text. Its verdict has the given id, or one of its own.
+/// The whole path of one text, which may be one of a batch. Its verdict has the given id, or one of
+/// its own.
 pub async fn answer(
     app: &SharedApp,
     task: Task,
     request: AnalysisRequest,
     id: &RequestId,
     verdict_id: Option<&str>,
+    company: Option<Arc<Company>>,
 ) -> Result<AnalysisResponse, Problem> {
     let started = Instant::now();
     let thresholds = request.includes(Include::Signals).then(|| app.thresholds(task));
     let wants_sentences = request.includes(Include::Sentences);
     let terms = request.aspects.clone();
-    let request = request.into_request(task, id)?;
+    let request = app::Request { company, ..request.into_request(task, id)? };
     // Before anything is paid for: what fails here must not lose a bought verdict.
     let sentences = match wants_sentences {
         true => Some(app.read_sentences(request.text.clone(), request.language.clone()).await?),

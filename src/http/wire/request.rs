@@ -103,6 +103,7 @@ impl AnalysisRequest {
             route: self.route,
             max_cost: self.max_cost_usd,
             caller,
+            company: None,
         })
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::item::Item;
-use crate::app::SharedApp;
+use crate::app::{Company, SharedApp};
 use crate::http::Problem;
 use crate::http::middleware::RequestId;
 use crate::http::routes::answer::answer;
@@ -33,6 +33,8 @@ struct Shared {
     id: RequestId,
     /// A permit for each item at work. An item's deadline runs from when it has one.
     permits: Semaphore,
+    /// Where texts may share calls.
+    company: Option<Arc<Company>>,
 }
 
 /// An item's error, in its place.
@@ -45,7 +47,8 @@ struct Failed<'a, P> {
 impl Work {
     pub fn new(app: SharedApp, task: Task, id: RequestId) -> Work {
         let permits = Semaphore::new(at_once(&app));
-        Work(Arc::new(Shared { app, task, id, permits }))
+        let company = app.company();
+        Work(Arc::new(Shared { app, task, id, permits, company }))
     }
 
     /// The item's verdict or its problem, as JSON on one line.
@@ -66,12 +69,12 @@ impl Work {
         item_id: Option<&str>,
     ) -> Result<Vec<u8>, Problem> {
         let request = request?;
-        let Shared { app, task, id, permits } = &*self.0;
+        let Shared { app, task, id, permits, company } = &*self.0;
         let _permit = permits.acquire().await.expect("nobody closes it");
         let started = Instant::now();
         let mut pause = BUSY_PAUSE;
         loop {
-            match answer(app, *task, request.clone(), id, item_id).await {
+            match answer(app, *task, request.clone(), id, item_id, company.clone()).await {
                 Ok(verdict) => return Ok(to_json(&verdict)),
                 Err(problem) if problem.is_busy() && started.elapsed() < BUSY_PATIENCE => {
                     tokio::time::sleep(pause).await;
@@ -87,8 +90,8 @@ impl Work {
 /// queue, so that a batch alone never fills it and single requests still find room.
 fn at_once(app: &SharedApp) -> usize {
     let config = app.config();
-    let calls = if app.has_llm() { config.llm.max_concurrent } else { 0 };
-    let wanted = ITEMS_PER_SESSION * config.classifier.sessions() + calls;
+    let asked = if app.has_llm() { config.llm.texts_at_once() } else { 0 };
+    let wanted = (ITEMS_PER_SESSION * config.classifier.sessions()).saturating_add(asked);
     wanted.min(config.classifier.queue / 2).max(1)
 }
 
