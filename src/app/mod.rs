@@ -130,7 +130,7 @@ impl App {
             config.llm.deadline(),
         );
         let signals = Signals::default().named(cascade.thresholds()).map(|(name, ..)| name);
-        let drift = drift::Drift::new(config.drift, cascade.classifier().name(), &signals);
+        let drift = drift::Drift::new(config.drift, cascade.classifier().identity(), &signals);
         Ok(Arc::new(App {
             refused_prices: ArcSwapOption::empty(),
             signal_log: signal_log::SignalLog::new(config.cascade.logged_signals_per_minute),

@@ -102,6 +102,12 @@ impl Library {
         own.or(self.heads.as_ref().and_then(|heads| heads.folder.calibration.as_ref()))
     }
 
+    /// The model's name with a digest of its calibration, which names the graph.
+    pub fn identity(&self) -> String {
+        let calibration = serde_json::to_vec(&self.calibration()).expect("it is plain values");
+        format!("{}@{}", self.name(), &blake3::hash(&calibration).to_hex()[..8])
+    }
+
     pub fn estimators(&self) -> Option<&Estimators> {
         self.calibration().and_then(|calibration| calibration.estimators.as_ref())
     }
