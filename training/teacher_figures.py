@@ -21,7 +21,7 @@ from training import recipe
 from training.data import Row, read
 from training.encode import Example, encode
 from training.figures import MEASURES
-from training.model import FourHeads, base_tokenizer
+from training.model import Heads, base_tokenizer
 from training.reader import MAX_TOKENS, Reading
 from training.teacher import fresh
 
@@ -57,7 +57,7 @@ def measure(data: Path, run: Path, beside: dict[str, dict[str, float]]) -> None:
         print(f"{name:32} {len(rows):5}  {', '.join(cells)}", flush=True)
 
 
-def read_all(model: FourHeads, tokenizer: Tokenizer, rows: list[Row]) -> list[Reading]:
+def read_all(model: Heads, tokenizer: Tokenizer, rows: list[Row]) -> list[Reading]:
     """The network's logits for some texts of one task, read alone."""
     examples = encode(rows, tokenizer, MAX_TOKENS)
     tokenizer.enable_truncation(MAX_TOKENS)
@@ -69,7 +69,7 @@ def read_all(model: FourHeads, tokenizer: Tokenizer, rows: list[Row]) -> list[Re
 
 
 @torch.no_grad()
-def _reading(model: FourHeads, example: Example, encoding: Encoding) -> Reading:
+def _reading(model: Heads, example: Example, encoding: Encoding) -> Reading:
     ids = torch.tensor([example.ids])
     outputs = {
         name: logits[0].numpy() for name, logits in model(ids, torch.ones_like(ids)).items()
@@ -80,6 +80,7 @@ def _reading(model: FourHeads, example: Example, encoding: Encoding) -> Reading:
         outputs["emotions"],
         np.asarray(outputs["aspects"]),
         encoding,
+        float(outputs["odds"][0]),
     )
 
 
