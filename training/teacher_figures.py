@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from tokenizers import Encoding, Tokenizer
 
 from training import recipe
@@ -23,7 +22,7 @@ from training.encode import Example, encode
 from training.figures import MEASURES
 from training.model import Heads, base_tokenizer
 from training.reader import MAX_TOKENS, Reading
-from training.teacher import fresh
+from training.teacher import further
 
 # As they are: a teacher is asked for probabilities, not for routing.
 PLAIN = {
@@ -40,10 +39,8 @@ SHOWN = {
 
 def measure(data: Path, run: Path, beside: dict[str, dict[str, float]]) -> None:
     """Prints a line for each set."""
-    tokenizer, named = base_tokenizer()
-    model = fresh(named)
-    model.load_state_dict(load_file(str(run / "teacher" / "model.safetensors")))
-    model.eval()
+    tokenizer, _ = base_tokenizer()
+    model = further(run).eval()
     for name, share in recipe.TEACHER_SHARES.items():
         rows = list(read(data, name, "dev"))
         if not rows or not share:
