@@ -179,10 +179,15 @@ def mixed_rule(read: list[tuple[Row, Reading]], fitted: dict) -> dict[str, float
     """How `mixed` follows from tags that are at odds, and from a sentiment head that is.
 
     The slopes by logistic regression: texts of the aspect sets are mixed where they like one
-    thing and dislike another; of the sentiment sets, whose labels know no `mixed`, none is.
+    thing and dislike another; of the sentiment sets, whose labels know no `mixed`, none is. Whole
+    reviews are left out: nearly all of them like one thing and dislike another, whatever their label.
     The intercept is the highest under which at most MOST_CALLED_MIXED of the treebank's
     sentences get that label. None where too few texts were set aside."""
-    chosen = [(row, reading) for row, reading in read if row.task in ("aspects", "sentiment")]
+    chosen = [
+        (row, reading)
+        for row, reading in read
+        if row.task in ("aspects", "sentiment") and row.set not in recipe.MOST_WORDS
+    ]
     truth = np.array([row.task == "aspects" and at_odds(row) for row, _ in chosen], dtype=float)
     treebank = [reading for row, reading in read if row.set == TREEBANK]
     if min(truth.sum(), (1 - truth).sum(), len(treebank)) < FEWEST_POSITIVES:

@@ -8,13 +8,14 @@ from training.figures import table
 TEMPLATE = """# {name}, version {version}
 
 A sentiment model for English that Undertone ships: one encoder of 22 million parameters
-(6 layers, width 384), four heads, one pass. INT8, for ONNX Runtime on a CPU.
+(6 layers, width 384), five heads, one pass. INT8, for ONNX Runtime on a CPU.
 
 | output | shape | reads as |
 |---|---|---|
 | `sentiment` | [batch, 3] | logits of negative, neutral, positive |
 | `sarcasm` | [batch, 1] | logit of "the writer means the opposite" |
 | `emotions` | [batch, 28] | one logit per GoEmotions label, several may hold |
+| `odds` | [batch, 1] | logit of "the text likes one thing and dislikes another" |
 | `aspects` | [batch, sequence, 7] | logits of O and of B/I × negative, neutral, positive per token |
 
 Inputs: `input_ids` and `attention_mask`, int64 [batch, sequence], at most {max_tokens} tokens
@@ -39,11 +40,11 @@ belongs to a term where O is below one half, and opens a new one where the word 
 in none or B outweighs I; the polarity is the one with the largest sum over the term.
 
 `mixed` is a label without logits of its own. Its probability comes from the tags and from the
-sentiment head: P(mixed) = sigmoid({mixed_intercept} + {mixed_slope} · logit(x) + {mixed_sentiment_slope} · logit(y)),
+sentiment head: P(mixed) = sigmoid({mixed_intercept} + {mixed_slope} · logit(x) + {mixed_sentiment_slope} · logit(y){mixed_odds}),
 x being the smaller of the strongest positive and the strongest negative evidence of any token
-(B + I), y the smaller of the negative and the positive probability. The other three labels share
+(B + I), y the smaller of the negative and the positive probability{mixed_z}. The other three labels share
 the rest in the proportions of the sentiment head. The numbers come from texts set aside: the
-slopes by logistic regression, the aspect sets' texts with both polarities against all others; the
+slopes by logistic regression, the aspect sets' texts with both polarities against all others but long reviews; the
 intercept is the highest with which at most 3.3 % of the treebank's sentences are called mixed.
 
 A text of more than {max_tokens} tokens is read in pieces of whole sentences; probabilities and
@@ -122,6 +123,8 @@ def card(manifest: dict, measured: dict, calibration: dict) -> str:
         mixed_intercept=mixed["intercept"],
         mixed_slope=mixed["slope"],
         mixed_sentiment_slope=mixed.get("sentiment_slope", 0),
+        mixed_odds=f" + {mixed['odds_slope']} · logit(z)" if "odds_slope" in mixed else "",
+        mixed_z=", z what the `odds` head says" if "odds_slope" in mixed else "",
         routing=_routing(calibration),
     )
 
@@ -185,6 +188,6 @@ def _teacher(base: dict) -> str:
         return ""
     teacher = base["teacher"]
     return f"""
-A teacher, the same four heads on {teacher["name"]} ({teacher["licence"]}), read the sets of
+A teacher, the same heads on {teacher["name"]} ({teacher["licence"]}), read the sets of
 sentences, sarcasm and aspects and answered {teacher["answers"]:,} of the training texts; there the
 targets are {teacher["weight"]:.0%} its probabilities and the rest the labels. The teacher is not shipped."""

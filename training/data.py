@@ -38,7 +38,7 @@ class Row:
 
     @property
     def task(self) -> str:
-        return recipe.TASKS[self.set.split("/")[0]]
+        return (recipe.TASKS | recipe.MADE)[self.set.split("/")[0]]
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,7 @@ def split(data: Path) -> Split:
     ]
     train = [_run_of_words(row) for row in whole]
     train += _not_sarcastic(train, measured | calibrating)
+    train += _odds(train)
     taught = [row for row in _taught(whole) if _letters(row.text) not in apart]
     return Split(train + taught + _overall(train), aside, dev)
 
@@ -155,6 +156,21 @@ def _not_sarcastic(train: list[Row], apart: set[str]) -> list[Row]:
         if row.task == "sarcasm" and row.fields.get("rephrase")
     ]
     return plain + [row for row in meant if normalised(row.text) not in apart]
+
+
+def _odds(train: list[Row]) -> list[Row]:
+    """Whole texts that like one thing and dislike another, or do not: what the aspect sets' terms
+    come to, sentences that somebody labelled so, and plain texts, which rarely do."""
+    odds = []
+    for row in train:
+        if row.task == "aspects" and "aspects" in row.fields:
+            name, is_so = "odds/aspects", overall_label(row.fields["aspects"]) == "mixed"
+        elif row.set in recipe.PLAIN_SETS:
+            name, is_so = "odds/plain", row.fields.get("label") == "mixed"
+        else:
+            continue
+        odds.append(Row(name, row.text, {"text": row.text, "odds": is_so}))
+    return odds
 
 
 def _run_of_words(row: Row) -> Row:

@@ -125,12 +125,17 @@ def aspects(rows: list[Row], readings: list[Reading], calibrations: list[dict]) 
         predicted += len(found)
         actual += len(true)
     mixed = _are_mixed(readings, calibrations)
-    both = [called for row, called in zip(rows, mixed, strict=True) if at_odds(row)]
+    are_at_odds = np.array([at_odds(row) for row in rows])
+    both = np.array(mixed)[are_at_odds]
+    heard = {}
+    if readings[0].odds is not None:
+        heard["odds_auroc"] = auroc(np.array([one.odds for one in readings]), are_at_odds)
     return {
         "precision": hits / max(predicted, 1),
         "recall": hits / max(actual, 1),
         "f1": f1(hits, predicted, actual),
-        "at_odds_called_mixed": float(np.mean(both)) if both else float("nan"),
+        "at_odds_called_mixed": float(np.mean(both)) if len(both) else float("nan"),
+        **heard,
     }
 
 

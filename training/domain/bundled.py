@@ -28,7 +28,7 @@ USUAL = 0.3
 
 
 class BundledStart(Start):
-    """Four heads, restored from the served INT8 graph."""
+    """All heads, restored from the served INT8 graph."""
 
     def __init__(self, folder: Path) -> None:
         manifest = json.loads((folder / "manifest.json").read_text())

@@ -10,7 +10,7 @@ from training import deferral, logistic, recipe
 from training.data import FOLDS, Row, fold
 from training.deferral import Question, common_thresholds, features, fit_needs
 from training.metrics import logit
-from training.model import FourHeads
+from training.model import Heads
 from training.reader import Reading, sigmoid
 from training.routing import Traffic
 
@@ -72,7 +72,7 @@ def test_a_number_that_never_changes_weighs_nothing() -> None:
     assert fitted.weights[1] == 0
 
 
-def test_features_are_what_their_names_say(converted: tuple[FourHeads, Tokenizer]) -> None:
+def test_features_are_what_their_names_say(converted: tuple[Heads, Tokenizer]) -> None:
     of = features(
         reading(
             converted[1],
@@ -105,7 +105,7 @@ def test_features_are_what_their_names_say(converted: tuple[FourHeads, Tokenizer
 
 
 def test_a_text_without_terms_or_emotions_is_as_doubtful_as_the_gateway_has_it(
-    converted: tuple[FourHeads, Tokenizer],
+    converted: tuple[Heads, Tokenizer],
 ) -> None:
     of = features(reading(converted[1], "hm", emotions={"surprise": 0.6}), CALIBRATION)
     assert of["tags_margin"] == 1.0
@@ -151,7 +151,7 @@ def test_thresholds_let_a_fifth_through_and_lie_about_a_level() -> None:
     assert np.ptp([logit(value) for value in chosen.values()]) <= 1.01
 
 
-def test_too_few_texts_have_no_estimators(converted: tuple[FourHeads, Tokenizer]) -> None:
+def test_too_few_texts_have_no_estimators(converted: tuple[Heads, Tokenizer]) -> None:
     rows = [
         Row("sarcasm/isarcasm", "Oh, great.", {"label": "sarcastic"}),
         Row("sarcasm/isarcasm", "Rain again.", {"label": "not_sarcastic"}),
