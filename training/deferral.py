@@ -41,6 +41,8 @@ WORTH = 0.004  # what a logit apart has to bring, as a share of the traffic
 # Penalties to choose from.
 PENALTIES = [3e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2, 6.4e-2]
 DIGITS = 5
+# From which probability on the sarcasm head says so by itself, as responses tell it.
+DETECTED = 0.5
 
 # Of Ekman's groups what leans one way; the rest may be either (`src/sentiment/emotion.rs`).
 JOY = {"admiration", "amusement", "approval", "caring", "desire", "excitement", "gratitude", "joy",
@@ -150,7 +152,9 @@ class Fitted:
 
     def chances(self) -> dict[str, np.ndarray]:
         """Each text of the traffic under each of NEEDS, by fits that never saw it."""
-        return {name: self.questions[name].chances() for name in NEEDS}
+        chances = {name: self.questions[name].chances() for name in NEEDS}
+        head = sigmoid(self.questions["sarcasm"].inputs[:, self.names.index("sarcasm")])
+        return {**chances, "sarcasm": told(chances["sarcasm"], head)}
 
     def estimators(self) -> dict[str, dict]:
         """As `calibration.json` keeps them."""
@@ -159,6 +163,8 @@ class Fitted:
     def thresholds(self) -> dict[str, float]:
         """From which probability on each of them escalates, chosen on texts that it never saw."""
         chosen = common_thresholds(self.chances(), self.mix)
+        # What the verdict itself calls sarcastic is never left at that.
+        chosen["sarcasm"] = min(chosen["sarcasm"], DETECTED)
         for name in OF_A_TASK:
             of = self.questions[name]
             chosen[name] = _rounded(np.quantile(of.chances(), 1 - ESCALATED))
@@ -209,12 +215,22 @@ def _penalised(fitted: Fitted, questions: dict[str, Question]) -> Fitted | None:
 def chances(reading: Reading, calibration: dict) -> dict[str, float]:
     """What a model's estimators say of one text; nothing where it has none."""
     numbers = features(reading, calibration)
-    return {
+    chances = {
         name: float(
             sigmoid(one["intercept"] + sum(numbers[of] * x for of, x in one["weights"].items()))
         )
         for name, one in calibration.get("estimators", {}).items()
     }
+    if "sarcasm" in chances:
+        chances["sarcasm"] = float(told(chances["sarcasm"], sigmoid(numbers["sarcasm"])))
+    return chances
+
+
+def told(chance: np.ndarray | float, head: np.ndarray | float) -> np.ndarray:
+    """The estimator's word on sarcasm, but no less than the head's where that calls a text sarcastic.
+    The estimator has the sources' other marks to go by, such as terms that are judged, and takes
+    scorn of a product for none; where the head is above a half it is right as often as it says."""
+    return np.where(np.asarray(head) > DETECTED, np.maximum(chance, head), chance)
 
 
 def deferral_score(chances: dict[str, np.ndarray]) -> np.ndarray:

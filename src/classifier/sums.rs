@@ -161,7 +161,10 @@ impl Sums {
                     pieces: familiarity.pieces,
                     unknown: familiarity.unknown,
                 });
-                estimated(task, estimators, &features)
+                let estimated = estimated(task, estimators, &features);
+                // What the verdict itself calls sarcastic is no less likely to be so.
+                let told = if SarcasmScore(sarcasm).detected() { sarcasm } else { 0.0 };
+                Signals { sarcasm: estimated.sarcasm.max(told), ..estimated }
             }
             None => Signals {
                 ambiguous: doubts.of(task, scores),

@@ -182,8 +182,8 @@ async fn answers_and_words_become_a_training_set_in_which_people_outrank_llms() 
     let shipping = json!({"term": "shipping", "category": "delivery", "sentiment": "negative", "opinion": null});
     let answer = json!({"sarcasm": "no", "aspects": [shipping], "label": "negative", "certainty": "certain"});
     let aspects = ask("/v1/aspects", CONTRAST, Some(Script::saying(&answer))).await;
-    let answer = json!({"sarcasm": "no", "emotions": [{"label": "relief", "strength": "strong"}],
-        "label": "positive", "certainty": "likely"});
+    let answer = json!({"sarcasm": "no", "emotions": ["relief"], "strong": 1, "label": "positive",
+        "certainty": "likely"});
     ask("/v1/emotions", "Finally it is over.", Some(Script::saying(&answer))).await;
     let plain = gateway.sentiment(json!({"text": "I love this phone.", "route": "local"})).await;
     gateway.sentiment(json!({"text": "I hate this phone.", "route": "local"})).await;

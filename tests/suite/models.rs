@@ -86,9 +86,13 @@ async fn heads_that_a_model_lacks_are_read_by_the_bundled_one() {
         let signal = signals.iter().find(|signal| signal["name"] == name).expect("it is listed");
         signal["value"].as_f64().expect("a value is a number")
     };
-    for name in ["sarcasm", "multi_aspect", "out_of_domain"] {
-        let (ours, theirs) = (signal(&bundled, name), signal(&other, name));
-        assert!((ours - theirs).abs() < 1e-6, "{name}: {ours} alone, {theirs} beside another");
+    // The head for sarcasm is the bundled model's; what follows for the routing hangs on both.
+    let score = |verdict: &Value| verdict["sarcasm"]["score"].as_f64().expect("a number");
+    assert!((score(&bundled) - score(&other)).abs() < 1e-6, "{bundled}, {other}");
+    for name in ["sarcasm", "multi_aspect", "ambiguous", "out_of_domain"] {
+        let [ours, theirs] = [&bundled, &other].map(|verdict| signal(verdict, name));
+        assert!((0.0..=1.0).contains(&theirs), "{name}: {theirs}");
+        assert!(name != "out_of_domain" || ours == theirs, "{ours}, {theirs}");
     }
     assert_ne!(bundled["scores"], other["scores"]);
 }
