@@ -29,7 +29,7 @@ pub fn run() -> anyhow::Result<()> {
     let mut config = Config::load(None)?;
     // One text at a time: with more sessions, each would find its weights colder.
     config.classifier.threads = 1;
-    config.store.url = format!("sqlite://{}", folder.join("ledger.db").display());
+    config.store.url = format!("sqlite://{}", folder.join("ledger.db").display()).into();
     let runtime = tokio::runtime::Runtime::new()?;
     let address = runtime.block_on(start(config.clone()))?;
 

@@ -5,13 +5,19 @@
 
 mod answers;
 mod counts;
+mod postgres;
+mod queue;
 mod report;
 mod sqlite;
+mod url;
 
+#[cfg(test)]
+#[path = "../../tests/support/postgres.rs"]
+mod postgres_server;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +28,7 @@ pub use report::{
     CostQuery, CostReport, CostRow, Figures, GroupBy, OpenAttempt, OpenState, ParseGroupByError,
     month_of,
 };
+pub use url::StoreUrl;
 
 use crate::pricing::{AttemptId, Reservation, Settlement};
 
@@ -29,8 +36,9 @@ use crate::pricing::{AttemptId, Reservation, Settlement};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// `sqlite://PATH`; a relative path starts at the working directory.
-    pub url: String,
+    /// `sqlite://PATH`, where a relative path starts at the working directory, or
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
+    pub url: StoreUrl,
     pub durability: Durability,
 }
 
@@ -40,7 +48,8 @@ pub struct Config {
 pub enum Durability {
     /// Each group of commits is synced to disk before its callers are answered.
     Disk,
-    /// Commits outlive the process; a power cut may lose the last second.
+    /// Commits outlive the process; a power cut may lose the last second. With PostgreSQL, the
+    /// power of the server's machine, or a crash of the server.
     Process,
 }
 
@@ -48,10 +57,15 @@ pub enum Durability {
 /// committed together also fail together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    #[error("store.url must be sqlite://PATH, the path of a file; it is \"{0}\"")]
+    #[error(
+        "store.url must be sqlite://PATH, the path of a file, or \
+         postgres://USER:PASSWORD@HOST:PORT/DATABASE; it is \"{0}\""
+    )]
     Url(String),
-    #[error("the store {path} cannot be opened: {reason}")]
-    Open { path: PathBuf, reason: String },
+    #[error("store.url: {0}; expected postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
+    PostgresUrl(String),
+    #[error("the store {store} cannot be opened: {reason}")]
+    Open { store: String, reason: String },
     #[error("the store cannot be written: {0}")]
     Write(String),
     #[error("the store cannot be read: {0}")]
@@ -70,16 +84,28 @@ pub enum Error {
 #[derive(Clone, Debug)]
 pub enum Store {
     Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
 }
 
 impl Store {
     /// Opens the store, creates it where there is none, and brings its tables up to date.
     pub async fn open(config: &Config) -> Result<Store, Error> {
-        let path = match config.url.strip_prefix("sqlite://") {
-            Some(path) if !path.is_empty() && path != ":memory:" => PathBuf::from(path),
-            _ => return Err(Error::Url(config.url.clone())),
-        };
-        Ok(Store::Sqlite(sqlite::Sqlite::open(path, config.durability).await?))
+        Ok(match config.url.place()? {
+            url::Place::Sqlite(path) => {
+                Store::Sqlite(sqlite::Sqlite::open(path, config.durability).await?)
+            }
+            url::Place::Postgres(url) => {
+                Store::Postgres(postgres::Postgres::open(&url, config.durability).await?)
+            }
+        })
+    }
+
+    /// The kind of database, in a word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Store::Sqlite(_) => "sqlite",
+            Store::Postgres(_) => "postgres",
+        }
     }
 
     /// Writes an attempt down before it is sent. After an error, or if this is dropped unanswered,
@@ -87,6 +113,7 @@ impl Store {
     pub async fn reserve(&self, reservation: Reservation) -> Result<(), Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.reserve(reservation).await,
+            Store::Postgres(postgres) => postgres.reserve(reservation).await,
         }
     }
 
@@ -95,6 +122,7 @@ impl Store {
     pub async fn settle(&self, id: AttemptId, settlement: Settlement) -> Result<(), Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.settle(id, settlement).await,
+            Store::Postgres(postgres) => postgres.settle(id, settlement).await,
         }
     }
 
@@ -102,6 +130,7 @@ impl Store {
     pub async fn add_counts(&self, counts: Vec<(CountKey, Counts)>) -> Result<(), Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.add_counts(counts).await,
+            Store::Postgres(postgres) => postgres.add_counts(counts).await,
         }
     }
 
@@ -109,6 +138,7 @@ impl Store {
     pub async fn costs(&self, query: CostQuery, now: SystemTime) -> Result<CostReport, Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.costs(query, now).await,
+            Store::Postgres(postgres) => postgres.costs(query, now).await,
         }
     }
 
@@ -116,6 +146,7 @@ impl Store {
     pub async fn open_attempts(&self, now: SystemTime) -> Result<Vec<OpenAttempt>, Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.open_attempts(now).await,
+            Store::Postgres(postgres) => postgres.open_attempts(now).await,
         }
     }
 
@@ -123,6 +154,7 @@ impl Store {
     pub async fn keep_answer(&self, interview: Interview, kept: KeptAnswer) -> Result<(), Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.keep_answer(interview, kept).await,
+            Store::Postgres(postgres) => postgres.keep_answer(interview, kept).await,
         }
     }
 
@@ -130,6 +162,7 @@ impl Store {
     pub async fn kept_answers(&self, interview: Interview) -> Result<Vec<KeptAnswer>, Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.kept_answers(interview).await,
+            Store::Postgres(postgres) => postgres.kept_answers(interview).await,
         }
     }
 
@@ -137,6 +170,7 @@ impl Store {
     pub async fn ping(&self) -> Result<(), Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.ping().await,
+            Store::Postgres(postgres) => postgres.ping().await,
         }
     }
 
@@ -144,6 +178,7 @@ impl Store {
     pub async fn close(self) {
         match self {
             Store::Sqlite(sqlite) => sqlite.close().await,
+            Store::Postgres(postgres) => postgres.close().await,
         }
     }
 }
@@ -152,4 +187,16 @@ impl Store {
 fn millis(at: SystemTime) -> i64 {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// More tokens than any call has, and few enough that sums of them stay far from the limit of a
+/// database's integers: what a provider reports is not ours to trust.
+const MOST_TOKENS: u64 = 1 << 40;
+
+fn count(number: u64) -> i64 {
+    number.min(MOST_TOKENS).cast_signed()
+}
+
+fn json(tags: &BTreeMap<String, String>) -> String {
+    serde_json::to_string(tags).expect("a map of strings has a JSON form")
 }

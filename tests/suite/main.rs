@@ -22,5 +22,6 @@ mod hub;
 mod ledger;
 mod models;
 mod operations;
+mod postgres;
 mod sentiment;
 mod tasks;

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use self::writer::{Op, Writer};
+use super::queue::{Op, Queue};
 use super::{
     CostQuery, CostReport, CountKey, Counts, Durability, Error, Interview, KeptAnswer, OpenAttempt,
     millis,
@@ -36,38 +36,38 @@ const MOST_LOG_PAGES: u32 = 8000;
 #[derive(Clone, Debug)]
 pub struct Sqlite {
     path: Arc<Path>,
-    writer: Writer,
+    queue: Queue,
 }
 
 impl Sqlite {
     pub async fn open(path: PathBuf, durability: Durability) -> Result<Sqlite, Error> {
         blocking(move || {
-            let cannot = |reason| Error::Open { path: path.clone(), reason };
+            let cannot = |reason| Error::Open { store: path.display().to_string(), reason };
             let connection = create(&path, durability).map_err(cannot)?;
-            let writer = Writer::start(connection, path.clone(), durability)
+            let queue = writer::start(connection, path.clone(), durability)
                 .map_err(|error| cannot(error.to_string()))?;
-            Ok(Sqlite { path: path.into(), writer })
+            Ok(Sqlite { path: path.into(), queue })
         })
         .await
     }
 
     pub async fn reserve(&self, reservation: Reservation) -> Result<(), Error> {
-        self.writer.reserve(reservation).await
+        self.queue.reserve(reservation).await
     }
 
     pub async fn settle(&self, id: AttemptId, settlement: Settlement) -> Result<(), Error> {
-        self.writer.write(Op::Settle(id, Box::new(settlement), SystemTime::now())).await
+        self.queue.settle(id, settlement).await
     }
 
     pub async fn add_counts(&self, counts: Vec<(CountKey, Counts)>) -> Result<(), Error> {
         if counts.is_empty() {
             return Ok(());
         }
-        self.writer.write(Op::Count(counts)).await
+        self.queue.write(Op::Count(counts)).await
     }
 
     pub async fn keep_answer(&self, interview: Interview, kept: KeptAnswer) -> Result<(), Error> {
-        self.writer.write(Op::Keep(Box::new((interview, kept)))).await
+        self.queue.write(Op::Keep(Box::new((interview, kept)))).await
     }
 
     pub async fn kept_answers(&self, interview: Interview) -> Result<Vec<KeptAnswer>, Error> {
@@ -75,11 +75,11 @@ impl Sqlite {
     }
 
     pub async fn ping(&self) -> Result<(), Error> {
-        self.writer.ping().await
+        self.queue.ping().await
     }
 
     pub async fn close(self) {
-        self.writer.close().await;
+        self.queue.close().await;
     }
 
     pub async fn costs(&self, query: CostQuery, now: SystemTime) -> Result<CostReport, Error> {

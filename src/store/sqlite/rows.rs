@@ -1,16 +1,11 @@
 //! How records become rows.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use rusqlite::{Connection, Result, named_params, params};
 
 use crate::pricing::{AttemptId, AttemptState, Reservation, Settlement, Usd};
-use crate::store::{CountKey, Counts, millis};
-
-/// More tokens than any call has, and few enough that sums of them stay far from SQLite's limit,
-/// past which it would answer no report at all: what a provider reports is not ours to trust.
-const MOST_TOKENS: u64 = 1 << 40;
+use crate::store::{CountKey, Counts, count, json, millis};
 
 pub(super) fn reserve(connection: &Connection, reservation: &Reservation) -> Result<()> {
     let Reservation { caller, .. } = reservation;
@@ -126,12 +121,4 @@ pub(super) fn add_counts(connection: &Connection, counts: &[(CountKey, Counts)])
 pub(super) fn ping(connection: &Connection, now: SystemTime) -> Result<()> {
     connection.prepare_cached("UPDATE pulse SET at = ?1")?.execute([millis(now)])?;
     Ok(())
-}
-
-fn count(number: u64) -> i64 {
-    number.min(MOST_TOKENS).cast_signed()
-}
-
-fn json(tags: &BTreeMap<String, String>) -> String {
-    serde_json::to_string(tags).expect("a map of strings has a JSON form")
 }
