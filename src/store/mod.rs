@@ -3,6 +3,7 @@
 //! It owns the tables, the transactions and the sums over them. What an attempt costs is computed
 //! by whoever made it; which texts are counted as what is the application's business.
 
+mod access;
 mod answers;
 mod counts;
 mod postgres;
@@ -21,7 +22,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
+pub use access::{AccessState, Budget, BudgetState, Period, StoredKey, Subject};
 pub use answers::{Interview, KeptAnswer, KeptContent};
 pub use counts::{CountKey, Counts, Minute, VerdictBy};
 pub use report::{
@@ -30,7 +33,7 @@ pub use report::{
 };
 pub use url::StoreUrl;
 
-use crate::pricing::{AttemptId, Reservation, Settlement};
+use crate::pricing::{AttemptId, Reservation, Settlement, Usd};
 
 /// Where the store is and what it withstands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +79,19 @@ pub enum Error {
     Closed,
     #[error("the ledger has no attempt {0}")]
     UnknownAttempt(AttemptId),
+    #[error(
+        "the {} budget of {} {} is {limit}, of which {gone} is spent or reserved: no room for {}",
+        period.name(), subject.kind(), subject.name(),
+        worst_case.map_or_else(|| "a call without a price".to_owned(), |usd| usd.to_string())
+    )]
+    OverBudget {
+        subject: Subject,
+        period: Period,
+        limit: Usd,
+        gone: Usd,
+        /// What the call may cost at most; `None`: it has no price.
+        worst_case: Option<Usd>,
+    },
     #[error("the ledger refuses a record that contradicts itself or another: {0}")]
     Refused(String),
 }
@@ -108,7 +124,8 @@ impl Store {
         }
     }
 
-    /// Writes an attempt down before it is sent. After an error, or if this is dropped unanswered,
+    /// Writes an attempt down before it is sent, and sets its worst case aside in the budgets that
+    /// bind it. After an error, [`Error::OverBudget`] among them, or if this is dropped unanswered,
     /// the ledger does not count the attempt: it must not be sent.
     pub async fn reserve(&self, reservation: Reservation) -> Result<(), Error> {
         match self {
@@ -166,6 +183,84 @@ impl Store {
         }
     }
 
+    /// Writes a new key down.
+    pub async fn add_key(&self, key: StoredKey) -> Result<(), Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.add_key(key).await,
+            Store::Postgres(postgres) => postgres.add_key(key).await,
+        }
+    }
+
+    /// Revokes a key, once; `false` where there is none of that id.
+    pub async fn revoke_key(&self, id: String, at: OffsetDateTime) -> Result<bool, Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.revoke_key(id, at).await,
+            Store::Postgres(postgres) => postgres.revoke_key(id, at).await,
+        }
+    }
+
+    /// Every key that there ever was, the oldest first.
+    pub async fn keys(&self) -> Result<Vec<StoredKey>, Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.keys().await,
+            Store::Postgres(postgres) => postgres.keys().await,
+        }
+    }
+
+    /// What a gateway keeps in mind of keys and budgets.
+    pub async fn access_state(&self, now: OffsetDateTime) -> Result<AccessState, Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.access_state(now).await,
+            Store::Postgres(postgres) => postgres.access_state(now).await,
+        }
+    }
+
+    /// Sets a budget, hard where the flag is set, or lifts it where it is `None`. What has gone of it
+    /// in this period is counted from the ledger.
+    pub async fn set_budget(
+        &self,
+        subject: Subject,
+        period: Period,
+        limit: Option<(Usd, bool)>,
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.set_budget(subject, period, limit, now).await,
+            Store::Postgres(postgres) => postgres.set_budget(subject, period, limit, now).await,
+        }
+    }
+
+    /// Every budget with what has gone of it in the period around `now`.
+    pub async fn budgets(&self, now: SystemTime) -> Result<Vec<BudgetState>, Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.budgets(now).await,
+            Store::Postgres(postgres) => postgres.budgets(now).await,
+        }
+    }
+
+    /// Takes it upon this gateway to warn of a budget until then; `false` where it was warned of, or
+    /// another gateway is at it.
+    pub async fn claim_warning(
+        &self,
+        of: BudgetState,
+        percent: u32,
+        now: SystemTime,
+        until: SystemTime,
+    ) -> Result<bool, Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.claim_warning(of, percent, now, until).await,
+            Store::Postgres(postgres) => postgres.claim_warning(of, percent, now, until).await,
+        }
+    }
+
+    /// Writes down that somebody was warned of a budget.
+    pub async fn warned(&self, of: BudgetState, percent: u32) -> Result<(), Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.warned(of, percent).await,
+            Store::Postgres(postgres) => postgres.warned(of, percent).await,
+        }
+    }
+
     /// Whether the store can be written now, found out by a write; quick to answer either way.
     pub async fn ping(&self) -> Result<(), Error> {
         match self {
@@ -187,6 +282,11 @@ impl Store {
 fn millis(at: SystemTime) -> i64 {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn from_millis(ms: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 /// More tokens than any call has, and few enough that sums of them stay far from the limit of a

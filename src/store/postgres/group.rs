@@ -6,8 +6,9 @@ use std::time::SystemTime;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
+use super::budgets::{self, Locked};
 use super::{answers, rows};
-use crate::pricing::{AttemptId, AttemptState, Settlement};
+use crate::pricing::{AttemptId, AttemptState, Settlement, Usd};
 use crate::store::queue::{self, Answer, Op, Waiting};
 use crate::store::{self, CountKey, Counts};
 
@@ -18,24 +19,21 @@ pub(super) async fn write(
     withdrawn: &[AttemptId],
     group: &[Waiting],
 ) -> Result<(i64, Vec<Option<Answer>>), Error> {
-    let begin = client.batch_execute("BEGIN");
-    let number = client.query_typed("SELECT txid_current()", &[]);
+    // Whoever sets a budget meanwhile waits for this transaction, or this one for them: so each
+    // attempt counts in a budget once, by its own transaction or by the sum over the ledger.
+    let begin = client.batch_execute("BEGIN; LOCK TABLE attempts IN ROW EXCLUSIVE MODE");
+    let look = "SELECT txid_current(), EXISTS (SELECT 1 FROM budgets)";
+    let look = client.query_typed(look, &[]);
     // The second is on its way before the first is answered.
-    let ((), number) = futures::future::try_join(begin, number).await?;
-    let transaction = number.first().map_or(0, |row| row.get(0));
+    let ((), looked) = futures::future::try_join(begin, look).await?;
+    let (transaction, budgeted) = looked.first().map_or((0, false), |row| (row.get(0), row.get(1)));
 
     let sorted = Sorted::of(group);
-    if !withdrawn.is_empty() {
-        rows::withdraw(client, withdrawn).await?;
-    }
-    let mut reserved = match sorted.reservations.as_slice() {
-        [] => HashSet::new(),
-        reservations => rows::reserve(client, reservations).await?,
+    let written = match budgeted {
+        true => within_budgets(client, withdrawn, &sorted).await?,
+        false => freely(client, withdrawn, &sorted).await?,
     };
-    let known = match sorted.settlements.as_slice() {
-        [] => HashSet::new(),
-        settlements => settle(client, settlements).await?,
-    };
+    let Written { mut reserved, mut refused, known } = written;
     if !sorted.counts.is_empty() {
         rows::add_counts(client, &sorted.counts).await?;
     }
@@ -52,6 +50,9 @@ pub(super) async fn write(
     let result = |(at, (op, _)): (usize, &Waiting)| -> Option<Answer> {
         match op {
             _ if sorted.unheard.contains(&at) => None,
+            Op::Reserve(reservation) if refused.contains_key(&reservation.id) => {
+                refused.remove(&reservation.id).map(Err)
+            }
             Op::Reserve(reservation) => Some(match reserved.remove(&reservation.id) {
                 true => Ok(()),
                 false => Err(store::Error::Refused(format!(
@@ -151,16 +152,97 @@ fn contradicts_itself(settlement: &Settlement) -> bool {
     (settlement.state == AttemptState::Settled) != settlement.cost.is_some()
 }
 
-/// Completes the attempts that are still open, and returns those of them that exist at all.
-async fn settle(
+/// What came of a group's attempts.
+#[derive(Default)]
+struct Written {
+    reserved: HashSet<AttemptId>,
+    /// No budget had room for them.
+    refused: HashMap<AttemptId, store::Error>,
+    /// Those of the settlements' attempts that exist at all.
+    known: HashSet<AttemptId>,
+}
+
+/// Where there are no budgets.
+async fn freely(
     client: &Client,
-    settlements: &[(AttemptId, &Settlement, SystemTime)],
-) -> Result<HashSet<AttemptId>, Error> {
-    let mut known = rows::settle(client, settlements).await?;
-    let missing: Vec<AttemptId> =
-        settlements.iter().map(|(id, ..)| *id).filter(|id| !known.contains(id)).collect();
-    if !missing.is_empty() {
-        known.extend(rows::existing(client, &missing).await?);
+    withdrawn: &[AttemptId],
+    sorted: &Sorted<'_>,
+) -> Result<Written, Error> {
+    let mut written = Written::default();
+    if !withdrawn.is_empty() {
+        rows::withdraw(client, withdrawn).await?;
     }
+    if !sorted.reservations.is_empty() {
+        written.reserved = rows::reserve(client, &sorted.reservations).await?;
+    }
+    let settled = rows::settle(client, &sorted.settlements).await?;
+    written.known = known(client, sorted, settled).await?;
+    Ok(written)
+}
+
+/// What is settled or withdrawn makes room first, then reservations take it in their order.
+async fn within_budgets(
+    client: &Client,
+    withdrawn: &[AttemptId],
+    sorted: &Sorted<'_>,
+) -> Result<Written, Error> {
+    let ids: Vec<AttemptId> =
+        sorted.settlements.iter().map(|(id, ..)| *id).chain(withdrawn.iter().copied()).collect();
+    let counted = budgets::counted(client, &ids).await?;
+    let mut locked = Locked::lock(client, &counted, &sorted.reservations).await?;
+    let gone = match withdrawn {
+        [] => HashSet::new(),
+        withdrawn => rows::withdraw(client, withdrawn).await?,
+    };
+    let settled = rows::settle(client, &sorted.settlements).await?;
+    let costs: HashMap<AttemptId, Option<Usd>> =
+        sorted.settlements.iter().map(|(id, settlement, _)| (*id, settlement.cost)).collect();
+    for attempt in &counted {
+        if gone.contains(&attempt.id) {
+            locked.settle(attempt, Usd::ZERO);
+        } else if settled.contains(&attempt.id)
+            && let Some(Some(cost)) = costs.get(&attempt.id)
+        {
+            // What is not settled keeps its reservation.
+            locked.settle(attempt, *cost);
+        }
+    }
+    let mut written = Written::default();
+    let (existing, mut fitting) = (existing(client, sorted).await?, Vec::new());
+    for reservation in &sorted.reservations {
+        if existing.contains(&reservation.id) {
+            continue;
+        }
+        match locked.reserve(reservation) {
+            Ok(()) => fitting.push(*reservation),
+            Err(refusal) => {
+                written.refused.insert(reservation.id, refusal);
+            }
+        }
+    }
+    if !fitting.is_empty() {
+        written.reserved = rows::reserve(client, &fitting).await?;
+    }
+    locked.write(client).await?;
+    written.known = known(client, sorted, settled).await?;
+    Ok(written)
+}
+
+/// Reservations under an id that is taken already must not take room as well.
+async fn existing(client: &Client, sorted: &Sorted<'_>) -> Result<HashSet<AttemptId>, Error> {
+    let ids: Vec<AttemptId> = sorted.reservations.iter().map(|one| one.id).collect();
+    rows::existing(client, &ids).await
+}
+
+/// The attempts that were settled now, and those that exist and had been settled before.
+async fn known(
+    client: &Client,
+    sorted: &Sorted<'_>,
+    settled: HashSet<AttemptId>,
+) -> Result<HashSet<AttemptId>, Error> {
+    let mut known = settled;
+    let missing: Vec<AttemptId> =
+        sorted.settlements.iter().map(|(id, ..)| *id).filter(|id| !known.contains(id)).collect();
+    known.extend(rows::existing(client, &missing).await?);
     Ok(known)
 }

@@ -1,7 +1,9 @@
 //! The store in a PostgreSQL database, which several gateways may share. One task writes, in groups
 //! over a connection of its own; reports read over others and keep nobody waiting.
 
+mod access;
 mod answers;
+mod budgets;
 mod connect;
 mod group;
 mod report;
@@ -14,15 +16,16 @@ mod tests;
 use std::time::{Duration, SystemTime};
 
 use deadpool_postgres::{Pool, PoolError};
+use time::OffsetDateTime;
 use tokio_postgres::{IsolationLevel, Transaction};
 
 use self::connect::{Connector, Link, reason};
 use super::queue::{Op, Queue};
 use super::{
-    CostQuery, CostReport, CountKey, Counts, Durability, Error, Interview, KeptAnswer, OpenAttempt,
-    millis,
+    AccessState, BudgetState, CostQuery, CostReport, CountKey, Counts, Durability, Error,
+    Interview, KeptAnswer, OpenAttempt, Period, StoredKey, Subject, millis,
 };
-use crate::pricing::{AttemptId, Reservation, Settlement};
+use crate::pricing::{AttemptId, Reservation, Settlement, Usd};
 
 mod migrations {
     refinery::embed_migrations!("migrations/postgres");
@@ -100,6 +103,72 @@ impl Postgres {
         self.read(async |snapshot| report::open_attempts(snapshot, millis(now)).await).await
     }
 
+    pub async fn add_key(&self, key: StoredKey) -> Result<(), Error> {
+        self.change(async |transaction| access::add(transaction, &key).await).await
+    }
+
+    pub async fn revoke_key(&self, id: String, at: OffsetDateTime) -> Result<bool, Error> {
+        self.change(async |transaction| access::revoke(transaction, &id, at).await).await
+    }
+
+    pub async fn keys(&self) -> Result<Vec<StoredKey>, Error> {
+        self.read(async |snapshot| access::all(snapshot).await).await
+    }
+
+    pub async fn access_state(&self, now: OffsetDateTime) -> Result<AccessState, Error> {
+        self.read(async |snapshot| access::state(snapshot, now).await).await
+    }
+
+    pub async fn set_budget(
+        &self,
+        subject: Subject,
+        period: Period,
+        limit: Option<(Usd, bool)>,
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        self.change(async |transaction| {
+            budgets::set(transaction, &subject, period, limit, now).await
+        })
+        .await
+    }
+
+    pub async fn budgets(&self, now: SystemTime) -> Result<Vec<BudgetState>, Error> {
+        self.read(async |snapshot| budgets::states(snapshot, now).await).await
+    }
+
+    pub async fn claim_warning(
+        &self,
+        of: BudgetState,
+        percent: u32,
+        now: SystemTime,
+        until: SystemTime,
+    ) -> Result<bool, Error> {
+        self.change(async |transaction| {
+            budgets::claim_warning(transaction, &of, percent, now, until).await
+        })
+        .await
+    }
+
+    pub async fn warned(&self, of: BudgetState, percent: u32) -> Result<(), Error> {
+        self.change(async |transaction| budgets::warned(transaction, &of, percent).await).await
+    }
+
+    /// Changes something beside the ledger, in a transaction of its own: rare enough not to be
+    /// grouped.
+    async fn change<T>(
+        &self,
+        change: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Error> {
+        let changing = async {
+            let mut client = self.reader().await?;
+            let transaction = client.transaction().await.map_err(unwritable)?;
+            let changed = change(&transaction).await.map_err(unwritable)?;
+            transaction.commit().await.map_err(unwritable)?;
+            Ok(changed)
+        };
+        tokio::time::timeout(READ_LIMIT, changing).await.unwrap_or(Err(Error::Slow(READ_LIMIT)))
+    }
+
     /// Reads one consistent state.
     async fn read<T>(
         &self,
@@ -132,6 +201,10 @@ impl Postgres {
 
 fn unreadable(error: tokio_postgres::Error) -> Error {
     Error::Read(reason(&error))
+}
+
+fn unwritable(error: tokio_postgres::Error) -> Error {
+    Error::Write(reason(&error))
 }
 
 /// The first connection, with the tables brought up to date.

@@ -63,6 +63,9 @@ pub(super) async fn settle(
     client: &Client,
     settlements: &[(AttemptId, &Settlement, SystemTime)],
 ) -> Result<HashSet<AttemptId>, Error> {
+    if settlements.is_empty() {
+        return Ok(HashSet::new());
+    }
     let all = settlements;
     let numbers = |read: fn(&Settlement) -> u64| -> Vec<i64> {
         all.iter().map(|(_, one, _)| count(read(one))).collect()
@@ -129,15 +132,21 @@ pub(super) async fn existing(
     client: &Client,
     ids: &[AttemptId],
 ) -> Result<HashSet<AttemptId>, Error> {
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
     let select = "SELECT id FROM attempts WHERE id = ANY ($1)";
     Ok(ids_of(&client.query_typed(select, &[(&ids, Type::UUID_ARRAY)]).await?))
 }
 
-/// Takes back reservations of which nobody was told: nothing was sent on their strength.
-pub(super) async fn withdraw(client: &Client, ids: &[AttemptId]) -> Result<(), Error> {
-    let delete = "DELETE FROM attempts WHERE id = ANY ($1) AND state = 'reserved'";
-    client.query_typed(delete, &[(&ids, Type::UUID_ARRAY)]).await?;
-    Ok(())
+/// Takes back reservations of which nobody was told: nothing was sent on their strength. Returns
+/// those that there were.
+pub(super) async fn withdraw(
+    client: &Client,
+    ids: &[AttemptId],
+) -> Result<HashSet<AttemptId>, Error> {
+    let delete = "DELETE FROM attempts WHERE id = ANY ($1) AND state = 'reserved' RETURNING id";
+    Ok(ids_of(&client.query_typed(delete, &[(&ids, Type::UUID_ARRAY)]).await?))
 }
 
 /// Adds counts, each key at most once, in an order that all gateways share.

@@ -1,7 +1,9 @@
 //! The store in one SQLite file, which several processes may share. One thread writes, in groups;
 //! reports read on connections of their own and keep nobody waiting.
 
+mod access;
 mod answers;
+mod budgets;
 mod checkpointer;
 mod report;
 mod rows;
@@ -15,13 +17,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use time::OffsetDateTime;
 
 use super::queue::{Op, Queue};
 use super::{
-    CostQuery, CostReport, CountKey, Counts, Durability, Error, Interview, KeptAnswer, OpenAttempt,
-    millis,
+    AccessState, BudgetState, CostQuery, CostReport, CountKey, Counts, Durability, Error,
+    Interview, KeptAnswer, OpenAttempt, Period, StoredKey, Subject, millis,
 };
-use crate::pricing::{AttemptId, Reservation, Settlement};
+use crate::pricing::{AttemptId, Reservation, Settlement, Usd};
 
 mod migrations {
     refinery::embed_migrations!("migrations/sqlite");
@@ -92,6 +95,70 @@ impl Sqlite {
 
     pub async fn open_attempts(&self, now: SystemTime) -> Result<Vec<OpenAttempt>, Error> {
         self.read(move |connection| report::open_attempts(connection, millis(now))).await
+    }
+
+    pub async fn add_key(&self, key: StoredKey) -> Result<(), Error> {
+        self.change(move |connection| access::add(connection, &key)).await
+    }
+
+    pub async fn revoke_key(&self, id: String, at: OffsetDateTime) -> Result<bool, Error> {
+        self.change(move |connection| access::revoke(connection, &id, at)).await
+    }
+
+    pub async fn keys(&self) -> Result<Vec<StoredKey>, Error> {
+        self.read(access::all).await
+    }
+
+    pub async fn access_state(&self, now: OffsetDateTime) -> Result<AccessState, Error> {
+        self.read(move |connection| access::state(connection, now)).await
+    }
+
+    pub async fn set_budget(
+        &self,
+        subject: Subject,
+        period: Period,
+        limit: Option<(Usd, bool)>,
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        self.change(move |connection| budgets::set(connection, &subject, period, limit, now)).await
+    }
+
+    pub async fn budgets(&self, now: SystemTime) -> Result<Vec<BudgetState>, Error> {
+        self.read(move |connection| budgets::states(connection, now)).await
+    }
+
+    pub async fn claim_warning(
+        &self,
+        of: BudgetState,
+        percent: u32,
+        now: SystemTime,
+        until: SystemTime,
+    ) -> Result<bool, Error> {
+        self.change(move |connection| budgets::claim_warning(connection, &of, percent, now, until))
+            .await
+    }
+
+    pub async fn warned(&self, of: BudgetState, percent: u32) -> Result<(), Error> {
+        self.change(move |connection| budgets::warned(connection, &of, percent)).await
+    }
+
+    /// Changes something beside the ledger, in a transaction over a connection of its own: rare
+    /// enough not to be grouped, and always synced.
+    async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let path = Arc::clone(&self.path);
+        let change = move || {
+            let mut connection = connect(&path, Durability::Disk, OpenFlags::empty())?;
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let changed = change(&transaction)?;
+            transaction.commit()?;
+            Ok(changed)
+        };
+        blocking(move || change().map_err(|error: rusqlite::Error| Error::Write(error.to_string())))
+            .await
     }
 
     /// Reads one consistent state. Each reader opens the file anew, which takes well under a

@@ -2,12 +2,20 @@
 
 use std::time::SystemTime;
 
-use rusqlite::{Connection, Result, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Result, named_params, params};
+
+use super::budgets::{self, Counted};
 
 use crate::pricing::{AttemptId, AttemptState, Reservation, Settlement, Usd};
+use crate::store::queue::Answer;
 use crate::store::{CountKey, Counts, count, json, millis};
 
-pub(super) fn reserve(connection: &Connection, reservation: &Reservation) -> Result<()> {
+/// Writes a reservation down if every budget has room for it; the inner error says which has none.
+pub(super) fn reserve(connection: &Connection, reservation: &Reservation) -> Result<Answer> {
+    let accounts = match budgets::with_room_for(connection, reservation)? {
+        Ok(accounts) => accounts,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
     let Reservation { caller, .. } = reservation;
     connection
         .prepare_cached(
@@ -30,7 +38,8 @@ pub(super) fn reserve(connection: &Connection, reservation: &Reservation) -> Res
             ":model": reservation.model,
             ":reserved_pico": reservation.worst_case.map(Usd::pico),
         })?;
-    Ok(())
+    budgets::reserve(connection, &accounts, reservation.worst_case)?;
+    Ok(Ok(()))
 }
 
 /// Completes an attempt that is still open; `false` where there is no such attempt at all.
@@ -50,30 +59,39 @@ pub(super) fn settle(
                 cache_write_1h = :cache_write_1h, output = :output, reasoning = :reasoning,
                 price_version = :price_version, cost_pico = :cost_pico, error = :error,
                 latency_ms = :latency_ms
-             WHERE id = :id AND state = 'reserved'",
+             WHERE id = :id AND state = 'reserved'
+             RETURNING key_id, team, reserved_at, reserved_pico",
         )?
-        .execute(named_params! {
-            ":id": id,
-            ":state": match settlement.state {
-                AttemptState::Settled => "settled",
-                AttemptState::Unresolved => "unresolved",
-                AttemptState::Unpriced => "unpriced",
+        .query_row(
+            named_params! {
+                ":id": id,
+                ":state": match settlement.state {
+                    AttemptState::Settled => "settled",
+                    AttemptState::Unresolved => "unresolved",
+                    AttemptState::Unpriced => "unpriced",
+                },
+                ":settled_at": millis(at),
+                ":model_served": settlement.model_served,
+                ":tier": settlement.tier,
+                ":input": count(usage.input),
+                ":cache_read": count(usage.cache_read),
+                ":cache_write_5m": count(usage.cache_write_5m),
+                ":cache_write_1h": count(usage.cache_write_1h),
+                ":output": count(usage.output),
+                ":reasoning": count(usage.reasoning),
+                ":price_version": settlement.price_version,
+                ":cost_pico": settlement.cost.map(Usd::pico),
+                ":error": settlement.error,
+                ":latency_ms": i64::try_from(settlement.latency.as_millis()).unwrap_or(i64::MAX),
             },
-            ":settled_at": millis(at),
-            ":model_served": settlement.model_served,
-            ":tier": settlement.tier,
-            ":input": count(usage.input),
-            ":cache_read": count(usage.cache_read),
-            ":cache_write_5m": count(usage.cache_write_5m),
-            ":cache_write_1h": count(usage.cache_write_1h),
-            ":output": count(usage.output),
-            ":reasoning": count(usage.reasoning),
-            ":price_version": settlement.price_version,
-            ":cost_pico": settlement.cost.map(Usd::pico),
-            ":error": settlement.error,
-            ":latency_ms": i64::try_from(settlement.latency.as_millis()).unwrap_or(i64::MAX),
-        })?;
-    if settled > 0 {
+            Counted::read,
+        )
+        .optional()?;
+    if let Some(counted) = settled {
+        // What is not settled keeps its reservation.
+        if let Some(cost) = settlement.cost {
+            budgets::settle(connection, &counted, cost)?;
+        }
         return Ok(true);
     }
     connection.prepare_cached("SELECT 1 FROM attempts WHERE id = ?1")?.exists([id])
@@ -81,10 +99,17 @@ pub(super) fn settle(
 
 /// Takes back a reservation of which nobody was told: nothing was sent on its strength.
 pub(super) fn withdraw(connection: &Connection, id: AttemptId) -> Result<()> {
-    connection
-        .prepare_cached("DELETE FROM attempts WHERE id = ?1 AND state = 'reserved'")?
-        .execute([id.to_string()])?;
-    Ok(())
+    let withdrawn = connection
+        .prepare_cached(
+            "DELETE FROM attempts WHERE id = ?1 AND state = 'reserved'
+             RETURNING key_id, team, reserved_at, reserved_pico",
+        )?
+        .query_row([id.to_string()], Counted::read)
+        .optional()?;
+    match withdrawn {
+        Some(counted) => budgets::settle(connection, &counted, Usd::ZERO),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn add_counts(connection: &Connection, counts: &[(CountKey, Counts)]) -> Result<()> {

@@ -126,7 +126,10 @@ impl Thread {
 /// The outer error fails the whole group, the inner one only this record.
 fn execute(op: &Op, connection: &Connection) -> rusqlite::Result<Answer> {
     let done = match op {
-        Op::Reserve(reservation) => rows::reserve(connection, reservation),
+        Op::Reserve(reservation) => match rows::reserve(connection, reservation) {
+            Ok(Err(refusal)) => return Ok(Err(refusal)),
+            reserved => reserved.map(|_| ()),
+        },
         Op::Settle(id, settlement, at) => match rows::settle(connection, *id, settlement, *at) {
             Ok(false) => return Ok(Err(Error::UnknownAttempt(*id))),
             settled => settled.map(|_| ()),

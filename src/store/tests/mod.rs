@@ -54,6 +54,7 @@ macro_rules! on_either_store {
     };
 }
 
+mod access;
 mod ledger;
 mod reports;
 
