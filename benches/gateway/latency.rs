@@ -131,7 +131,7 @@ impl Bare {
 }
 
 async fn start(config: Config) -> anyhow::Result<SocketAddr> {
-    let listener = http::listen("127.0.0.1:0").await?;
+    let listener = http::listen(http::address("127.0.0.1:0")?, false).await?;
     let address = listener.local_addr()?;
     let app = App::start(config).await?;
     app.spawn_flushing();

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::telemetry;
 use crate::pricing::Usd;
 use crate::sentiment::Category;
-use crate::{cache, cascade, classifier, llm, store};
+use crate::{access, cache, cascade, classifier, llm, store};
 
 /// Every key with its default, and why; a user's file and the environment override it.
 const DEFAULTS: &str = include_str!("../../config/undertone.toml");
@@ -34,6 +34,7 @@ pub struct Config {
     pub anthropic: llm::AnthropicConfig,
     pub pricing: PricingConfig,
     pub store: store::Config,
+    pub access: access::Config,
     pub telemetry: telemetry::Config,
 }
 
@@ -148,6 +149,7 @@ impl Config {
                 return Err(Error::Value(format!("{key} has to be at least 1")));
             }
         }
+        self.access.check().map_err(|error| Error::Value(error.to_string()))?;
         self.providers().check().map_err(|error| Error::Value(error.to_string()))
     }
 }

@@ -69,7 +69,8 @@ impl CostRequest {
     }
 }
 
-fn moment(field: &'static str, text: &str) -> Result<OffsetDateTime, BadParameter> {
+/// A day or a time, in UTC.
+pub fn moment(field: &'static str, text: &str) -> Result<OffsetDateTime, BadParameter> {
     let date = Date::parse(text, format_description!("[year]-[month]-[day]"))
         .map(|date| date.midnight().assume_utc());
     date.or_else(|_| OffsetDateTime::parse(text, &Rfc3339))

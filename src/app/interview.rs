@@ -90,7 +90,7 @@ impl App {
             abilities.successor = None;
         }
         Ok(Some(Interviewer {
-            llm: Arc::new(ledgered_llm(&config, &self.book, &self.store)?),
+            llm: Arc::new(ledgered_llm(&config, &self.book, &self.ledger)?),
             config,
             provider,
             book: Arc::clone(&self.book),

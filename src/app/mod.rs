@@ -1,11 +1,13 @@
 //! The application: what HTTP and the command line share. Builds every part from the
 //! configuration, counts texts, and takes the parts down in order.
 
+mod budgets;
 mod config;
 mod costs;
 mod counts;
 mod estimate;
 mod interview;
+mod ledger;
 mod measure;
 mod models;
 mod readiness;
@@ -16,28 +18,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 
 use crate::cascade::{self, Cascade};
 use crate::classifier::ModelFolder;
-use crate::llm::{AttemptLog, Llm, LogDown};
-use crate::pricing::{AttemptId, PriceBook, Reservation, Settlement};
+use crate::llm::Llm;
+use crate::pricing::{PriceBook, Usage};
 use crate::sentiment::{Task, Thresholds};
 use crate::store;
 
 /// What the doors need of the modules behind the application.
+pub use crate::access::{
+    Access, Denied, Grant, NewKey, NewKeyError, Scope, Standing, create as create_key,
+};
 pub use crate::cascade::{Analysis, Error as CascadeError, Request};
 pub use crate::classifier::{Classifier, Error as ClassifierError, Reading, Sentence};
 pub use crate::llm::{Check, Failure, FailureKind, Hint, ProviderName, schemas};
-pub use crate::store::{CostReport, Figures, OpenAttempt, Store};
+pub use crate::store::{CostReport, Figures, OpenAttempt, Period, Store, StoredKey, Subject};
 
+pub use budgets::{BudgetList, BudgetRow, all_budgets};
 pub use config::{Config, Error as ConfigError};
-pub use costs::{BadParameter, CostRequest};
+pub use costs::{BadParameter, CostRequest, moment};
 pub use estimate::CallEstimate;
 pub use interview::{Asking, BoughtAnswer, Interviewer, KeptAnswers, Unanswered, recall};
+pub use ledger::Ledger;
 pub use measure::milliseconds;
 pub use models::{model_folder, model_names};
 pub use readiness::Readiness;
@@ -48,10 +55,18 @@ pub type SharedApp = Arc<App>;
 /// How often counts go to the store.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
+/// How often the store is asked which keys there are: a change takes effect within a second.
+const REFRESH_EVERY: Duration = Duration::from_millis(300);
+
+/// Refreshes from one look at the budgets, and at the journal, to the next.
+const WARN_EVERY: u64 = 3;
+
 pub struct App {
     config: Config,
     book: Arc<PriceBook>,
     store: Store,
+    access: Arc<Access>,
+    ledger: Ledger,
     cascade: Cascade,
     counter: counts::Counter,
     /// Paid calls that are no request's.
@@ -68,13 +83,27 @@ pub enum RequestError {
     Store(#[from] store::Error),
 }
 
+impl RequestError {
+    /// The tokens that were used all the same.
+    pub fn usage(&self) -> Usage {
+        match self {
+            RequestError::Cascade(cascade::Error::Llm(failure)) => failure.bill.usage,
+            _ => Usage::default(),
+        }
+    }
+}
+
 impl App {
     /// Loads the model, opens the store, and makes ready to ask the providers.
     pub async fn start(config: Config) -> anyhow::Result<SharedApp> {
         let metrics = telemetry::start_metrics()?;
         let book = Arc::new(price_book(&config)?);
         let store = Store::open(&config.store).await?;
-        let llm = Arc::new(open_llm(&config, &book, &store)?);
+        let access = Arc::new(Access::open(store.clone(), config.access.clone()).await?);
+        let ledger = Ledger::new(store.clone(), &config.store, Some(Arc::clone(&access)));
+        // What an earlier process left on its journal.
+        ledger.replay().await;
+        let llm = Arc::new(open_llm(&config, &book, &ledger)?);
         let (classifier_config, categories) =
             (config.classifier.clone(), config.aspects.categories.clone());
         let load = move || Classifier::start(&classifier_config, &categories);
@@ -88,11 +117,26 @@ impl App {
             config.aspects.categories.as_slice().into(),
         );
         let (counter, interviews) = (counts::Counter::default(), TaskTracker::new());
-        Ok(Arc::new(App { config, book, store, cascade, counter, interviews, metrics }))
+        Ok(Arc::new(App {
+            config,
+            book,
+            store,
+            access,
+            ledger,
+            cascade,
+            counter,
+            interviews,
+            metrics,
+        }))
     }
 
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Who may ask.
+    pub fn access(&self) -> &Access {
+        &self.access
     }
 
     pub fn thresholds(&self) -> &Thresholds {
@@ -180,6 +224,32 @@ impl App {
         })
     }
 
+    /// Keeps in mind which keys there are, warns of budgets, and brings the journal to the store, until
+    /// the task is aborted.
+    pub fn spawn_watching(self: &Arc<App>) -> JoinHandle<()> {
+        let app = Arc::clone(self);
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(REFRESH_EVERY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut failing = false;
+            for tick in 0u64.. {
+                ticks.tick().await;
+                let mut seen = app.access.refresh().await;
+                if tick.is_multiple_of(WARN_EVERY) && seen.is_ok() {
+                    seen = app.access.warn().await;
+                    app.ledger.replay().await;
+                }
+                // Told once: what waits for the store says so itself.
+                if let Err(error) = &seen
+                    && !failing
+                {
+                    tracing::warn!(%error, "the last known keys go on counting");
+                }
+                failing = seen.is_err();
+            }
+        })
+    }
+
     /// Writes the counts in a task of its own: who goes away in the meantime takes none along.
     async fn flush(self: &Arc<App>) {
         let app = Arc::clone(self);
@@ -207,6 +277,7 @@ impl App {
         self.interviews.close();
         self.interviews.wait().await;
         self.write_counts().await;
+        self.ledger.replay().await;
         self.store.clone().close().await;
     }
 }
@@ -243,41 +314,16 @@ pub fn price_book(config: &Config) -> anyhow::Result<PriceBook> {
     PriceBook::parse(&text).with_context(|| format!("pricing.file: {}", file.display()))
 }
 
-/// The providers as configured, with the store as their ledger.
-pub fn open_llm(config: &Config, book: &Arc<PriceBook>, store: &Store) -> anyhow::Result<Llm> {
-    let llm = ledgered_llm(config, book, store)?;
+/// The providers as configured, with their ledger.
+pub fn open_llm(config: &Config, book: &Arc<PriceBook>, ledger: &Ledger) -> anyhow::Result<Llm> {
+    let llm = ledgered_llm(config, book, ledger)?;
     llm.warn_of_retirements();
     Ok(llm)
 }
 
 /// The same, without a word on which models retire.
-fn ledgered_llm(config: &Config, book: &Arc<PriceBook>, store: &Store) -> anyhow::Result<Llm> {
-    let log = Arc::new(Ledger(store.clone()));
+fn ledgered_llm(config: &Config, book: &Arc<PriceBook>, ledger: &Ledger) -> anyhow::Result<Llm> {
+    let log = Arc::new(ledger.clone());
     let configs = config.providers();
     Ok(Llm::new(&configs, Arc::clone(book), log, &Llm::http_client(&configs)?)?)
-}
-
-/// When a settlement that could not be written is tried again.
-const SETTLE_AGAIN_AFTER: [Duration; 3] =
-    [Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2)];
-
-/// The store as the ledger that attempts are written to.
-struct Ledger(Store);
-
-#[async_trait]
-impl AttemptLog for Ledger {
-    async fn reserve(&self, reservation: Reservation) -> Result<(), LogDown> {
-        self.0.reserve(reservation).await.map_err(|error| LogDown(error.to_string()))
-    }
-
-    async fn settle(&self, id: AttemptId, settlement: Settlement) -> Result<(), LogDown> {
-        // A known cost is worth waiting for: a store that is busy or full may be so for a moment.
-        for wait in SETTLE_AGAIN_AFTER {
-            match self.0.settle(id, settlement.clone()).await {
-                Err(store::Error::Write(_)) => tokio::time::sleep(wait).await,
-                result => return result.map_err(|error| LogDown(error.to_string())),
-            }
-        }
-        self.0.settle(id, settlement).await.map_err(|error| LogDown(error.to_string()))
-    }
 }

@@ -2,10 +2,12 @@
 
 mod analyze;
 mod arguments;
+mod budgets;
 mod ceiling;
 mod config;
 mod costs;
 mod evaluate;
+mod keys;
 pub mod models;
 mod output;
 pub mod page;
@@ -19,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::app::{BadParameter, Config, ConfigError};
+use crate::app::{BadParameter, Config, ConfigError, NewKeyError};
 use crate::http::ListenError;
 
 /// A sentiment gateway: a local model reads every text, and an LLM only what the local model cannot
@@ -54,6 +56,11 @@ enum Command {
     Evaluate(Box<evaluate::Evaluate>),
     /// Report what was spent and what was answered for nothing
     Costs(costs::Costs),
+    // Its own words, the long ones too.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    #[command(subcommand)]
+    Budgets(budgets::Budgets),
     /// Manage local models
     Models(models::Models),
     /// Try the configured LLM providers
@@ -91,6 +98,8 @@ impl Command {
             Command::Analyze(command) => command.run(config()?).await,
             Command::Evaluate(command) => command.run(config()?).await,
             Command::Costs(command) => command.run(config()?).await,
+            Command::Keys(command) => command.run(config()?).await,
+            Command::Budgets(command) => command.run(config()?).await,
             Command::Models(command) => models::run(command, &config()?).await,
             Command::Providers(command) => command.run(config()?).await,
             Command::Config(command) => command.run(config()?),
@@ -107,6 +116,7 @@ impl Command {
 fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<ConfigError>()
         || error.is::<BadParameter>()
+        || matches!(error.downcast_ref(), Some(NewKeyError::Option { .. }))
         || matches!(
             error.downcast_ref(),
             Some(ListenError::Address(_) | ListenError::NotLoopback(_))

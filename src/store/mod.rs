@@ -6,6 +6,7 @@
 mod access;
 mod answers;
 mod counts;
+mod journal;
 mod postgres;
 mod queue;
 mod report;
@@ -19,6 +20,7 @@ mod postgres_server;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,7 @@ use time::OffsetDateTime;
 pub use access::{AccessState, Budget, BudgetState, Period, StoredKey, Subject};
 pub use answers::{Interview, KeptAnswer, KeptContent};
 pub use counts::{CountKey, Counts, Minute, VerdictBy};
+pub use journal::Journal;
 pub use report::{
     CostQuery, CostReport, CostRow, Figures, GroupBy, OpenAttempt, OpenState, ParseGroupByError,
     month_of,
@@ -43,6 +46,27 @@ pub struct Config {
     /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
     pub url: StoreUrl,
     pub durability: Durability,
+    pub when_down: WhenDown,
+    /// The folder of what could not be written to the store.
+    pub journal: PathBuf,
+}
+
+impl Config {
+    /// With the journal beside the working directory's data, as shipped.
+    pub fn new(url: String, durability: Durability) -> Config {
+        let journal = PathBuf::from("data/journal");
+        Config { url: url.into(), durability, when_down: WhenDown::Stop, journal }
+    }
+}
+
+/// What becomes of calls at LLMs while the store cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenDown {
+    /// None is made.
+    Stop,
+    /// Those that no hard budget binds are made, each on the journal before it is sent.
+    Journal,
 }
 
 /// What outlives what.
@@ -137,9 +161,35 @@ impl Store {
     /// Completes an attempt, however late; of two settlements the first counts. Goes on when this
     /// is dropped.
     pub async fn settle(&self, id: AttemptId, settlement: Settlement) -> Result<(), Error> {
+        self.settle_at(id, settlement, SystemTime::now()).await
+    }
+
+    async fn settle_at(
+        &self,
+        id: AttemptId,
+        settlement: Settlement,
+        at: SystemTime,
+    ) -> Result<(), Error> {
         match self {
-            Store::Sqlite(sqlite) => sqlite.settle(id, settlement).await,
-            Store::Postgres(postgres) => postgres.settle(id, settlement).await,
+            Store::Sqlite(sqlite) => sqlite.settle(id, settlement, at).await,
+            Store::Postgres(postgres) => postgres.settle(id, settlement, at).await,
+        }
+    }
+
+    /// Writes an attempt down that was sent while the store was not there, unless it is there
+    /// already: past any budget, since it cannot be called back.
+    async fn replay(&self, reservation: Reservation) -> Result<(), Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.replay(reservation).await,
+            Store::Postgres(postgres) => postgres.replay(reservation).await,
+        }
+    }
+
+    /// Takes back a reservation on whose strength nothing was sent.
+    async fn withdraw(&self, id: AttemptId) -> Result<(), Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.withdraw(id).await,
+            Store::Postgres(postgres) => postgres.withdraw(id).await,
         }
     }
 

@@ -2,7 +2,7 @@
 //! database; what a caller may rely on once it stops waiting is settled here.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -24,7 +24,10 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(6);
 /// Readiness probes commonly give up after a second.
 const PING_LIMIT: Duration = Duration::from_millis(500);
 
-/// How soon a failed withdrawal is tried again.
+/// A group that fails after longer than this did not fail for what it held.
+const HUNG_AFTER: Duration = Duration::from_secs(1);
+
+/// How soon a failed withdrawal is tried again, and a store that hung.
 pub(super) const TICK: Duration = Duration::from_secs(1);
 
 pub(super) type Answer = Result<(), Error>;
@@ -33,6 +36,8 @@ pub(super) type Answer = Result<(), Error>;
 #[derive(Debug)]
 pub(super) enum Op {
     Reserve(Box<Reservation>),
+    /// An attempt that was sent while the store was not there: no budget refuses it any more.
+    Replay(Box<Reservation>),
     Settle(AttemptId, Box<Settlement>, SystemTime),
     Count(Vec<(CountKey, Counts)>),
     Keep(Box<(Interview, KeptAnswer)>),
@@ -93,7 +98,7 @@ impl Queue {
 
     pub async fn reserve(&self, reservation: Reservation) -> Answer {
         // Who comes while the store hangs is not made to find out by waiting as well.
-        if self.at_work.longer_than(RESERVE_LIMIT) {
+        if self.at_work.hangs() {
             return Err(Error::Slow(RESERVE_LIMIT));
         }
         let id = reservation.id;
@@ -106,9 +111,15 @@ impl Queue {
         timeout(RESERVE_LIMIT, reserved).await.unwrap_or(Err(Error::Slow(RESERVE_LIMIT)))
     }
 
-    pub async fn settle(&self, id: AttemptId, settlement: Settlement) -> Answer {
-        let settled = self.write(Op::Settle(id, Box::new(settlement), SystemTime::now()));
+    pub async fn settle(&self, id: AttemptId, settlement: Settlement, at: SystemTime) -> Answer {
+        let settled = self.write(Op::Settle(id, Box::new(settlement), at));
         timeout(SETTLE_LIMIT, settled).await.unwrap_or(Err(Error::Slow(SETTLE_LIMIT)))
+    }
+
+    pub async fn withdraw(&self, id: AttemptId) -> Answer {
+        self.jobs.send(Job::Withdraw(id)).map_err(|_| Error::Closed)?;
+        // Committed with what comes next.
+        self.write(Op::Ping).await
     }
 
     pub async fn ping(&self) -> Answer {
@@ -216,17 +227,20 @@ pub(super) fn tell_all(group: Vec<Waiting>, error: &Error) {
     }
 }
 
-/// Since when the writer has been at work on a group.
+/// Whether the writer gets anywhere.
 #[derive(Clone, Debug)]
 pub(super) struct AtWork {
     epoch: Instant,
-    /// Milliseconds since `epoch`, plus one; 0: it waits for work.
+    /// Since when it has been at work on a group: milliseconds since `epoch`, plus one; 0: it waits
+    /// for work.
     since: Arc<AtomicU64>,
+    /// The last group took long, and failed.
+    hung: Arc<AtomicBool>,
 }
 
 impl Default for AtWork {
     fn default() -> AtWork {
-        AtWork { epoch: Instant::now(), since: Arc::default() }
+        AtWork { epoch: Instant::now(), since: Arc::default(), hung: Arc::default() }
     }
 }
 
@@ -235,14 +249,30 @@ impl AtWork {
         self.since.store(self.now() + 1, Ordering::Relaxed);
     }
 
-    pub fn end(&self) {
+    pub fn end(&self, done: bool) {
+        if done {
+            self.hung.store(false, Ordering::Relaxed);
+        } else if self.elapsed() > HUNG_AFTER {
+            self.hung.store(true, Ordering::Relaxed);
+        }
         self.since.store(0, Ordering::Relaxed);
     }
 
-    fn longer_than(&self, limit: Duration) -> bool {
+    /// Whether the last group took long, and failed: the writer then finds out by itself, a tick
+    /// later, whether the store still hangs.
+    pub fn has_hung(&self) -> bool {
+        self.hung.load(Ordering::Relaxed)
+    }
+
+    fn hangs(&self) -> bool {
+        self.has_hung() || self.elapsed() > RESERVE_LIMIT
+    }
+
+    /// How long the present group has taken.
+    fn elapsed(&self) -> Duration {
         match self.since.load(Ordering::Relaxed) {
-            0 => false,
-            since => u128::from((self.now() + 1).saturating_sub(since)) > limit.as_millis(),
+            0 => Duration::ZERO,
+            since => Duration::from_millis((self.now() + 1).saturating_sub(since)),
         }
     }
 

@@ -33,12 +33,14 @@ impl Setup {
         let model = repository.join("models/undertone-mini");
         assert!(model.is_dir(), "the bundled model is missing: {}", model.display());
         let database = folder.path().join("undertone.db");
+        let folder_path = folder.path().to_owned();
         let setup = Setup { folder, environment: BTreeMap::new(), arguments: Vec::new() };
         setup
             .variable("PATH", std::env::var("PATH").unwrap_or_default())
             .variable("ORT_DYLIB_PATH", onnxruntime(repository).display())
             .set("server.listen", "127.0.0.1:0")
             .set("store.url", format!("sqlite://{}", database.display()))
+            .set("store.journal", folder_path.join("journal").display())
             .set("classifier.model", model.display())
             .set("classifier.bundled", model.display())
             .set("openai.base_url", "http://127.0.0.1:9/v1")
@@ -186,6 +188,11 @@ impl Gateway {
             assert!(start.elapsed() < PATIENCE, "never ready: {}\n{}", reply.text(), self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// What it was started with, to run other commands beside it.
+    pub fn setup(&self) -> Setup {
+        self.setup.clone()
     }
 
     /// For tasks of their own.

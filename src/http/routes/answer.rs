@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Json as JsonBody, Response};
 use axum::routing::{MethodRouter, post};
 use uuid::Uuid;
 
-use crate::app::SharedApp;
+use crate::app::{Grant, SharedApp};
 use crate::http::Problem;
 use crate::http::extract::Json;
 use crate::http::middleware::RequestId;
@@ -21,8 +21,9 @@ pub fn endpoint(task: Task) -> MethodRouter<SharedApp> {
     post(
         async move |State(app): State<SharedApp>,
                     Extension(id): Extension<RequestId>,
+                    Extension(grant): Extension<Grant>,
                     Json(request): Json<AnalysisRequest>| {
-            let body = answer(&app, task, request, &id).await?;
+            let body = answer(&app, task, request, &id, &grant).await?;
             Ok::<Response, Problem>((headers(&body), JsonBody(body)).into_response())
         },
     )
@@ -34,18 +35,26 @@ pub async fn answer(
     task: Task,
     request: AnalysisRequest,
     id: &RequestId,
+    grant: &Grant,
 ) -> Result<AnalysisResponse, Problem> {
     let started = Instant::now();
+    grant.check()?;
+    grant.check_tokens()?;
     let thresholds = request.includes(Include::Signals).then(|| app.thresholds());
     let wants_sentences = request.includes(Include::Sentences);
     let terms = request.aspects.clone();
-    let request = request.into_request(task, id)?;
+    let request = request.into_request(task, id, grant)?;
     // Before anything is paid for: what fails here must not lose a bought verdict.
     let sentences = match wants_sentences {
         true => Some(app.read_sentences(request.text.clone(), request.language.clone()).await?),
         false => None,
     };
-    let analysis = app.analyse(request).await?;
+    let analysis = app.analyse(request).await;
+    grant.charge_tokens(match &analysis {
+        Ok(analysis) => analysis.bill.usage.total(),
+        Err(error) => error.usage().total(),
+    });
+    let analysis = analysis?;
     let verdict_id = Uuid::now_v7().to_string();
     let total = started.elapsed();
     let verdict = AnalysisResponse::new(verdict_id, analysis, total, thresholds, terms.as_deref());

@@ -110,11 +110,16 @@ impl Locked {
     }
 
     /// Sets a worst case aside in every budget that binds the reservation, or says which has no room.
-    pub fn reserve(&mut self, reservation: &Reservation) -> Result<(), store::Error> {
+    pub fn reserve(
+        &mut self,
+        reservation: &Reservation,
+        is_bound: bool,
+    ) -> Result<(), store::Error> {
         let ids = accounts_of(reservation);
         let worst_case = reservation.worst_case;
         for id in &ids {
             if let Some(account) = self.0.get(id)
+                && is_bound
                 && !account.has_room_for(worst_case)
             {
                 return Err(account.refusal(id, worst_case));

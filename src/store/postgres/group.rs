@@ -8,7 +8,7 @@ use tokio_postgres::{Client, Error};
 
 use super::budgets::{self, Locked};
 use super::{answers, rows};
-use crate::pricing::{AttemptId, AttemptState, Settlement, Usd};
+use crate::pricing::{AttemptId, AttemptState, Reservation, Settlement, Usd};
 use crate::store::queue::{self, Answer, Op, Waiting};
 use crate::store::{self, CountKey, Counts};
 
@@ -101,7 +101,9 @@ pub(super) async fn fate(client: &Client, transaction: i64) -> Result<Option<boo
 struct Sorted<'a> {
     /// The places in the group of those that nobody waits for any more.
     unheard: HashSet<usize>,
-    reservations: Vec<&'a crate::pricing::Reservation>,
+    reservations: Vec<&'a Reservation>,
+    /// Those of them that were sent already.
+    replayed: HashSet<AttemptId>,
     settlements: Vec<(AttemptId, &'a Settlement, SystemTime)>,
     /// In an order that is the same in every gateway, so that two never wait for each other.
     counts: Vec<(&'a CountKey, Counts)>,
@@ -118,6 +120,7 @@ impl<'a> Sorted<'a> {
         let mut sorted = Sorted {
             unheard,
             reservations: Vec::new(),
+            replayed: HashSet::new(),
             settlements: Vec::new(),
             counts: Vec::new(),
             ping: false,
@@ -127,6 +130,10 @@ impl<'a> Sorted<'a> {
                 _ if sorted.unheard.contains(&at) => {}
                 Op::Reserve(reservation) if reserved.insert(reservation.id) => {
                     sorted.reservations.push(reservation);
+                }
+                Op::Replay(reservation) if reserved.insert(reservation.id) => {
+                    sorted.reservations.push(reservation);
+                    sorted.replayed.insert(reservation.id);
                 }
                 Op::Settle(id, settlement, at)
                     if !contradicts_itself(settlement) && settled.insert(*id) =>
@@ -139,7 +146,7 @@ impl<'a> Sorted<'a> {
                     }
                 }
                 Op::Ping => sorted.ping = true,
-                Op::Reserve(_) | Op::Settle(..) | Op::Keep(_) => {}
+                Op::Reserve(_) | Op::Replay(_) | Op::Settle(..) | Op::Keep(_) => {}
             }
         }
         sorted.counts = counts.into_iter().collect();
@@ -213,7 +220,8 @@ async fn within_budgets(
         if existing.contains(&reservation.id) {
             continue;
         }
-        match locked.reserve(reservation) {
+        let is_bound = !sorted.replayed.contains(&reservation.id);
+        match locked.reserve(reservation, is_bound) {
             Ok(()) => fitting.push(*reservation),
             Err(refusal) => {
                 written.refused.insert(reservation.id, refusal);

@@ -23,9 +23,9 @@ pub(super) async fn reserve(
     let keys: Vec<_> = all.iter().map(|one| one.caller.key_id.as_deref().map(text)).collect();
     let teams: Vec<_> = all.iter().map(|one| one.caller.team.as_deref().map(text)).collect();
     let tags: Vec<String> = all.iter().map(|one| tags(&one.caller.tags)).collect();
-    let endpoints: Vec<&str> = all.iter().map(|one| one.endpoint).collect();
+    let endpoints: Vec<&str> = all.iter().map(|one| one.endpoint.as_ref()).collect();
     let text_bytes: Vec<i64> = all.iter().map(|one| count(one.text_bytes)).collect();
-    let providers: Vec<&str> = all.iter().map(|one| one.provider).collect();
+    let providers: Vec<&str> = all.iter().map(|one| one.provider.as_ref()).collect();
     let models: Vec<_> = all.iter().map(|one| text(&one.model)).collect();
     let reserved: Vec<Option<i64>> = all.iter().map(|one| one.worst_case.map(Usd::pico)).collect();
     let rows = client

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::error::SqlState;
 
@@ -78,8 +79,8 @@ impl Task {
             let taken: Taken = first.into_iter().chain(self.jobs.jobs.try_iter()).collect();
             self.withdrawn.extend(taken.withdrawn);
             closing = taken.closing;
-            self.commit_and_tell(taken.group).await;
-            self.jobs.at_work.end();
+            let done = self.commit_and_tell(taken.group).await;
+            self.jobs.at_work.end(done);
         }
         if let Some(link) = self.link.take() {
             link.close().await;
@@ -91,15 +92,20 @@ impl Task {
 
     async fn next(&self) -> Next {
         let job = async { self.jobs.jobs.recv_async().await.map_or(Next::End, Next::Job) };
-        match self.withdrawn.as_slice() {
-            [] => job.await,
-            _ => timeout(TICK, job).await.unwrap_or(Next::Tick),
+        match self.withdrawn.is_empty() && !self.jobs.at_work.has_hung() {
+            true => job.await,
+            false => timeout(TICK, job).await.unwrap_or(Next::Tick),
         }
     }
 
-    async fn commit_and_tell(&mut self, group: Vec<Waiting>) {
+    /// Whether the store took the group, or what of it is sound.
+    async fn commit_and_tell(&mut self, mut group: Vec<Waiting>) -> bool {
+        let (ping, _heard) = oneshot::channel();
+        if self.jobs.at_work.has_hung() {
+            group.push((Op::Ping, ping));
+        }
         if group.is_empty() && self.withdrawn.is_empty() {
-            return;
+            return true;
         }
         match self.commit(&group).await {
             Err(Failed::Refused(_)) if group.len() > 1 => {
@@ -109,8 +115,13 @@ impl Task {
                     let result = self.commit(&alone).await;
                     self.tell(alone, result);
                 }
+                true
             }
-            result => self.tell(group, result),
+            result => {
+                let done = matches!(result, Ok(_) | Err(Failed::Refused(_)));
+                self.tell(group, result);
+                done
+            }
         }
     }
 

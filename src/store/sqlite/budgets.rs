@@ -6,13 +6,13 @@ use rusqlite::{Connection, Result, Row, named_params, params};
 
 use crate::pricing::{Reservation, Usd};
 use crate::store::access::{Account, AccountId};
-use crate::store::{Budget, BudgetState, Error, Period, Subject, millis};
+use crate::store::{Budget, BudgetState, Period, Subject, millis};
 
-/// The budgets that bind a reservation. The inner error says which has no room for its worst case.
-pub(super) fn with_room_for(
+/// The budgets that bind a reservation, with what has gone of them in its period.
+pub(super) fn accounts(
     connection: &Connection,
     reservation: &Reservation,
-) -> Result<std::result::Result<Vec<AccountId>, Error>> {
+) -> Result<Vec<(AccountId, Account)>> {
     let caller = &reservation.caller;
     let at = reservation.reserved_at;
     let mut select = connection.prepare_cached(
@@ -42,22 +42,16 @@ pub(super) fn with_room_for(
             Ok((id, account))
         },
     )?;
-    let accounts: Vec<(AccountId, Account)> = accounts.collect::<Result<_>>()?;
-    if let Some((id, account)) =
-        accounts.iter().find(|(_, account)| !account.has_room_for(reservation.worst_case))
-    {
-        return Ok(Err(account.refusal(id, reservation.worst_case)));
-    }
-    Ok(Ok(accounts.into_iter().map(|(id, _)| id).collect()))
+    accounts.collect()
 }
 
 /// Sets a worst case aside in those budgets.
 pub(super) fn reserve(
     connection: &Connection,
-    accounts: &[AccountId],
+    accounts: &[(AccountId, Account)],
     worst_case: Option<Usd>,
 ) -> Result<()> {
-    for id in accounts {
+    for (id, _) in accounts {
         connection
             .prepare_cached(
                 "INSERT INTO spending (subject, name, period, starts_at, spent_pico, reserved_pico)

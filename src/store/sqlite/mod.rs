@@ -58,8 +58,21 @@ impl Sqlite {
         self.queue.reserve(reservation).await
     }
 
-    pub async fn settle(&self, id: AttemptId, settlement: Settlement) -> Result<(), Error> {
-        self.queue.settle(id, settlement).await
+    pub async fn replay(&self, reservation: Reservation) -> Result<(), Error> {
+        self.queue.write(Op::Replay(Box::new(reservation))).await
+    }
+
+    pub async fn withdraw(&self, id: AttemptId) -> Result<(), Error> {
+        self.queue.withdraw(id).await
+    }
+
+    pub async fn settle(
+        &self,
+        id: AttemptId,
+        settlement: Settlement,
+        at: SystemTime,
+    ) -> Result<(), Error> {
+        self.queue.settle(id, settlement, at).await
     }
 
     pub async fn add_counts(&self, counts: Vec<(CountKey, Counts)>) -> Result<(), Error> {

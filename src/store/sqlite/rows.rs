@@ -12,10 +12,30 @@ use crate::store::{CountKey, Counts, count, json, millis};
 
 /// Writes a reservation down if every budget has room for it; the inner error says which has none.
 pub(super) fn reserve(connection: &Connection, reservation: &Reservation) -> Result<Answer> {
-    let accounts = match budgets::with_room_for(connection, reservation)? {
-        Ok(accounts) => accounts,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
+    let accounts = budgets::accounts(connection, reservation)?;
+    let worst_case = reservation.worst_case;
+    if let Some((id, account)) =
+        accounts.iter().find(|(_, account)| !account.has_room_for(worst_case))
+    {
+        return Ok(Err(account.refusal(id, worst_case)));
+    }
+    insert(connection, reservation)?;
+    budgets::reserve(connection, &accounts, worst_case)?;
+    Ok(Ok(()))
+}
+
+/// Writes down what was sent already, unless it is there.
+pub(super) fn replay(connection: &Connection, reservation: &Reservation) -> Result<()> {
+    let id = reservation.id.to_string();
+    if connection.prepare_cached("SELECT 1 FROM attempts WHERE id = ?1")?.exists([id])? {
+        return Ok(());
+    }
+    let accounts = budgets::accounts(connection, reservation)?;
+    insert(connection, reservation)?;
+    budgets::reserve(connection, &accounts, reservation.worst_case)
+}
+
+fn insert(connection: &Connection, reservation: &Reservation) -> Result<()> {
     let Reservation { caller, .. } = reservation;
     connection
         .prepare_cached(
@@ -38,8 +58,7 @@ pub(super) fn reserve(connection: &Connection, reservation: &Reservation) -> Res
             ":model": reservation.model,
             ":reserved_pico": reservation.worst_case.map(Usd::pico),
         })?;
-    budgets::reserve(connection, &accounts, reservation.worst_case)?;
-    Ok(Ok(()))
+    Ok(())
 }
 
 /// Completes an attempt that is still open; `false` where there is no such attempt at all.

@@ -18,9 +18,9 @@ fn reservation() -> Reservation {
         reserved_at: UNIX_EPOCH + Duration::from_secs(1),
         expires_at: UNIX_EPOCH + Duration::from_secs(2),
         caller: Caller { request_id: "r".into(), key_id: None, team: None, tags: BTreeMap::new() },
-        endpoint: "sentiment",
+        endpoint: "sentiment".into(),
         text_bytes: 1,
-        provider: "openai",
+        provider: "openai".into(),
         model: "gpt-4o".into(),
         worst_case: Some(Usd::from_pico(1)),
     }

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use flume::RecvTimeoutError;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use tokio::sync::oneshot;
 
 use super::checkpointer::Checkpointer;
 use super::{Durability, answers, connect, rows};
@@ -58,8 +59,8 @@ impl Thread {
             let taken: Taken = first.into_iter().chain(self.jobs.jobs.try_iter()).collect();
             self.withdrawn.extend(taken.withdrawn);
             closing = taken.closing;
-            self.commit_and_tell(taken.group);
-            self.jobs.at_work.end();
+            let done = self.commit_and_tell(taken.group);
+            self.jobs.at_work.end(done);
         }
         // Closing the last connection to a file in WAL mode checkpoints it.
         drop(self.checkpointer);
@@ -71,19 +72,30 @@ impl Thread {
 
     /// The next job; a time-out where there is something to do without one.
     fn next(&self) -> Result<Job, RecvTimeoutError> {
-        match self.withdrawn.as_slice() {
-            [] => self.jobs.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            _ => self.jobs.jobs.recv_timeout(TICK),
+        match self.withdrawn.is_empty() && !self.jobs.at_work.has_hung() {
+            true => self.jobs.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            false => self.jobs.jobs.recv_timeout(TICK),
         }
     }
 
-    fn commit_and_tell(&mut self, group: Vec<Waiting>) {
+    /// Whether the store took the group.
+    fn commit_and_tell(&mut self, mut group: Vec<Waiting>) -> bool {
+        let (ping, _heard) = oneshot::channel();
+        if self.jobs.at_work.has_hung() {
+            group.push((Op::Ping, ping));
+        }
         if group.is_empty() && self.withdrawn.is_empty() {
-            return;
+            return true;
         }
         match self.commit(&group) {
-            Ok(results) => self.withdrawn.extend(queue::tell(group, results)),
-            Err(error) => queue::tell_all(group, &Error::Write(error.to_string())),
+            Ok(results) => {
+                self.withdrawn.extend(queue::tell(group, results));
+                true
+            }
+            Err(error) => {
+                queue::tell_all(group, &Error::Write(error.to_string()));
+                false
+            }
         }
     }
 
@@ -126,6 +138,7 @@ impl Thread {
 /// The outer error fails the whole group, the inner one only this record.
 fn execute(op: &Op, connection: &Connection) -> rusqlite::Result<Answer> {
     let done = match op {
+        Op::Replay(reservation) => rows::replay(connection, reservation),
         Op::Reserve(reservation) => match rows::reserve(connection, reservation) {
             Ok(Err(refusal)) => return Ok(Err(refusal)),
             reserved => reserved.map(|_| ()),

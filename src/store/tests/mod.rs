@@ -37,7 +37,7 @@ impl Place {
     }
 
     pub async fn open(&self) -> Store {
-        let config = Config { url: self.url().into(), durability: Durability::Process };
+        let config = Config::new(self.url(), Durability::Process);
         Store::open(&config).await.expect("a new store opens")
     }
 }
@@ -55,6 +55,7 @@ macro_rules! on_either_store {
 }
 
 mod access;
+mod journal;
 mod ledger;
 mod reports;
 
@@ -73,9 +74,9 @@ fn reservation(at: OffsetDateTime) -> Reservation {
             team: Some("care".into()),
             tags: BTreeMap::new(),
         },
-        endpoint: "sentiment",
+        endpoint: "sentiment".into(),
         text_bytes: 400,
-        provider: "openai",
+        provider: "openai".into(),
         model: "gpt-4o".into(),
         worst_case: Some(usd("0.004")),
     }

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::item::Item;
-use crate::app::SharedApp;
+use crate::app::{Grant, SharedApp};
 use crate::http::Problem;
 use crate::http::middleware::RequestId;
 use crate::http::routes::answer::answer;
@@ -31,6 +31,7 @@ struct Shared {
     app: SharedApp,
     task: Task,
     id: RequestId,
+    grant: Grant,
     /// A permit for each item at work. An item's deadline runs from when it has one.
     permits: Semaphore,
 }
@@ -43,9 +44,9 @@ struct Failed<'a, P> {
 }
 
 impl Work {
-    pub fn new(app: SharedApp, task: Task, id: RequestId) -> Work {
+    pub fn new(app: SharedApp, task: Task, id: RequestId, grant: Grant) -> Work {
         let permits = Semaphore::new(at_once(&app));
-        Work(Arc::new(Shared { app, task, id, permits }))
+        Work(Arc::new(Shared { app, task, id, grant, permits }))
     }
 
     /// The item's verdict or its problem, as JSON on one line.
@@ -66,12 +67,12 @@ impl Work {
         item_id: Option<&str>,
     ) -> Result<Vec<u8>, Problem> {
         let request = request?;
-        let Shared { app, task, id, permits } = &*self.0;
+        let Shared { app, task, id, grant, permits } = &*self.0;
         let _permit = permits.acquire().await.expect("nobody closes it");
         let started = Instant::now();
         let mut pause = BUSY_PAUSE;
         loop {
-            match answer(app, *task, request.clone(), id).await {
+            match answer(app, *task, request.clone(), id, grant).await {
                 Ok(mut verdict) => {
                     if let Some(item_id) = item_id {
                         verdict.id = item_id.to_owned();
