@@ -4,8 +4,8 @@
 
 A run that goes on from another gains on what it is shown and forgets a little of the rest;
 weights between the two often keep both (Wortsman et al. 2022, "WiSE-FT"). RUN gets LATER's
-files, its model with `share` of LATER's weights and the rest of EARLIER's. Tokens that EARLIER
-does not know keep LATER's embeddings. The share is chosen on the texts set aside.
+files, its model with `share` of LATER's weights and the rest of EARLIER's. Tokens and heads that
+EARLIER does not know keep LATER's weights. The share is chosen on the texts set aside.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ def blend(later: Path, earlier: Path, share: float, out: Path) -> None:
     weights, others = model.state_dict(), other.state_dict()
     known, others_known = tokenizer.get_vocab(), other_tokenizer.get_vocab()
     new = [number for token, number in known.items() if others_known.get(token) != number]
-    mixed = {name: torch.lerp(others[name], weight, share) for name, weight in weights.items()}
+    mixed = {
+        name: torch.lerp(others[name], weight, share) if name in others else weight
+        for name, weight in weights.items()
+    }
     mixed[WORDS][new] = weights[WORDS][new]
     model.load_state_dict(mixed)
     save(model, tokenizer, out / "model")

@@ -8,20 +8,21 @@ from training.figures import table
 TEMPLATE = """# {name}, version {version}
 
 A sentiment model for English that Undertone ships: one encoder of 22 million parameters
-(6 layers, width 384), four heads, one pass. INT8, for ONNX Runtime on a CPU.
+(6 layers, width 384), five heads, one pass. INT8, for ONNX Runtime on a CPU.
 
 | output | shape | reads as |
 |---|---|---|
 | `sentiment` | [batch, 3] | logits of negative, neutral, positive |
 | `sarcasm` | [batch, 1] | logit of "the writer means the opposite" |
 | `emotions` | [batch, 28] | one logit per GoEmotions label, several may hold |
+| `odds` | [batch, 1] | logit of "the text likes one thing and dislikes another" |
 | `aspects` | [batch, sequence, 7] | logits of O and of B/I × negative, neutral, positive per token |
 
 Inputs: `input_ids` and `attention_mask`, int64 [batch, sequence], at most {max_tokens} tokens
 with [CLS] and [SEP]. `manifest.json` names the files, their SHA-256 and the labels in
 output order. `calibration.json` holds what turns logits into decisions; it was fitted on the
-INT8 graph, the temperatures on the dev sets, the rest on {fitted} texts set aside from the
-training sets before training.
+INT8 graph, the temperatures on the dev sets, the estimators of doubt on these and, like the rest,
+on {fitted} texts set aside from the training sets before training.
 
 ## How it was made
 
@@ -39,11 +40,11 @@ belongs to a term where O is below one half, and opens a new one where the word 
 in none or B outweighs I; the polarity is the one with the largest sum over the term.
 
 `mixed` is a label without logits of its own. Its probability comes from the tags and from the
-sentiment head: P(mixed) = sigmoid({mixed_intercept} + {mixed_slope} · logit(x) + {mixed_sentiment_slope} · logit(y)),
+sentiment head: P(mixed) = sigmoid({mixed_intercept} + {mixed_slope} · logit(x) + {mixed_sentiment_slope} · logit(y){mixed_odds}),
 x being the smaller of the strongest positive and the strongest negative evidence of any token
-(B + I), y the smaller of the negative and the positive probability. The other three labels share
+(B + I), y the smaller of the negative and the positive probability{mixed_z}. The other three labels share
 the rest in the proportions of the sentiment head. The numbers come from texts set aside: the
-slopes by logistic regression, the aspect sets' texts with both polarities against all others; the
+slopes by logistic regression, the aspect sets' texts with both polarities against all others but long reviews; the
 intercept is the highest with which at most 3.3 % of the treebank's sentences are called mixed.
 
 A text of more than {max_tokens} tokens is read in pieces of whole sentences; probabilities and
@@ -70,16 +71,7 @@ Whole reviews, read in pieces as the gateway reads them:
 
 ## Decisions
 
-Temperatures: sentiment {t_sentiment}, sarcasm {t_sarcasm}. Routing, chosen so that a fifth of a mixed
-traffic (80 % plain, 10 % sarcastic, 10 % with both polarities) escalates, with the best
-catch:
-
-| reason | signal | threshold |
-|---|---|---|
-| `ambiguous` | 1 − (first − second calibrated sentiment probability) | {ambiguous} |
-| `sarcasm` | calibrated sarcasm probability | {sarcasm} |
-| `multi_aspect` | the smaller of the strongest positive and the strongest negative evidence of any token (B + I) | {multi_aspect} |
-| `out_of_domain` | 1 where the text is not English | {out_of_domain} |
+Temperatures: sentiment {t_sentiment}, sarcasm {t_sarcasm}. {routing}
 
 ## Training data
 
@@ -109,7 +101,7 @@ for your use is yours to judge.
 
 def card(manifest: dict, measured: dict, calibration: dict) -> str:
     """The README.md of a model folder."""
-    thresholds, temperatures = calibration["thresholds"], calibration["temperatures"]
+    temperatures = calibration["temperatures"]
     mixed = calibration["mixed"] or {"intercept": "not fitted", "slope": 0}
     return TEMPLATE.format(
         name=manifest["name"],
@@ -131,8 +123,50 @@ def card(manifest: dict, measured: dict, calibration: dict) -> str:
         mixed_intercept=mixed["intercept"],
         mixed_slope=mixed["slope"],
         mixed_sentiment_slope=mixed.get("sentiment_slope", 0),
-        **thresholds,
+        mixed_odds=f" + {mixed['odds_slope']} · logit(z)" if "odds_slope" in mixed else "",
+        mixed_z=", z what the `odds` head says" if "odds_slope" in mixed else "",
+        routing=_routing(calibration),
     )
+
+
+PLAIN_SIGNALS = {
+    "ambiguous": "1 − (first − second calibrated sentiment probability)",
+    "sarcasm": "calibrated sarcasm probability",
+    "multi_aspect": "the smaller of the strongest positive and the strongest negative evidence of "
+    "any token (B + I)",
+    "out_of_domain": "1 where the text is not English",
+}
+ESTIMATED = {
+    "ambiguous": "the sentiment is read wrong",
+    "sarcasm": "the writer means the opposite",
+    "multi_aspect": "the text likes one thing and dislikes another",
+    "ambiguous_aspects": "a term is missed, made up or given the wrong polarity",
+    "ambiguous_emotions": "the emotion of the highest score is none that a person named",
+}
+
+
+def _routing(calibration: dict) -> str:
+    """What escalates a text, and from where on."""
+    estimators, thresholds = calibration.get("estimators", {}), calibration["thresholds"]
+    rows = [
+        f"| `{name}` | "
+        + (f"the probability that {ESTIMATED[name]}" if name in estimators else PLAIN_SIGNALS[name])
+        + f" | {threshold} |"
+        for name, threshold in thresholds.items()
+    ]
+    said = ESTIMATORS if estimators else "Routing:"
+    return "\n".join([said, "", "| reason | signal | threshold |", "|---|---|---|", *rows])
+
+
+ESTIMATORS = """What escalates a text are
+estimates of how likely it needs a better reader, each a logistic regression over numbers of the
+one pass: margin and entropy of the verdict, sarcasm, the strongest evidence of the tags, how far
+tags and sentiment contradict each other, length, the 28 emotions (`estimators` in
+`calibration.json`; `training/deferral.py` defines each number). They were fitted on texts set aside
+and on the dev sets. The first three thresholds are the ones with the best catch, about a common
+level, at which a fifth of a mixed traffic (80 % plain, 10 % sarcastic, 10 % with both polarities)
+escalates, on texts that the fits had not seen; above those of a task's own doubt lies a fifth of
+the texts of that task's sets. `python -m training.routing_figures` measures all of it, cross-fitted."""
 
 
 def _runs(base: dict) -> str:
@@ -154,6 +188,6 @@ def _teacher(base: dict) -> str:
         return ""
     teacher = base["teacher"]
     return f"""
-A teacher, the same four heads on {teacher["name"]} ({teacher["licence"]}), read the sets of
+A teacher, the same heads on {teacher["name"]} ({teacher["licence"]}), read the sets of
 sentences, sarcasm and aspects and answered {teacher["answers"]:,} of the training texts; there the
 targets are {teacher["weight"]:.0%} its probabilities and the rest the labels. The teacher is not shipped."""

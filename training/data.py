@@ -22,6 +22,11 @@ from training import recipe
 # Reviews come with their words and marks apart, or not.
 SENTENCE_ENDS = re.compile(r"(?<=[.!?]) (?![.!?])")
 
+BEFORE_MARK = re.compile(r"\s+(n't\b|'\w+|[.,!?;:%)\]}])")
+AFTER_MARK = re.compile(r"([(\[{])\s+")
+
+FOLDS = 5  # into which texts fall whose own part in a fit must not measure it
+
 
 @dataclass(frozen=True)
 class Row:
@@ -33,7 +38,7 @@ class Row:
 
     @property
     def task(self) -> str:
-        return recipe.TASKS[self.set.split("/")[0]]
+        return (recipe.TASKS | recipe.MADE)[self.set.split("/")[0]]
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,16 @@ class Split:
 def normalised(text: str) -> str:
     """The form under which two texts count as the same: lower case, whitespace folded."""
     return " ".join(text.lower().split())
+
+
+def alike(text: str) -> str:
+    """The text in lower case, its marks where English puts them: sets differ in both."""
+    return AFTER_MARK.sub(r"\1", BEFORE_MARK.sub(r"\1", normalised(text)))
+
+
+def fold(text: str) -> int:
+    """Which of the five folds a text belongs to: the same in every set."""
+    return hashlib.sha256(normalised(text).encode()).digest()[0] % FOLDS
 
 
 def _letters(text: str) -> str:
@@ -122,6 +137,7 @@ def split(data: Path) -> Split:
     ]
     train = [_run_of_words(row) for row in whole]
     train += _not_sarcastic(train, measured | calibrating)
+    train += _odds(train)
     taught = [row for row in _taught(whole) if _letters(row.text) not in apart]
     return Split(train + taught + _overall(train), aside, dev)
 
@@ -140,6 +156,21 @@ def _not_sarcastic(train: list[Row], apart: set[str]) -> list[Row]:
         if row.task == "sarcasm" and row.fields.get("rephrase")
     ]
     return plain + [row for row in meant if normalised(row.text) not in apart]
+
+
+def _odds(train: list[Row]) -> list[Row]:
+    """Whole texts that like one thing and dislike another, or do not: what the aspect sets' terms
+    come to, sentences that somebody labelled so, and plain texts, which rarely do."""
+    odds = []
+    for row in train:
+        if row.task == "aspects" and "aspects" in row.fields:
+            name, is_so = "odds/aspects", overall_label(row.fields["aspects"]) == "mixed"
+        elif row.set in recipe.PLAIN_SETS:
+            name, is_so = "odds/plain", row.fields.get("label") == "mixed"
+        else:
+            continue
+        odds.append(Row(name, row.text, {"text": row.text, "odds": is_so}))
+    return odds
 
 
 def _run_of_words(row: Row) -> Row:
@@ -188,12 +219,17 @@ def _overall(train: list[Row]) -> list[Row]:
     for row in train:
         if row.task != "aspects" or "aspects" not in row.fields:
             continue
-        polarities = {aspect["polarity"] for aspect in row.fields["aspects"]}
-        sides = polarities & {"negative", "positive"}
-        label = "mixed" if len(sides) == 2 or "conflict" in polarities else min(sides, default=None)
+        label = overall_label(row.fields["aspects"])
         if label:
             overall.append(Row("sentiment/overall", row.text, {"text": row.text, "label": label}))
     return overall
+
+
+def overall_label(aspects: list[dict[str, Any]]) -> str | None:
+    """What the labels of a text's terms come to; None where they are neutral, or there is none."""
+    polarities = {aspect["polarity"] for aspect in aspects}
+    sides = polarities & {"negative", "positive"}
+    return "mixed" if len(sides) == 2 or "conflict" in polarities else min(sides, default=None)
 
 
 def fingerprint(rows: Iterable[Row]) -> str:

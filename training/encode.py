@@ -154,6 +154,8 @@ def _target(row: Row, encoding: Any) -> Any:
         if fields.get("label") == "mixed":
             return recipe.MIXED_TARGET
         return [float(fields.get("label") == label) for label in recipe.SENTIMENTS]
+    if row.task == "odds":
+        return float(fields.get("odds", False))
     if row.task == "sarcasm":
         return float(fields.get("label") in recipe.SARCASTIC)
     if row.task == "emotions":

@@ -1,4 +1,4 @@
-"""Owns the bundled model's ONNX graph: its encoder (`lean.py`) and the four heads.
+"""Owns the bundled model's ONNX graph: its encoder (`lean.py`) and the heads.
 
     python -m training.export --run RUN --out FILE.onnx [--fp32]
 """
@@ -15,14 +15,14 @@ from onnx import TensorProto, helper
 
 from training import recipe
 from training.lean import Graph, Shape, encoder
-from training.model import FourHeads, load
+from training.model import Heads, load
 from training.smooth import Factors
 
 
 def graph_of(
-    model: FourHeads, quantised: bool = False, smooth: Factors | None = None
+    model: Heads, quantised: bool = False, smooth: Factors | None = None
 ) -> onnx.ModelProto:
-    """The whole model: ids and mask in, four tensors of logits out."""
+    """The whole model: ids and mask in, a tensor of logits for each head out."""
     config = model.encoder.config
     shape = Shape(config.dim, config.n_layers, config.n_heads)
     graph = Graph(quantised)
@@ -33,30 +33,24 @@ def graph_of(
     inner, last, bias = _head(graph, "aspects", hidden, [model.aspects])
     tags = graph.op("MatMul", "aspects/out", inner, graph.weight("aspects/out.weight", last.T))
     graph.op("Add", "aspects", tags, graph.weight("aspects/out.bias", bias))
-    outputs = {
-        "sentiment": ["batch", len(recipe.SENTIMENTS)],
-        "sarcasm": ["batch", 1],
-        "emotions": ["batch", len(recipe.EMOTIONS)],
-        "aspects": ["batch", "sequence", len(recipe.TAGS)],
-    }
+    outputs = {name: ["batch", getattr(model, name)[4].out_features] for name in model.on_text}
+    outputs["aspects"] = ["batch", "sequence", len(recipe.TAGS)]
     return graph.finished(outputs, shape)
 
 
-def _text_heads(graph: Graph, model: FourHeads, hidden: str) -> None:
-    """The three heads that read the mean."""
+def _text_heads(graph: Graph, model: Heads, hidden: str) -> None:
+    """The heads that read the mean."""
     mask = graph.op("Cast", "mask", "attention_mask", to=TensorProto.FLOAT)
     one = graph.weight("axis1", np.array([1]))
     total = graph.op("MatMul", "mean/total", graph.op("Unsqueeze", "mean/mask", mask, one), hidden)
     total = graph.op("Squeeze", "mean/flat", total, one)
     count = graph.op("ReduceSum", "mean/count", mask, one, keepdims=1)
     mean = graph.op("Div", "mean", total, count)
-    heads = [model.sentiment, model.sarcasm, model.emotions]
+    heads = [getattr(model, name) for name in model.on_text]
     logits = graph.last("heads", *_head(graph, "heads", mean, heads))
     sizes = graph.weight("heads/sizes", np.array([head[4].out_features for head in heads]))
     graph.nodes.append(
-        helper.make_node(
-            "Split", [logits, sizes], ["sentiment", "sarcasm", "emotions"], name="heads", axis=1
-        )
+        helper.make_node("Split", [logits, sizes], model.on_text, name="heads", axis=1)
     )
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from training import long_text, recipe
-from training.calibrate import cross_fitted, fold, sentiment_truth
-from training.data import Row, read, sets
+from training.calibrate import cross_fitted, sentiment_truth
+from training.data import Row, fold, read, sets
 from training.metrics import auroc, calibration_error, f1, macro_f1, restricted, spans, true_spans
 from training.reader import Reader, Reading, sigmoid, softmax
 from training.routing import at_odds, verdict
@@ -125,12 +125,17 @@ def aspects(rows: list[Row], readings: list[Reading], calibrations: list[dict]) 
         predicted += len(found)
         actual += len(true)
     mixed = _are_mixed(readings, calibrations)
-    both = [called for row, called in zip(rows, mixed, strict=True) if at_odds(row)]
+    are_at_odds = np.array([at_odds(row) for row in rows])
+    both = np.array(mixed)[are_at_odds]
+    heard = {}
+    if readings[0].odds is not None:
+        heard["odds_auroc"] = auroc(np.array([one.odds for one in readings]), are_at_odds)
     return {
         "precision": hits / max(predicted, 1),
         "recall": hits / max(actual, 1),
         "f1": f1(hits, predicted, actual),
-        "at_odds_called_mixed": float(np.mean(both)) if both else float("nan"),
+        "at_odds_called_mixed": float(np.mean(both)) if len(both) else float("nan"),
+        **heard,
     }
 
 

@@ -38,7 +38,7 @@ def fit(
     steps = min(max_steps or len(batches), len(batches))
     print(f"{len(examples)} texts, {len(batches)} batches, {steps} steps", flush=True)
     averaging = Averaging(model, hyper.ema_decay)
-    trainer = (kind or FourTasksTrainer)(
+    trainer = (kind or TasksTrainer)(
         model=model,
         args=_arguments(checkpoints, hyper, steps, len(batches)),
         train_dataset=examples,
@@ -66,10 +66,15 @@ class PlannedTrainer(Trainer):
         self.hyper = hyper
 
     def get_train_dataloader(self) -> DataLoader:
-        return DataLoader(self.train_dataset, batch_sampler=self.batches, collate_fn=self.stack)
+        return DataLoader(
+            self.train_dataset,
+            batch_sampler=self.batches,
+            collate_fn=self.stack,
+            num_workers=self.args.dataloader_num_workers,
+        )
 
 
-class FourTasksTrainer(PlannedTrainer):
+class TasksTrainer(PlannedTrainer):
     """Batches of one task each."""
 
     def compute_loss(
@@ -110,7 +115,7 @@ def task_loss(
     """The loss of one task's batch. Soft sentiment targets are smoothed like hard ones."""
     if task == "sentiment":
         return functional.cross_entropy(logits, targets, label_smoothing=smoothing)
-    if task == "sarcasm":
+    if task in ("sarcasm", "odds"):
         return functional.binary_cross_entropy_with_logits(logits.squeeze(-1), targets)
     if task == "emotions":
         return EMOTION_SCALE * functional.binary_cross_entropy_with_logits(logits, targets)
@@ -178,6 +183,8 @@ def _arguments(checkpoints: Path, hyper: recipe.Hyper, steps: int, planned: int)
         seed=hyper.seed,
         remove_unused_columns=False,  # the batches are ready: they have no columns
         dataloader_pin_memory=False,
+        # A GPU waits for batches that are stacked one after the other.
+        dataloader_num_workers=4 if torch.cuda.is_available() else 0,
         disable_tqdm=True,
         report_to=[],
     )

@@ -1,4 +1,4 @@
-"""Owns the network: MiniLM turned into a DistilBERT, and the four heads on it.
+"""Owns the network: MiniLM turned into a DistilBERT, and the heads on it.
 
 all-MiniLM-L6-v2 is a BERT whose every input has token type 0, so that adding that
 one row to the position embeddings leaves a DistilBERT with the same outputs.
@@ -33,11 +33,12 @@ PARTS = {
 }
 
 
-class FourHeads(nn.Module):
-    """One encoder and four heads alike: sentiment, sarcasm and emotions read the mean over
-    the text's tokens, aspect tags read each token. All outputs are logits."""
+class Heads(nn.Module):
+    """One encoder and heads alike: sentiment, sarcasm, emotions and odds (does the text like one
+    thing and dislike another) read the mean over the text's tokens, aspect tags read each token.
+    All outputs are logits. A network of before there was a head for odds has none."""
 
-    def __init__(self, encoder: DistilBertModel) -> None:
+    def __init__(self, encoder: DistilBertModel, has_odds: bool = True) -> None:
         super().__init__()
         self.encoder = encoder
         width = encoder.config.dim
@@ -45,14 +46,25 @@ class FourHeads(nn.Module):
         self.sarcasm = _head(width, 1)
         self.emotions = _head(width, len(recipe.EMOTIONS))
         self.aspects = _head(width, len(recipe.TAGS))
+        self.odds = _head(width, 1) if has_odds else None
+
+    def with_odds(self) -> Heads:
+        """Itself, with a fresh head for odds where it has none."""
+        self.odds = self.odds or _head(self.encoder.config.dim, 1)
+        return self
+
+    @property
+    def on_text(self) -> list[str]:
+        """The heads that read the mean, in the order of the graph's outputs."""
+        return ["sentiment", "sarcasm", "emotions", *(["odds"] if self.odds is not None else [])]
 
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, task: str | None = None
     ) -> dict[str, torch.Tensor]:
-        """The logits of one task, or of all four."""
+        """The logits of one task, or of all."""
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         pooled = mean_over_text(hidden, attention_mask)
-        tasks = [task] if task else ["sentiment", "sarcasm", "emotions", "aspects"]
+        tasks = [task] if task else [*self.on_text, "aspects"]
         return {
             name: getattr(self, name)(hidden if name == "aspects" else pooled) for name in tasks
         }
@@ -64,13 +76,13 @@ def mean_over_text(hidden: torch.Tensor, attention_mask: torch.Tensor) -> torch.
     return (hidden * weights).sum(1) / weights.sum(1)
 
 
-def base() -> tuple[FourHeads, Tokenizer]:
+def base() -> tuple[Heads, Tokenizer]:
     """The converted base with fresh heads, and its tokenizer, both of which know emoji."""
     tokenizer, named = base_tokenizer()
     bert = BertModel.from_pretrained(_base_folder(), add_pooling_layer=False)
     encoder = distil(bert)
     emoji.embed(encoder.embeddings.word_embeddings.weight, named)
-    return FourHeads(encoder), tokenizer
+    return Heads(encoder), tokenizer
 
 
 def base_tokenizer() -> tuple[Tokenizer, dict[int, list[int]]]:
@@ -131,7 +143,7 @@ def conversion_difference(bert: BertModel, distilled: DistilBertModel) -> float:
     return float((old - new)[mask.bool()].abs().max())
 
 
-def save(model: FourHeads, tokenizer: Tokenizer, folder: Path) -> None:
+def save(model: Heads, tokenizer: Tokenizer, folder: Path) -> None:
     """Writes what `load` reads: weights, the encoder's configuration, the tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
@@ -140,11 +152,12 @@ def save(model: FourHeads, tokenizer: Tokenizer, folder: Path) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
-def load(folder: Path) -> tuple[FourHeads, Tokenizer]:
+def load(folder: Path) -> tuple[Heads, Tokenizer]:
     """What `save` wrote, in evaluation mode."""
     config = DistilBertConfig(**json.loads((folder / "encoder.json").read_text()))
-    model = FourHeads(DistilBertModel(config))
-    model.load_state_dict(load_file(str(folder / "model.safetensors")))
+    weights = load_file(str(folder / "model.safetensors"))
+    model = Heads(DistilBertModel(config), "odds.1.weight" in weights)
+    model.load_state_dict(weights)
     return model.eval(), Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 

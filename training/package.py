@@ -19,7 +19,7 @@ from training import recipe
 from training.card import card
 from training.reader import MAX_TOKENS
 
-VERSION = "6"
+VERSION = "7"
 
 
 def write_tokenizer(source: Path, model: Path) -> None:
@@ -55,6 +55,7 @@ def write_manifest(run: Path, model: Path) -> dict:
             "sarcasm": {"output": "sarcasm"},
             "emotions": {"output": "emotions", "labels": recipe.EMOTIONS},
             "aspects": {"output": "aspects", "labels": recipe.TAGS},
+            "odds": {"output": "odds"},
         },
         "base": {**recipe.BASE, **start},
         "data": [

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
-from training.model import FourHeads
+from training.model import Heads
 from training.quantise import dynamic, quantise
 from training.restore import restore
 from training.tiny_models import export_classifier
@@ -27,7 +27,7 @@ HEADS = ["sentiment", "sarcasm", "emotions", "aspects"]
 class Plain(torch.nn.Module):
     """The network with its outputs by position."""
 
-    def __init__(self, model: FourHeads) -> None:
+    def __init__(self, model: Heads) -> None:
         super().__init__()
         self.model = model
 

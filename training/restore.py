@@ -18,15 +18,16 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import DistilBertConfig, DistilBertModel
 
-from training.model import FourHeads
+from training.model import Heads
 
 
-def restore(folder: Path) -> tuple[FourHeads, Tokenizer]:
+def restore(folder: Path) -> tuple[Heads, Tokenizer]:
     """The model of a folder that `python -m training` wrote, and its tokenizer."""
     manifest = json.loads((folder / "manifest.json").read_text())
     graph = onnx.load(folder / manifest["graph"]["file"])
     weights = Weights(graph)
-    model = FourHeads(DistilBertModel(_config(weights)))
+    has_odds = "odds" in [output.name for output in graph.graph.output]
+    model = Heads(DistilBertModel(_config(weights)), has_odds)
     with torch.no_grad():
         _encoder(model, weights)
         _heads(model, weights)
@@ -70,7 +71,7 @@ def _config(weights: Weights) -> DistilBertConfig:
     )
 
 
-def _encoder(model: FourHeads, weights: Weights) -> None:
+def _encoder(model: Heads, weights: Weights) -> None:
     embeddings, layers = model.encoder.embeddings, model.encoder.transformer.layer
     embeddings.word_embeddings.weight.copy_(weights["words.weight"])
     embeddings.position_embeddings.weight.copy_(weights["positions.weight"])
@@ -90,10 +91,11 @@ def _encoder(model: FourHeads, weights: Weights) -> None:
         _norm(layer.output_layer_norm, weights, f"{at}/norm2")
 
 
-def _heads(model: FourHeads, weights: Weights) -> None:
-    """The three heads on the mean, out of the one that export.py made of them."""
-    heads = [model.sentiment, model.sarcasm, model.emotions]
-    inner, biases = weights["heads/inner.weight"].T.chunk(3), weights["heads/inner.bias"].chunk(3)
+def _heads(model: Heads, weights: Weights) -> None:
+    """The heads on the mean, out of the one that export.py made of them."""
+    heads = [getattr(model, name) for name in model.on_text]
+    inner = weights["heads/inner.weight"].T.chunk(len(heads))
+    biases = weights["heads/inner.bias"].chunk(len(heads))
     block, last = weights["heads/out.weight"], weights["heads/out.bias"]
     row = 0
     for number, head in enumerate(heads):

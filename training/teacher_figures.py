@@ -14,16 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from tokenizers import Encoding, Tokenizer
 
 from training import recipe
 from training.data import Row, read
 from training.encode import Example, encode
 from training.figures import MEASURES
-from training.model import FourHeads, base_tokenizer
+from training.model import Heads, base_tokenizer
 from training.reader import MAX_TOKENS, Reading
-from training.teacher import fresh
+from training.teacher import further
 
 # As they are: a teacher is asked for probabilities, not for routing.
 PLAIN = {
@@ -40,10 +39,8 @@ SHOWN = {
 
 def measure(data: Path, run: Path, beside: dict[str, dict[str, float]]) -> None:
     """Prints a line for each set."""
-    tokenizer, named = base_tokenizer()
-    model = fresh(named)
-    model.load_state_dict(load_file(str(run / "teacher" / "model.safetensors")))
-    model.eval()
+    tokenizer, _ = base_tokenizer()
+    model = further(run).eval()
     for name, share in recipe.TEACHER_SHARES.items():
         rows = list(read(data, name, "dev"))
         if not rows or not share:
@@ -57,7 +54,7 @@ def measure(data: Path, run: Path, beside: dict[str, dict[str, float]]) -> None:
         print(f"{name:32} {len(rows):5}  {', '.join(cells)}", flush=True)
 
 
-def read_all(model: FourHeads, tokenizer: Tokenizer, rows: list[Row]) -> list[Reading]:
+def read_all(model: Heads, tokenizer: Tokenizer, rows: list[Row]) -> list[Reading]:
     """The network's logits for some texts of one task, read alone."""
     examples = encode(rows, tokenizer, MAX_TOKENS)
     tokenizer.enable_truncation(MAX_TOKENS)
@@ -69,7 +66,7 @@ def read_all(model: FourHeads, tokenizer: Tokenizer, rows: list[Row]) -> list[Re
 
 
 @torch.no_grad()
-def _reading(model: FourHeads, example: Example, encoding: Encoding) -> Reading:
+def _reading(model: Heads, example: Example, encoding: Encoding) -> Reading:
     ids = torch.tensor([example.ids])
     outputs = {
         name: logits[0].numpy() for name, logits in model(ids, torch.ones_like(ids)).items()
@@ -80,6 +77,7 @@ def _reading(model: FourHeads, example: Example, encoding: Encoding) -> Reading:
         outputs["emotions"],
         np.asarray(outputs["aspects"]),
         encoding,
+        float(outputs["odds"][0]),
     )
 
 

@@ -20,7 +20,7 @@ from training import recipe
 from training.data import Row, split
 from training.encode import Example, encode, plan, soften
 from training.fit import fit
-from training.model import FourHeads, base, save
+from training.model import Heads, base, save
 from training.restore import restore
 from training.teacher import read_answers
 
@@ -38,13 +38,14 @@ def train(
     `start`. `max_steps` cuts it short, for tests."""
     torch.manual_seed(hyper.seed)
     model, tokenizer = restore(start) if start else base()
+    model.with_odds()
     run.mkdir(parents=True, exist_ok=True)
     (run / "start.json").write_text(json.dumps(_origin(start, hyper)))
     train_model(model, tokenizer, data, run, hyper, resume, max_steps)
 
 
 def train_model(
-    model: FourHeads,
+    model: Heads,
     tokenizer: Tokenizer,
     data: Path,
     run: Path,

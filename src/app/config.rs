@@ -7,6 +7,8 @@ use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use serde::{Deserialize, Serialize};
 
+use super::drift::DriftConfig;
+use super::learning::LearningConfig;
 use super::telemetry;
 use crate::pricing::Usd;
 use crate::sentiment::Category;
@@ -17,6 +19,9 @@ const DEFAULTS: &str = include_str!("../../config/undertone.toml");
 
 /// A hundred years.
 const TTL_LIMIT_SECONDS: u64 = 100 * 365 * 24 * 60 * 60;
+
+/// The most signals that may be logged in a minute.
+const LOGGED_SIGNALS_LIMIT: u32 = 10_000;
 
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "config/undertone.toml";
@@ -35,6 +40,8 @@ pub struct Config {
     pub pricing: PricingConfig,
     pub store: store::Config,
     pub access: access::Config,
+    pub drift: DriftConfig,
+    pub learning: LearningConfig,
     pub telemetry: telemetry::Config,
 }
 
@@ -104,11 +111,11 @@ impl Config {
     }
 
     /// The model that is asked first, and the tier that its responses name.
-    pub fn first_model(&self) -> Option<(&str, &str)> {
-        Some(match self.llm.providers.first()? {
-            llm::ProviderName::OpenAi => (&self.openai.model, &self.openai.service_tier),
-            llm::ProviderName::Anthropic => (&self.anthropic.model, "standard"),
-        })
+    pub fn first_model(&self) -> Option<(String, String)> {
+        let configs = self.providers();
+        let first = configs.in_order().into_iter().next()?;
+        let tier = configs.served_tier(first.provider).to_owned();
+        Some((first.model, tier))
     }
 
     /// What types alone cannot say.
@@ -119,11 +126,19 @@ impl Config {
             ("cascade.sarcasm", cascade.sarcasm),
             ("cascade.multi_aspect", cascade.multi_aspect),
             ("cascade.out_of_domain", cascade.out_of_domain),
+            ("cascade.sample_share", Some(cascade.sample_share)),
+            ("classifier.shadow_share", Some(self.classifier.shadow_share)),
         ];
         for (key, value) in thresholds {
             if value.is_some_and(|value| !(0.0..=1.0).contains(&value)) {
                 return Err(Error::Value(format!("{key} has to be from 0 to 1")));
             }
+        }
+        if cascade.logged_signals_per_minute > LOGGED_SIGNALS_LIMIT {
+            let message = format!(
+                "cascade.logged_signals_per_minute has to be at most {LOGGED_SIGNALS_LIMIT}"
+            );
+            return Err(Error::Value(message));
         }
         let categories = &self.aspects.categories;
         let names: HashSet<&str> = categories.iter().map(|one| one.name.as_str()).collect();
@@ -132,6 +147,9 @@ impl Config {
             let message = "aspects.categories has to name at least one category, each once";
             return Err(Error::Value(message.into()));
         }
+        if self.cascade.correction_usd.is_some_and(|worth| worth < Usd::ZERO) {
+            return Err(Error::Value("cascade.correction_usd has to be 0 or more".into()));
+        }
         if self.classifier.cpu_hour_usd < Usd::ZERO {
             return Err(Error::Value("classifier.cpu_hour_usd has to be 0 or more".into()));
         }
@@ -139,7 +157,13 @@ impl Config {
             let message = format!("cache.ttl_seconds has to be at most {TTL_LIMIT_SECONDS}");
             return Err(Error::Value(message));
         }
+        if self.drift.alarm <= 0.0 {
+            return Err(Error::Value("drift.alarm has to be above 0".into()));
+        }
         let positive = [
+            ("learning.keep_days", self.learning.keep_days as usize),
+            ("drift.window_texts", self.drift.window_texts as usize),
+            ("drift.baseline_texts", self.drift.baseline_texts as usize),
             ("server.max_body_bytes", self.server.max_body_bytes),
             ("classifier.batch_size", self.classifier.batch_size),
             ("classifier.queue", self.classifier.queue),

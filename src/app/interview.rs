@@ -1,30 +1,32 @@
-//! One model of one provider, asked by itself: no cache, no fallback, no successor. What it answers
+//! One model of one provider, asked as the gateway would ask it (`[llm]`), but without cache, fallback
+//! and successor. What it answers
 //! is on the ledger as any call is, and kept, so that no evaluation pays for it twice.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use super::{App, CallEstimate, Config, estimate, ledgered_llm};
-use crate::llm::{self, FailureKind, Hint, Limits, Llm, ProviderName, Question};
-use crate::pricing::{Caller, PriceBook, Usd};
-use crate::sentiment::{
-    Aspect, Category, Emotion, Emotions, Findings, Label, SarcasmScore, Scores, Task, Verdict,
+use super::kept_verdict::KeptVerdict;
+use super::{App, CallEstimate, Config, ledgered_llm};
+use crate::llm::{
+    self, Company, Estimator, FailureKind, Hint, Limits, Llm, ProviderName, Question,
 };
+use crate::pricing::{Caller, Usd};
+use crate::sentiment::{Category, Task, Verdict};
 use crate::store::{self, Interview, KeptAnswer, KeptContent, Store};
 
 /// A model that can be asked, or of which it can be said what asking would cost.
 pub struct Interviewer {
-    /// The program's own, with this provider and model alone.
+    /// The program's own, with this provider alone.
     config: Config,
     provider: ProviderName,
     llm: Arc<Llm>,
-    book: Arc<PriceBook>,
+    estimator: Estimator,
     categories: Arc<[Category]>,
+    company: Option<Arc<Company>>,
     store: Store,
     calls: TaskTracker,
 }
@@ -61,8 +63,8 @@ pub type KeptAnswers = HashMap<String, KeptAnswer>;
 
 impl App {
     /// Sets up one model. Without a provider's name the first configured one that has a key is
-    /// taken, else the first; without a model's name, its configured model. `None` where no
-    /// provider is configured.
+    /// taken, else the first, behind the cheaper ones of `llm.first`; without a model's name, its
+    /// configured model. `None` where no provider is configured.
     ///
     /// # Errors
     /// A key or a configuration that cannot be used.
@@ -75,8 +77,11 @@ impl App {
             |name: &&ProviderName| !self.cascade.llm().without_key().contains(&name.name());
         let configured = &self.config.llm.providers;
         let first = || configured.iter().find(has_key).or(configured.first()).copied();
-        let Some(provider) = provider.or_else(first) else { return Ok(None) };
         let mut config = self.config.clone();
+        if provider.is_some() {
+            config.llm.first.clear();
+        }
+        let Some(provider) = provider.or_else(first) else { return Ok(None) };
         config.llm.providers = vec![provider];
         let (name, models) = match provider {
             ProviderName::OpenAi => (&mut config.openai.model, &mut config.openai.models),
@@ -89,12 +94,19 @@ impl App {
         if let Some(abilities) = models.get_mut(name.as_str()) {
             abilities.successor = None;
         }
+        let llm = Arc::new(ledgered_llm(&config, &self.prices, &self.ledger)?);
+        let categories = Arc::clone(self.cascade.categories());
         Ok(Some(Interviewer {
-            llm: Arc::new(ledgered_llm(&config, &self.book, &self.ledger)?),
+            estimator: Estimator::new(
+                config.providers(),
+                Arc::clone(&self.prices),
+                Arc::clone(&categories),
+            ),
+            company: llm.company(),
+            llm,
             config,
             provider,
-            book: Arc::clone(&self.book),
-            categories: Arc::clone(self.cascade.categories()),
+            categories,
             store: self.store.clone(),
             calls: self.interviews.clone(),
         }))
@@ -107,21 +119,34 @@ impl Interviewer {
     }
 
     pub fn model(&self) -> &str {
-        self.config.first_model().map_or("", |(model, _)| model)
+        match self.provider {
+            ProviderName::OpenAi => &self.config.openai.model,
+            ProviderName::Anthropic => &self.config.anthropic.model,
+        }
+    }
+
+    /// All models that may be asked, in order, with their providers.
+    pub fn models(&self) -> String {
+        let names = self.config.providers().in_order().into_iter().map(String::from);
+        names.collect::<Vec<_>>().join(", ")
     }
 
     pub fn has_key(&self) -> bool {
         self.llm.is_enabled()
     }
 
-    /// How many calls may be in the air.
+    /// How many texts may be asked about at the same time.
     pub fn max_concurrent(&self) -> usize {
-        self.config.llm.max_concurrent
+        self.config.llm.texts_at_once()
+    }
+
+    pub fn texts_per_call(&self) -> usize {
+        self.config.llm.texts_per_call
     }
 
     /// `None` without a price.
     pub fn estimate(&self, task: Task, text: &str) -> Option<CallEstimate> {
-        estimate::call(&self.config, &self.book, &self.categories, task, text)
+        self.estimator.in_batch(task, text)
     }
 
     /// The most that one attempt can cost; `None` without a key or a price.
@@ -153,17 +178,19 @@ impl Interviewer {
         let (question, about) = (self.composed(asking), self.about(asking.task));
         let limits = Limits { deadline: Instant::now() + self.config.llm.deadline(), max_cost };
         let asked = self.model().to_owned();
+        let company = self.company.clone().filter(|_| !alone);
         let bought = self.calls.spawn(async move {
             let sent = Instant::now();
-            let (verdict, model_served, cost) = match llm.ask(&question, &caller, &limits).await {
-                Ok(answered) => (Ok(answered.verdict), answered.model, answered.bill.cost),
-                Err(failure) if failure.kind.is_the_models_own() => {
-                    (Err(failure.kind), asked, failure.bill.cost)
-                }
-                Err(failure) => {
-                    return Err(Unanswered { kind: failure.kind, cost: failure.bill.cost });
-                }
-            };
+            let (verdict, model_served, cost) =
+                match llm.ask(&question, &caller, &limits, company.as_deref()).await {
+                    Ok(answered) => (Ok(answered.verdict), answered.model, answered.bill.cost),
+                    Err(failure) if failure.kind.is_the_models_own() => {
+                        (Err(failure.kind), asked, failure.bill.cost)
+                    }
+                    Err(failure) => {
+                        return Err(Unanswered { kind: failure.kind, cost: failure.bill.cost });
+                    }
+                };
             // As it is kept, so that it reads the same the next time.
             let micros = u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX);
             let latency = Duration::from_micros(micros);
@@ -183,7 +210,7 @@ impl Interviewer {
             task: asking.task,
             text: asking.text.to_owned(),
             language: None,
-            hint: asking.hint.clone(),
+            hint: asking.hint.clone().filter(|_| self.config.llm.hint),
             categories: Arc::clone(&self.categories),
         }
     }
@@ -195,75 +222,6 @@ impl Interviewer {
             endpoint: task.name().to_owned(),
             prompt: llm::prompt_id(&self.config.providers(), task, &self.categories),
         }
-    }
-}
-
-/// A verdict without any of the text's words.
-#[derive(Debug, Serialize, Deserialize)]
-struct KeptVerdict {
-    scores: [f32; 4],
-    sarcasm: f32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    aspects: Option<Vec<KeptAspect>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    emotions: Option<Vec<(Emotion, f32, bool)>>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct KeptAspect {
-    span: Option<(usize, usize)>,
-    category: Option<String>,
-    sentiment: Option<Label>,
-    confidence: f32,
-}
-
-impl KeptVerdict {
-    fn of(verdict: &Verdict) -> KeptVerdict {
-        let aspect = |aspect: &Aspect| KeptAspect {
-            span: aspect.span,
-            category: aspect.category.clone(),
-            sentiment: aspect.sentiment,
-            confidence: aspect.confidence,
-        };
-        let (aspects, emotions) = match &verdict.findings {
-            Findings::None => (None, None),
-            Findings::Aspects(aspects) => (Some(aspects.iter().map(aspect).collect()), None),
-            Findings::Emotions(emotions) => (None, Some(emotions.sorted())),
-        };
-        let scores = verdict.scores.as_array();
-        KeptVerdict { scores, sarcasm: verdict.sarcasm.0, aspects, emotions }
-    }
-
-    /// With the words that the text has at each place.
-    fn verdict(self, text: &str) -> Verdict {
-        let words = |(start, end): (usize, usize)| -> String {
-            text.chars().skip(start).take(end.saturating_sub(start)).collect()
-        };
-        let aspect = |kept: KeptAspect| Aspect {
-            term: kept.span.map(words).unwrap_or_default(),
-            category: kept.category,
-            sentiment: kept.sentiment,
-            opinion: None,
-            confidence: kept.confidence,
-            span: kept.span,
-        };
-        let findings = match (self.aspects, self.emotions) {
-            (Some(aspects), _) => Findings::Aspects(aspects.into_iter().map(aspect).collect()),
-            (None, Some(listed)) => {
-                // A threshold for each that says again what was said of it.
-                let (mut scores, mut thresholds) = ([0.0; 28], [f32::INFINITY; 28]);
-                for (emotion, score, detected) in listed {
-                    scores[emotion as usize] = score;
-                    if detected {
-                        thresholds[emotion as usize] = score;
-                    }
-                }
-                Findings::Emotions(Emotions::new(scores, &thresholds))
-            }
-            (None, None) => Findings::None,
-        };
-        let scores = Scores::from_weights(self.scores);
-        Verdict { scores, sarcasm: SarcasmScore(self.sarcasm), findings }
     }
 }
 
@@ -309,6 +267,7 @@ pub fn recall(kept: &KeptAnswer, text: &str) -> Option<BoughtAnswer> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sentiment::{Aspect, Emotion, Emotions, Findings, Label, SarcasmScore, Scores};
 
     fn answer(findings: Findings) -> BoughtAnswer {
         let scores = Scores::from_weights([0.8, 0.1, 0.1, 0.0]);

@@ -5,19 +5,27 @@ mod budgets;
 mod config;
 mod costs;
 mod counts;
+mod drift;
 mod estimate;
 mod interview;
+mod kept_verdict;
+mod learning;
 mod ledger;
 mod measure;
 mod models;
+mod prices;
 mod readiness;
+mod replay;
+mod shadow;
+mod signal_log;
 mod telemetry;
+mod thresholds;
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
 
-use anyhow::Context;
+use arc_swap::ArcSwapOption;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -25,9 +33,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::cascade::{self, Cascade};
 use crate::classifier::ModelFolder;
-use crate::llm::Llm;
-use crate::pricing::{PriceBook, Usage};
-use crate::sentiment::{Task, Thresholds};
+use crate::llm::{Estimator, Llm};
+use crate::pricing::{Prices, Usage};
+use crate::sentiment::{Signals, Task, Thresholds};
 use crate::store;
 
 /// What the doors need of the modules behind the application.
@@ -36,19 +44,31 @@ pub use crate::access::{
 };
 pub use crate::cascade::{Analysis, Error as CascadeError, Request};
 pub use crate::classifier::{Classifier, Error as ClassifierError, Reading, Sentence};
-pub use crate::llm::{Check, Failure, FailureKind, Hint, ProviderName, schemas};
-pub use crate::store::{CostReport, Figures, OpenAttempt, Period, Store, StoredKey, Subject};
+pub use crate::llm::{
+    CallEstimate, Check, Company, Failure, FailureKind, Hint, ProviderName, schemas,
+};
+pub use crate::store::{
+    CostReport, Error as StoreError, Figures, KeptRow, KeptText, OpenAttempt, Period, Said, Store,
+    StoredKey, Subject,
+};
 
 pub use budgets::{BudgetList, BudgetRow, all_budgets};
 pub use config::{Config, Error as ConfigError};
 pub use costs::{BadParameter, CostRequest, moment};
-pub use estimate::CallEstimate;
 pub use interview::{Asking, BoughtAnswer, Interviewer, KeptAnswers, Unanswered, recall};
+pub use kept_verdict::KeptVerdict;
+pub use learning::{FeedbackError, FeedbackReceipt, ID_LIMIT, SaidAspect, Word};
 pub use ledger::Ledger;
 pub use measure::milliseconds;
 pub use models::{model_folder, model_names};
+pub use prices::{PriceStatus, TierPrice, price_book, price_book_text, price_status, replaceable};
 pub use readiness::Readiness;
+pub use replay::{Change, CostBasis, ReplayReport, ReplayRequest};
 pub use telemetry::start_logs;
+pub use thresholds::{
+    CalibratedOn, InForce, ThresholdsFile, graph_sha256, named, own_thresholds,
+    thresholds_in_force, thresholds_to_try,
+};
 
 pub type SharedApp = Arc<App>;
 
@@ -63,12 +83,19 @@ const WARN_EVERY: u64 = 3;
 
 pub struct App {
     config: Config,
-    book: Arc<PriceBook>,
+    prices: Arc<Prices>,
+    /// Why the newest price book was refused, if it was.
+    refused_prices: ArcSwapOption<String>,
     store: Store,
     access: Arc<Access>,
     ledger: Ledger,
     cascade: Cascade,
+    estimator: Arc<Estimator>,
     counter: counts::Counter,
+    signal_log: signal_log::SignalLog,
+    learning: learning::Learning,
+    drift: drift::Drift,
+    shadow: OnceLock<shadow::Shadow>,
     /// Paid calls that are no request's.
     interviews: TaskTracker,
     metrics: PrometheusHandle,
@@ -96,36 +123,59 @@ impl RequestError {
 impl App {
     /// Loads the model, opens the store, and makes ready to ask the providers.
     pub async fn start(config: Config) -> anyhow::Result<SharedApp> {
+        let classifier = config.classifier.clone();
+        let read = move || ThresholdsFile::of_model(&classifier);
+        let calibrated = tokio::task::spawn_blocking(read).await??;
+        App::start_by(config, calibrated.map(|file| file.thresholds)).await
+    }
+
+    /// The same by the thresholds that the model came with, whatever was calibrated since.
+    pub async fn start_uncalibrated(config: Config) -> anyhow::Result<SharedApp> {
+        App::start_by(config, None).await
+    }
+
+    async fn start_by(config: Config, calibrated: Option<Thresholds>) -> anyhow::Result<SharedApp> {
         let metrics = telemetry::start_metrics()?;
-        let book = Arc::new(price_book(&config)?);
+        let prices = Arc::new(Prices::new(price_book(&config)?));
         let store = Store::open(&config.store).await?;
         let access = Arc::new(Access::open(store.clone(), config.access.clone()).await?);
         let ledger = Ledger::new(store.clone(), &config.store, Some(Arc::clone(&access)));
         // What an earlier process left on its journal.
         ledger.replay().await;
-        let llm = Arc::new(open_llm(&config, &book, &ledger)?);
+        let llm = Arc::new(open_llm(&config, &prices, &ledger)?);
         let (classifier_config, categories) =
             (config.classifier.clone(), config.aspects.categories.clone());
         let load = move || Classifier::start(&classifier_config, &categories);
         let classifier = tokio::task::spawn_blocking(load).await??;
+        let categories = config.aspects.categories.as_slice().into();
+        let estimator =
+            Arc::new(Estimator::new(config.providers(), Arc::clone(&prices), categories));
         let cascade = Cascade::new(
             config.cascade,
+            calibrated,
             config.cache,
             classifier,
             llm,
+            Arc::clone(&estimator),
             config.llm.deadline(),
-            config.aspects.categories.as_slice().into(),
         );
-        let (counter, interviews) = (counts::Counter::default(), TaskTracker::new());
+        let signals = Signals::default().named(cascade.thresholds()).map(|(name, ..)| name);
+        let drift = drift::Drift::new(config.drift, cascade.classifier().identity(), &signals);
         Ok(Arc::new(App {
+            refused_prices: ArcSwapOption::empty(),
+            signal_log: signal_log::SignalLog::new(config.cascade.logged_signals_per_minute),
+            learning: learning::Learning::new(config.learning),
+            counter: counts::Counter::default(),
+            interviews: TaskTracker::new(),
             config,
-            book,
+            prices,
             store,
             access,
             ledger,
             cascade,
-            counter,
-            interviews,
+            drift,
+            shadow: OnceLock::new(),
+            estimator,
             metrics,
         }))
     }
@@ -139,8 +189,9 @@ impl App {
         &self.access
     }
 
-    pub fn thresholds(&self) -> &Thresholds {
-        self.cascade.thresholds()
+    /// From where on a task's signals call for an LLM.
+    pub fn thresholds(&self, task: Task) -> Thresholds {
+        self.cascade.thresholds().of(task)
     }
 
     pub fn render_metrics(&self) -> String {
@@ -161,9 +212,19 @@ impl App {
         Ok(tokio::task::spawn_blocking(load).await??)
     }
 
+    /// Whether a text that would stay local goes to the LLM all the same (`cascade.sample_share`).
+    pub fn rolls_sample(&self) -> bool {
+        self.cascade.rolls_sample()
+    }
+
     /// Whether there is an LLM to ask.
     pub fn has_llm(&self) -> bool {
         self.cascade.llm().is_enabled()
+    }
+
+    /// For the texts of one batch, which may share calls; `None` where each has its own.
+    pub fn company(&self) -> Option<Arc<Company>> {
+        self.cascade.llm().company()
     }
 
     /// The name of the local model, as responses give it.
@@ -173,13 +234,18 @@ impl App {
 
     /// Analyses a text and counts it.
     pub async fn analyse(&self, request: Request) -> Result<Analysis, RequestError> {
-        let (task, caller) = (request.task, request.caller.clone());
-        let text_bytes = request.text.len() as u64;
+        let (task, route, caller) = (request.task, request.route, request.caller.clone());
+        let text = Arc::clone(&request.text);
+        let language = self.shadow.get().and_then(|_| request.language.clone());
+        let text_bytes = text.len() as u64;
         let result = self.cascade.analyse(request).await;
         match &result {
             Ok(analysis) => {
                 self.counter.count(task, text_bytes, &caller, analysis);
-                measure(analysis);
+                self.signal_log.offer(task, route, text_bytes, analysis);
+                measure(task, analysis);
+                self.drift.observe(task, text.len(), analysis, &self.thresholds(task));
+                self.show(task, &text, language.as_ref(), analysis);
             }
             Err(cascade::Error::Llm(failure)) if failure.bill.attempts > 0 => {
                 self.counter.count_undelivered(task, &caller, None);
@@ -208,7 +274,7 @@ impl App {
     pub async fn costs(self: &Arc<App>, request: CostRequest) -> Result<CostReport, RequestError> {
         // What was counted a moment ago belongs in the report.
         self.flush().await;
-        Ok(request.run(&self.store, &self.book, &self.config).await?)
+        Ok(request.run(&self.store, &self.prices.current(), &self.config).await?)
     }
 
     /// Writes counts to the store once a second, until the task is aborted.
@@ -226,7 +292,7 @@ impl App {
 
     /// Keeps in mind which keys there are, warns of budgets, and brings the journal to the store, until
     /// the task is aborted.
-    pub fn spawn_watching(self: &Arc<App>) -> JoinHandle<()> {
+    pub fn spawn_minding(self: &Arc<App>) -> JoinHandle<()> {
         let app = Arc::clone(self);
         tokio::spawn(async move {
             let mut ticks = tokio::time::interval(REFRESH_EVERY);
@@ -250,11 +316,34 @@ impl App {
         })
     }
 
-    /// Writes the counts in a task of its own: who goes away in the meantime takes none along.
+    /// Watches over what the gateway reads: whether its input is what it was, compared with the
+    /// baseline that the store has, and what a model in shadow makes of it. Ends with the tasks.
+    pub async fn spawn_watching(self: &Arc<App>) -> anyhow::Result<Vec<JoinHandle<()>>> {
+        if let Err(error) = self.drift.resume(&self.store).await {
+            tracing::warn!(%error, "the baseline of the input cannot be read");
+        }
+        let app = Arc::clone(self);
+        let drift = tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(FLUSH_EVERY);
+            loop {
+                ticks.tick().await;
+                app.drift.close_windows(&app.store).await;
+            }
+        });
+        let shadow = self.start_shadow().await?;
+        Ok(std::iter::once(drift).chain(shadow).collect())
+    }
+
+    /// Writes counts and kept texts in a task of its own: who goes away in the meantime takes none along.
     async fn flush(self: &Arc<App>) {
         let app = Arc::clone(self);
         // It can only end early by a panic, which has been logged.
-        let _ = tokio::spawn(async move { app.write_counts().await }).await;
+        let written = async move {
+            app.write_counts().await;
+            app.write_signals(false).await;
+            app.write_texts().await;
+        };
+        let _ = tokio::spawn(written).await;
     }
 
     async fn write_counts(&self) {
@@ -271,18 +360,31 @@ impl App {
         }
     }
 
+    async fn write_signals(&self, is_end: bool) {
+        // Without rows too: those that are old are let go of.
+        let Some(rows) = self.signal_log.take(is_end) else { return };
+        let forget = SystemTime::now() - signal_log::KEPT_FOR;
+        if let Err(error) = self.store.log_signals(rows.clone(), forget).await {
+            tracing::warn!(%error, "logged signals wait for the store");
+            self.signal_log.put_back(rows);
+        }
+    }
+
     /// Waits for paid calls to be written down, then writes the last counts and closes the store.
     pub async fn close(&self) {
         self.cascade.finish_calls().await;
         self.interviews.close();
         self.interviews.wait().await;
         self.write_counts().await;
+        self.write_signals(true).await;
+        self.write_texts().await;
         self.ledger.replay().await;
         self.store.clone().close().await;
     }
 }
 
-fn measure(analysis: &Analysis) {
+fn measure(task: Task, analysis: &Analysis) {
+    learning::compare(task, analysis);
     let outcome = analysis.outcome.name();
     let cached = if analysis.cached { "true" } else { "false" };
     metrics::counter!("undertone_texts_total", "outcome" => outcome, "cached" => cached)
@@ -296,34 +398,27 @@ fn measure(analysis: &Analysis) {
     }
 }
 
-/// Checks what a configuration names beside its own values: the model's folder and the price book.
-/// Returns the model's name.
+/// Checks what a configuration names beside its own values: the model's folder with its thresholds, and
+/// the price book. Returns the model's name.
 pub fn check_files(config: &Config) -> anyhow::Result<String> {
     price_book(config)?;
+    thresholds_in_force(config)?;
+    if let Some(shadow) = config.classifier.shadow() {
+        ModelFolder::read(shadow, &config.classifier)?;
+    }
     Ok(ModelFolder::read(&config.classifier.model, &config.classifier)?.name)
 }
 
-/// The price book as configured, else the built-in one.
-pub fn price_book(config: &Config) -> anyhow::Result<PriceBook> {
-    let file = &config.pricing.file;
-    if file.as_os_str().is_empty() {
-        return Ok(PriceBook::built_in());
-    }
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("pricing.file: {} cannot be read", file.display()))?;
-    PriceBook::parse(&text).with_context(|| format!("pricing.file: {}", file.display()))
-}
-
 /// The providers as configured, with their ledger.
-pub fn open_llm(config: &Config, book: &Arc<PriceBook>, ledger: &Ledger) -> anyhow::Result<Llm> {
-    let llm = ledgered_llm(config, book, ledger)?;
+pub fn open_llm(config: &Config, prices: &Arc<Prices>, ledger: &Ledger) -> anyhow::Result<Llm> {
+    let llm = ledgered_llm(config, prices, ledger)?;
     llm.warn_of_retirements();
     Ok(llm)
 }
 
 /// The same, without a word on which models retire.
-fn ledgered_llm(config: &Config, book: &Arc<PriceBook>, ledger: &Ledger) -> anyhow::Result<Llm> {
+fn ledgered_llm(config: &Config, prices: &Arc<Prices>, ledger: &Ledger) -> anyhow::Result<Llm> {
     let log = Arc::new(ledger.clone());
     let configs = config.providers();
-    Ok(Llm::new(&configs, Arc::clone(book), log, &Llm::http_client(&configs)?)?)
+    Ok(Llm::new(&configs, Arc::clone(prices), log, &Llm::http_client(&configs)?)?)
 }

@@ -45,7 +45,7 @@ pub fn start_logs(config: &Config) -> anyhow::Result<()> {
     .map_err(|error| anyhow::anyhow!("logs cannot be started: {error}"))
 }
 
-/// Texts in a pass of the local model.
+/// Texts in a pass of the local model, or in a call to an LLM.
 const TEXT_BUCKETS: [f64; 7] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
 /// Installs the program's metrics, once.
@@ -53,6 +53,7 @@ pub fn start_metrics() -> anyhow::Result<PrometheusHandle> {
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &LATENCY_BUCKETS)?
         .set_buckets_for_metric(Matcher::Suffix("_per_pass".into()), &TEXT_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Suffix("_per_call".into()), &TEXT_BUCKETS)?
         .install_recorder()
         .context("metrics cannot be started")
 }

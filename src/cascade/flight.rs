@@ -5,10 +5,10 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Abandoned, Answer, Cascade, Request};
+use super::{Abandoned, Answer, Cascade, Overruled, Request};
 use crate::cache::{Boarding, Flight, Key};
 use crate::classifier::Reading;
-use crate::llm::{Answered, Bill, Failure, FailureKind, Hint, Limits, Question};
+use crate::llm::{Answered, Bill, Failure, FailureKind, Limits, Question};
 use crate::sentiment::Reason;
 
 /// How an answer was had.
@@ -61,18 +61,21 @@ impl Cascade {
             task: request.task,
             text: request.text.to_string(),
             language: request.language,
-            hint: Some(Hint::of(&reading.verdict.scores, reasons.to_vec())),
-            categories: Arc::clone(&self.categories),
+            hint: llm.hint(&reading.verdict.scores, reasons),
+            categories: Arc::clone(self.estimator.categories()),
         };
         let (signals, language) = (reading.signals, reading.language.clone());
+        let overruled = Overruled::of(&reading.verdict);
         let limits = Limits { deadline, max_cost: request.max_cost };
         let abandoned = Arc::clone(&self.abandoned);
         let (deliver, reply) = oneshot::channel();
         self.calls.spawn(async move {
-            let reply = match llm.ask(&question, &request.caller, &limits).await {
+            let company = request.company.as_deref();
+            let reply = match llm.ask(&question, &request.caller, &limits, company).await {
                 Ok(Answered { verdict, model, bill }) => {
                     let cost = bill.cost;
-                    let answer = Arc::new(Answer { verdict, model, language, signals, cost });
+                    let answer =
+                        Arc::new(Answer { verdict, model, language, signals, overruled, cost });
                     flight.land(Ok(Arc::clone(&answer)));
                     Ok(Reply::Bought { answer, bill })
                 }

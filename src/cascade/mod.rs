@@ -13,14 +13,19 @@ use tokio_util::task::TaskTracker;
 
 use crate::cache::{self, Cache};
 use crate::classifier::{self, Classifier, Language, Reading};
-use crate::llm::{Bill, Failure, FailureKind, Llm};
+use crate::llm::{Bill, Company, Estimator, Failure, FailureKind, Llm};
 use crate::pricing::{Caller, Usd};
-use crate::sentiment::{Category, Outcome, Reason, Route, Signals, Task, Thresholds, Verdict};
+use crate::sentiment::{
+    Category, Gist, Outcome, Reason, Route, Scores, Signals, Task, Thresholds, Verdict,
+};
 
 use flight::Reply;
-use policy::{Allowance, Decision, decide};
+use policy::sample;
+pub use policy::{Allowance, Decision, decide};
 
-/// The section `[cascade]`: thresholds that override the model's own, one for each signal.
+/// The section `[cascade]`: thresholds that override the calibrated ones, one for each signal, what a
+/// call may cost, how many texts' signals are kept for `undertone replay`, and the share of the rest
+/// that is escalated to watch over it.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -28,12 +33,22 @@ pub struct Config {
     pub sarcasm: Option<f32>,
     pub multi_aspect: Option<f32>,
     pub out_of_domain: Option<f32>,
+    /// What it is worth to have a wrong verdict put right.
+    pub correction_usd: Option<Usd>,
+    /// 0: none.
+    pub logged_signals_per_minute: u32,
+    /// The share of the texts that would stay local which is escalated all the same.
+    pub sample_share: f32,
 }
 
 impl Config {
-    fn over(&self, own: Thresholds) -> Thresholds {
+    /// The thresholds that count where these are the calibrated ones. A key that is set counts for every
+    /// task.
+    pub fn over(&self, own: Thresholds) -> Thresholds {
         Thresholds {
             ambiguous: self.ambiguous.unwrap_or(own.ambiguous),
+            ambiguous_aspects: self.ambiguous.or(own.ambiguous_aspects),
+            ambiguous_emotions: self.ambiguous.or(own.ambiguous_emotions),
             sarcasm: self.sarcasm.unwrap_or(own.sarcasm),
             multi_aspect: self.multi_aspect.unwrap_or(own.multi_aspect),
             out_of_domain: self.out_of_domain.unwrap_or(own.out_of_domain),
@@ -52,6 +67,8 @@ pub struct Request {
     /// The most that all attempts of this request may cost together.
     pub max_cost: Option<Usd>,
     pub caller: Caller,
+    /// The texts of the same batch, which it may share a call with.
+    pub company: Option<Arc<Company>>,
 }
 
 /// A verdict, and how it came about.
@@ -68,8 +85,23 @@ pub struct Analysis {
     pub bill: Bill,
     /// What the answer cost when it was bought, where it came from the cache.
     pub saved: Option<Usd>,
+    /// What the local model made of the text, where the verdict is an LLM's.
+    pub overruled: Option<Overruled>,
     pub local: Duration,
     pub llm: Duration,
+}
+
+/// A local verdict in whose stead an LLM's was given.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Overruled {
+    pub scores: Scores,
+    pub gist: Gist,
+}
+
+impl Overruled {
+    fn of(verdict: &Verdict) -> Overruled {
+        Overruled { scores: verdict.scores, gist: verdict.gist() }
+    }
 }
 
 /// Why there is no verdict.
@@ -89,6 +121,7 @@ struct Answer {
     model: String,
     language: Language,
     signals: Signals,
+    overruled: Overruled,
     cost: Option<Usd>,
 }
 
@@ -97,9 +130,10 @@ pub struct Cascade {
     llm: Arc<Llm>,
     answers: Cache<Answer, FailureKind>,
     thresholds: Thresholds,
+    sample_share: f32,
+    correction: Option<Usd>,
+    estimator: Arc<Estimator>,
     deadline: Duration,
-    /// What aspects may belong to.
-    categories: Arc<[Category]>,
     /// For each task what an answer depends on beside the question.
     fingerprints: [(Task, String); Task::ALL.len()],
     /// Paid calls, which outlive the requests that wanted them.
@@ -117,24 +151,29 @@ pub struct Abandoned {
 }
 
 impl Cascade {
+    /// `calibrated` stand in for the model's own thresholds.
     pub fn new(
         config: Config,
+        calibrated: Option<Thresholds>,
         cache: cache::Config,
         classifier: Classifier,
         llm: Arc<Llm>,
+        estimator: Arc<Estimator>,
         deadline: Duration,
-        categories: Arc<[Category]>,
     ) -> Cascade {
         Cascade {
-            thresholds: config.over(classifier.thresholds()),
+            thresholds: config.over(calibrated.unwrap_or_else(|| classifier.thresholds())),
+            sample_share: config.sample_share,
+            correction: config.correction_usd,
             answers: Cache::new(cache),
-            fingerprints: Task::ALL.map(|task| (task, llm.fingerprint(task, &categories))),
+            fingerprints: Task::ALL
+                .map(|task| (task, llm.fingerprint(task, estimator.categories()))),
             calls: TaskTracker::new(),
             abandoned: Arc::default(),
             classifier,
             llm,
+            estimator,
             deadline,
-            categories,
         }
     }
 
@@ -147,7 +186,7 @@ impl Cascade {
     }
 
     pub fn categories(&self) -> &Arc<[Category]> {
-        &self.categories
+        self.estimator.categories()
     }
 
     pub fn llm(&self) -> &Llm {
@@ -172,14 +211,19 @@ impl Cascade {
     /// [`Error::Classifier`] where the local model cannot read; [`Error::Llm`] for `route: "llm"`.
     pub async fn analyse(&self, request: Request) -> Result<Analysis, Error> {
         let deadline = Instant::now() + self.deadline;
-        if let Some(analysis) = self.remembered(&request) {
+        let sampled = self.rolls_sample();
+        if let Some(analysis) = self.remembered(&request, sampled) {
             return Ok(analysis);
         }
         let reading =
             self.classifier.read(request.task, request.text.clone(), request.language.clone());
         let reading =
             timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(self.classifier.busy()))?;
-        match self.decide(request.route, &reading.signals) {
+        let allowance = match self.llm.is_enabled() {
+            true => self.allowance(request.task, &request.text),
+            false => Allowance::Disabled,
+        };
+        match self.decide(&request, &reading.signals, allowance, sampled) {
             Decision::Ask { reasons } => self.escalate(request, reading, reasons, deadline).await,
             Decision::Local { .. } if request.route == Route::Llm => {
                 Err(Error::Llm(Failure::unasked(FailureKind::NoProvider)))
@@ -191,12 +235,13 @@ impl Cascade {
     }
 
     /// A bought answer to the same question, where the request would buy it again.
-    fn remembered(&self, request: &Request) -> Option<Analysis> {
+    fn remembered(&self, request: &Request, sampled: bool) -> Option<Analysis> {
         if request.route == Route::Local || !self.llm.is_enabled() {
             return None;
         }
         let answer = self.answers.get(&self.key(request))?;
-        match self.decide(request.route, &answer.signals) {
+        // It costs nothing.
+        match self.decide(request, &answer.signals, Allowance::Granted, sampled) {
             Decision::Ask { reasons } => {
                 Some(from_cache(&answer, reasons, Duration::ZERO, Duration::ZERO))
             }
@@ -247,15 +292,46 @@ impl Cascade {
             model: self.classifier.name().to_owned(),
             bill,
             saved: None,
+            overruled: None,
             local: reading.took,
             llm,
         }
     }
 
-    fn decide(&self, route: Route, signals: &Signals) -> Decision {
-        let allowance =
-            if self.llm.is_enabled() { Allowance::Granted } else { Allowance::Disabled };
-        decide(route, signals, &self.thresholds, allowance)
+    /// Whether a text that would stay local is to be escalated all the same. Each text by itself:
+    /// what is estimated from the sample then holds of the traffic, repeated texts and all.
+    pub fn rolls_sample(&self) -> bool {
+        self.sample_share > 0.0 && rand::random::<f32>() < self.sample_share
+    }
+
+    /// Why an LLM would be asked about a text of its own accord, if there were one; nothing where the
+    /// local verdict would stand.
+    pub fn reasons(&self, task: Task, text: &str, signals: &Signals) -> Vec<Reason> {
+        let allowance = self.allowance(task, text);
+        match decide(Route::Auto, signals, &self.thresholds.of(task), allowance) {
+            Decision::Ask { reasons } => reasons,
+            Decision::Local { .. } => Vec::new(),
+        }
+    }
+
+    /// What may be spent on a text by whoever has an LLM.
+    fn allowance(&self, task: Task, text: &str) -> Allowance {
+        let price = || self.estimator.alone(task, text).map(|call| call.likely);
+        match self.correction {
+            Some(correction) => Allowance::Weighed { correction, price: price() },
+            None => Allowance::Granted,
+        }
+    }
+
+    fn decide(
+        &self,
+        request: &Request,
+        signals: &Signals,
+        allowance: Allowance,
+        sampled: bool,
+    ) -> Decision {
+        let (route, thresholds) = (request.route, self.thresholds.of(request.task));
+        sample(decide(route, signals, &thresholds, allowance), route, allowance, sampled)
     }
 }
 
@@ -280,6 +356,7 @@ fn from_cache(answer: &Answer, reasons: Vec<Reason>, local: Duration, llm: Durat
         model: answer.model.clone(),
         bill: Bill::default(),
         saved: answer.cost,
+        overruled: Some(answer.overruled),
         local,
         llm,
     }

@@ -1,6 +1,7 @@
 //! Who answers: a pure function of the signals, their thresholds and what is allowed, so that it
 //! can be replayed on logged signals.
 
+use crate::pricing::Usd;
 use crate::sentiment::{Outcome, Reason, Route, Signals, Thresholds};
 
 /// What is to be done with a text.
@@ -12,10 +13,14 @@ pub enum Decision {
     Ask { reasons: Vec<Reason> },
 }
 
-/// Whether there is an LLM to ask.
+/// What may be spent on asking an LLM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allowance {
+    /// Whatever it costs.
     Granted,
+    /// No more than can be expected of it: the chance that a text needs help times what a correction
+    /// is worth. `price` is what a call will likely cost; `None`: not known.
+    Weighed { correction: Usd, price: Option<Usd> },
     /// No provider is configured.
     Disabled,
 }
@@ -37,6 +42,30 @@ pub fn decide(
         _ if reasons.is_empty() => Decision::Local { reasons, outcome: Outcome::NotNeeded },
         Allowance::Disabled => Decision::Local { reasons, outcome: Outcome::Disabled },
         Allowance::Granted => Decision::Ask { reasons },
+        // Whoever asks for an LLM has weighed it.
+        Allowance::Weighed { .. } if route == Route::Llm => Decision::Ask { reasons },
+        Allowance::Weighed { price: None, .. } => {
+            Decision::Local { reasons, outcome: Outcome::OverBudget }
+        }
+        Allowance::Weighed { correction, price: Some(price) } => {
+            match f64::from(signals.need()) * correction.pico() as f64 >= price.pico() as f64 {
+                true => Decision::Ask { reasons },
+                false => Decision::Local { reasons: Vec::new(), outcome: Outcome::NotNeeded },
+            }
+        }
+    }
+}
+
+/// The same after the dice have been thrown: where they fell so, a text that would stay local by
+/// itself is asked about, so that it is known how often the local verdicts that stand are wrong.
+pub fn sample(decision: Decision, route: Route, allowance: Allowance, dice: bool) -> Decision {
+    match decision {
+        Decision::Local { outcome: Outcome::NotNeeded, .. }
+            if dice && route == Route::Auto && allowance != Allowance::Disabled =>
+        {
+            Decision::Ask { reasons: vec![Reason::Sampled] }
+        }
+        decision => decision,
     }
 }
 
@@ -57,8 +86,18 @@ mod tests {
         )
     }
 
-    const THRESHOLDS: Thresholds =
-        Thresholds { ambiguous: 0.6, sarcasm: 0.5, multi_aspect: 0.4, out_of_domain: 0.5 };
+    const THRESHOLDS: Thresholds = Thresholds {
+        ambiguous: 0.6,
+        ambiguous_aspects: None,
+        ambiguous_emotions: None,
+        sarcasm: 0.5,
+        multi_aspect: 0.4,
+        out_of_domain: 0.5,
+    };
+
+    fn asks(decision: &Decision) -> bool {
+        matches!(decision, Decision::Ask { .. })
+    }
 
     proptest! {
         #[test]
@@ -74,6 +113,56 @@ mod tests {
                 Decision::Ask { reasons } => prop_assert_eq!(reasons[0], Reason::Requested),
                 other => prop_assert!(false, "{:?}", other),
             }
+        }
+
+        #[test]
+        fn what_is_weighed_is_asked_about_if_it_pays_and_the_signals_call_for_it(
+            signals in signals(), correction in 0..1_000_000_i64, price in 0..1_000_000_i64,
+        ) {
+            let weighed = |correction, price: Option<i64>| Allowance::Weighed {
+                correction: Usd::from_pico(correction), price: price.map(Usd::from_pico),
+            };
+            let decide = |allowance| decide(Route::Auto, &signals, &THRESHOLDS, allowance);
+            let Decision::Ask { reasons } = decide(Allowance::Granted) else {
+                let calm = decide(weighed(correction, Some(price)));
+                prop_assert_eq!(calm, decide(Allowance::Granted));
+                return Ok(());
+            };
+            let need = f64::from(signals.need());
+            let stays = Decision::Local { reasons: vec![], outcome: Outcome::NotNeeded };
+            match decide(weighed(correction, Some(price))) {
+                Decision::Ask { reasons: same } => {
+                    prop_assert_eq!(&same, &reasons);
+                    prop_assert!(need * correction as f64 >= price as f64);
+                    let dearer_mistake = decide(weighed(correction + 1, Some(price)));
+                    prop_assert!(asks(&dearer_mistake));
+                    let cheaper_call = decide(weighed(correction, Some(price / 2)));
+                    prop_assert!(asks(&cheaper_call));
+                }
+                local => {
+                    prop_assert_eq!(&local, &stays);
+                    prop_assert!(need * (correction as f64) < price as f64);
+                }
+            }
+            prop_assert!(asks(&decide(weighed(correction, Some(0)))));
+            let unknown = Decision::Local { reasons, outcome: Outcome::OverBudget };
+            prop_assert_eq!(decide(weighed(correction, None)), unknown);
+        }
+
+        #[test]
+        fn the_need_is_a_chance_and_no_less_than_that_of_any_signal(signals in signals()) {
+            let need = f64::from(signals.need());
+            prop_assert!((0.0..=1.0).contains(&need));
+            for (name, value, _) in signals.named(&THRESHOLDS) {
+                prop_assert!(need >= f64::from(value) - 1e-6, "{}", name);
+            }
+        }
+
+        #[test]
+        fn who_asks_for_the_llm_is_not_weighed(signals in signals()) {
+            let nothing = Allowance::Weighed { correction: Usd::ZERO, price: None };
+            let decision = decide(Route::Llm, &signals, &THRESHOLDS, nothing);
+            prop_assert!(asks(&decision), "{:?}", decision);
         }
 
         #[test]
@@ -94,6 +183,29 @@ mod tests {
                     prop_assert_eq!(outcome, Outcome::Disabled);
                 }
                 (plain, same) => prop_assert_eq!(plain, same),
+            }
+        }
+
+        #[test]
+        fn the_dice_matter_only_where_nothing_else_speaks_for_an_llm(signals in signals()) {
+            let thrown = |route, allowance, dice| {
+                let decision = decide(route, &signals, &THRESHOLDS, allowance);
+                (decision.clone(), sample(decision, route, allowance, dice))
+            };
+            match thrown(Route::Auto, Allowance::Granted, true) {
+                (Decision::Local { .. }, sampled) => {
+                    prop_assert_eq!(sampled, Decision::Ask { reasons: vec![Reason::Sampled] });
+                }
+                (asked, same) => prop_assert_eq!(asked, same),
+            }
+            for (route, allowance, dice) in [
+                (Route::Auto, Allowance::Granted, false),
+                (Route::Auto, Allowance::Disabled, true),
+                (Route::Local, Allowance::Granted, true),
+                (Route::Llm, Allowance::Granted, true),
+            ] {
+                let (decision, same) = thrown(route, allowance, dice);
+                prop_assert_eq!(decision, same);
             }
         }
     }

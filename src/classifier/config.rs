@@ -1,7 +1,7 @@
 //! The section `[classifier]`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,9 +22,18 @@ pub struct Config {
     #[serde(default)]
     pub labels: BTreeMap<String, Label>,
     pub languages: Vec<String>,
+    /// A model that reads a share of the texts beside this one, and answers nobody.
+    #[serde(default)]
+    pub shadow: Option<PathBuf>,
+    pub shadow_share: f32,
 }
 
 impl Config {
+    /// The folder of the model that runs in shadow, if one does.
+    pub fn shadow(&self) -> Option<&Path> {
+        self.shadow.as_deref().filter(|folder| !folder.as_os_str().is_empty())
+    }
+
     /// Sessions to run: as configured, else one for each core that this process may use.
     pub fn sessions(&self) -> usize {
         match self.threads {

@@ -26,6 +26,7 @@ pub struct Classifier {
 
 struct About {
     name: String,
+    identity: String,
     thresholds: Thresholds,
     queue: usize,
 }
@@ -54,6 +55,7 @@ impl Classifier {
         let library = Library::load(environment, config, categories)?;
         let about = About {
             name: library.name().to_owned(),
+            identity: library.identity(),
             thresholds: library.thresholds()?,
             queue: config.queue,
         };
@@ -78,6 +80,12 @@ impl Classifier {
     /// The model's name, as responses give it.
     pub fn name(&self) -> &str {
         &self.about.name
+    }
+
+    /// The model's name with a digest of what was fitted to it: another one reads, or is to be trusted,
+    /// otherwise.
+    pub fn identity(&self) -> &str {
+        &self.about.identity
     }
 
     /// From which value on the model's signals call for an LLM, as calibrated for it.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::output;
 use crate::app::{self, Check, Config, Ledger, Store, start_logs};
-use crate::pricing::Caller;
+use crate::pricing::{Caller, Prices};
 
 #[derive(Subcommand)]
 pub enum Providers {
@@ -20,10 +20,10 @@ impl Providers {
     pub async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         let Providers::Check = self;
         start_logs(&config.telemetry)?;
-        let book = Arc::new(app::price_book(&config)?);
+        let prices = Arc::new(Prices::new(app::price_book(&config)?));
         let store = Store::open(&config.store).await?;
         let ledger = Ledger::new(store.clone(), &config.store, None);
-        let llm = app::open_llm(&config, &book, &ledger)?;
+        let llm = app::open_llm(&config, &prices, &ledger)?;
         if !llm.is_enabled() {
             anyhow::bail!(
                 "no provider has a key: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or name a file in \

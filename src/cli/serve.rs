@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use super::output;
 use crate::app::{App, Config, start_logs};
@@ -38,7 +39,10 @@ impl Serve {
         if let Some(error) = app.readiness().await.model.error {
             anyhow::bail!("the local model does not answer: {error}");
         }
-        let (flushing, watching) = (app.spawn_flushing(), app.spawn_watching());
+        let flushing = app.spawn_flushing();
+        let minding = app.spawn_minding();
+        let prices = app.spawn_price_watch();
+        let watching = app.spawn_watching().await?;
 
         let url = format!("http://{}", listener.local_addr()?);
         output::line(&format!("Undertone listens on {url}"))?;
@@ -62,7 +66,9 @@ impl Serve {
             _ = interrupt.recv() => anyhow::bail!("stopped at once: requests were still running"),
         };
         flushing.abort();
-        watching.abort();
+        minding.abort();
+        prices.abort();
+        watching.iter().for_each(JoinHandle::abort);
         app.close().await;
         finished.context("requests were still running")??;
         Ok(ExitCode::SUCCESS)

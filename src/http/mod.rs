@@ -17,7 +17,7 @@ use axum::routing::{get, post};
 use crate::app::{Scope, SharedApp};
 use crate::sentiment::Task;
 use auth::keyed;
-use routes::{answer, batch, budgets, costs, health, metrics, openapi as document};
+use routes::{answer, batch, budgets, costs, feedback, health, metrics, openapi as document};
 
 pub use openapi::document as openapi_document;
 pub use problem::Problem;
@@ -33,6 +33,7 @@ pub fn router(app: SharedApp) -> Router {
         .route("/v1/aspects", analyze(answer::endpoint(Task::Aspects)))
         .route("/v1/emotions", analyze(answer::endpoint(Task::Emotions)))
         .route("/v1/batch", analyze(post(batch::analyse)))
+        .route("/v1/feedback", analyze(post(feedback::feedback)))
         .route("/v1/costs", keyed(Some(Scope::CostsRead), get(costs::costs)))
         .route("/v1/budgets", keyed(None, get(budgets::budgets)))
         .route("/metrics", keyed(Some(Scope::MetricsRead), get(metrics::metrics)))

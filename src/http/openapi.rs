@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-use super::wire::{AnalysisRequest, AnalysisResponse};
+use super::wire::{AnalysisRequest, AnalysisResponse, FeedbackRequest};
 use crate::sentiment::Task;
 
 /// What a request for a verdict can end in.
@@ -18,6 +18,7 @@ pub fn document() -> Value {
         .into_generator();
     let request = generator.subschema_for::<AnalysisRequest>();
     let response = generator.subschema_for::<AnalysisResponse>();
+    let feedback_request = generator.subschema_for::<FeedbackRequest>();
     let mut schemas = generator.take_definitions(true);
     schemas.insert("BatchItem".into(), batch_item(&schemas["AnalysisRequest"]));
     schemas.insert("Problem".into(), problem_schema());
@@ -46,6 +47,7 @@ pub fn document() -> Value {
                 "responses": responses(&response, &ANALYSIS_ERRORS),
             }},
             "/v1/batch": { "post": batch(&response) },
+            "/v1/feedback": { "post": feedback(&feedback_request) },
             "/v1/costs": { "get": {
                 "summary": "What was spent, and what was answered for nothing",
                 "parameters": [
@@ -139,6 +141,40 @@ fn batch(verdict: &impl serde::Serialize) -> Value {
             "application/json": { "schema": list },
             "application/x-ndjson": { "schema": item },
         }},
+        "responses": responses,
+    })
+}
+
+fn feedback(request: &impl serde::Serialize) -> Value {
+    let receipt = json!({
+        "type": "object",
+        "required": ["id", "task", "learnable", "agrees"],
+        "properties": {
+            "id": { "type": "string" },
+            "task": { "type": "string", "enum": Task::ALL },
+            "learnable": {
+                "type": "boolean",
+                "description": "Whether `undertone learn` has both the word and the text.",
+            },
+            "agrees": {
+                "type": ["boolean", "null"],
+                "description": "Whether the verdict said the same; null where that cannot be told.",
+            },
+            "reason": { "type": "string", "description": "Why it cannot be learnt from." },
+        },
+    });
+    let errors = [400, 403, 404, 408, 409, 413, 415, 422, 500, 503];
+    let mut responses = responses(&receipt, &errors);
+    responses["200"]["description"] = json!("Taken, to be learnt from");
+    responses["202"] = json!({
+        "description": "Counted only: the text is not kept",
+        "content": body(&receipt),
+    });
+    responses["404"]["description"] = json!("No verdict of that id is known");
+    responses["409"]["description"] = json!("Several texts were given that id");
+    json!({
+        "summary": "What a person says of a verdict; it outranks an LLM",
+        "requestBody": { "required": true, "content": body(request) },
         "responses": responses,
     })
 }

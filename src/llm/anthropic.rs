@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::config::{AnthropicConfig, Error};
+use super::manner::Manner;
 use super::models::Model;
 use super::provider::{Completion, Content, ErrorReply, Fault, Provider, Reply, count_at, name_at};
 use super::retry::RetryAdvice;
 use super::structured::Dialect;
 use super::wire::{self, NoReply};
-use super::{Question, prompt, structured};
+use super::{Question, prompt};
 use crate::pricing::Usage;
 
 pub(super) struct Anthropic {
@@ -20,13 +21,13 @@ pub(super) struct Anthropic {
     url: String,
     headers: HeaderMap,
     service_tier: String,
-    max_output_tokens: u32,
+    manner: Manner,
 }
 
 impl Anthropic {
     pub fn new(
         config: &AnthropicConfig,
-        max_output_tokens: u32,
+        manner: Manner,
         key: SecretString,
         http: reqwest::Client,
     ) -> Result<Anthropic, Error> {
@@ -47,7 +48,7 @@ impl Anthropic {
                 (CONTENT_TYPE, HeaderValue::from_static("application/json")),
             ]),
             service_tier: config.service_tier.clone(),
-            max_output_tokens,
+            manner,
         })
     }
 }
@@ -62,18 +63,16 @@ impl Provider for Anthropic {
         &self.service_tier
     }
 
-    fn compose(&self, model: &Model, question: &Question) -> Value {
+    fn compose(&self, model: &Model, questions: &[Question]) -> Value {
         let abilities = &model.abilities;
         let mut body = json!({
             "model": model.id,
-            "max_tokens": structured::output_limit(question.task, self.max_output_tokens),
-            "system": prompt::system(question.task, &question.categories),
-            "messages": [{"role": "user", "content": prompt::user(question)}],
+            "max_tokens": self.manner.output_limit(questions),
+            "system": self.manner.system(model, questions),
+            "messages": [{"role": "user", "content": prompt::user(questions)}],
             "service_tier": self.service_tier,
         });
-        if abilities.structured_output {
-            let schema =
-                structured::schema(question.task, &question.categories, Dialect::Anthropic);
+        if let Some(schema) = self.manner.schema(model, questions, Dialect::Anthropic) {
             body["output_config"]["format"] = json!({"type": "json_schema", "schema": schema});
         }
         if let Some(temperature) = abilities.temperature {
@@ -164,17 +163,17 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::llm::testing::{http, model, question};
+    use crate::llm::testing::{http, manner, model, question};
 
     #[test]
     fn the_request_names_all_that_its_price_depends_on() {
         let config = AnthropicConfig { base_url: "http://x/".into(), ..AnthropicConfig::default() };
-        let provider = Anthropic::new(&config, 200, "sk-secret".into(), http()).unwrap();
+        let provider = Anthropic::new(&config, manner(), "sk-secret".into(), http()).unwrap();
         assert_eq!(provider.url, "http://x/v1/messages");
         assert!(!format!("{:?}", provider.headers).contains("sk-secret"));
 
         let haiku = model("claude-haiku-5-5", &BTreeMap::new());
-        let body = provider.compose(&haiku, &question("a \"text\""));
+        let body = provider.compose(&haiku, &[question("a \"text\"")]);
         let fields: Vec<&str> = body.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(
             fields,

@@ -9,15 +9,22 @@ use super::bill::Tally;
 use super::lane::Lane;
 use super::provider::Fault;
 use super::retry::backoff;
-use super::{Answered, Failure, FailureKind, Limits, Llm, Question, today};
+use super::{Answered, Company, Failure, FailureKind, Limits, Llm, Question, today};
 use crate::pricing::Caller;
-use crate::sentiment::Verdict;
+use crate::sentiment::{Task, Verdict};
 
 /// A request as it is passed down to its attempts.
 pub(super) struct Asked<'a> {
-    pub question: &'a Question,
+    /// One, or several of one task that share each attempt.
+    pub questions: &'a [Question],
     pub caller: &'a Caller,
     pub limits: &'a Limits,
+}
+
+impl Asked<'_> {
+    pub fn task(&self) -> Task {
+        self.questions.first().expect("a request asks about at least one text").task
+    }
 }
 
 /// Why no (further) attempt is made.
@@ -29,22 +36,54 @@ pub(super) enum Stop {
 }
 
 /// A verdict, and the model that gave it.
-type Answer = (Verdict, String);
+#[derive(Debug)]
+pub(super) struct Answer {
+    verdict: Verdict,
+    model: String,
+}
+
+/// How far a request about one text has come.
+#[derive(Debug, Default)]
+pub(super) struct Course {
+    pub tally: Tally,
+    /// The lane that is asked next.
+    pub next: usize,
+    /// The answer of a cheaper model that is not sure of it: it stands unless a better one is had.
+    pub standing: Option<Answer>,
+    /// Where there is nothing more to ask.
+    pub end: Option<Result<Answer, FailureKind>>,
+}
+
+impl Course {
+    pub fn ended(end: Result<Answer, FailureKind>) -> Course {
+        Course { end: Some(end), ..Course::default() }
+    }
+}
 
 impl Llm {
-    /// Asks the providers in order until one answers. Every attempt is on the ledger before it is
-    /// sent, and its end before this returns: run it in a task of its own, that no disconnect
-    /// cancels.
+    /// Asks in order until a model answers: a cheaper one has to be sure, the providers are each
+    /// other's fallback. Under a batch's `company` the first call may be about other texts of the
+    /// batch too. Every attempt is on the ledger before it is sent, and its end before this returns:
+    /// run it in a task of its own, that no disconnect cancels.
     pub async fn ask(
         &self,
         question: &Question,
         caller: &Caller,
         limits: &Limits,
+        company: Option<&Company>,
     ) -> Result<Answered, Failure> {
-        let asked = Asked { question, caller, limits };
-        let mut tally = Tally::default();
-        let answer = self.ask_in_order(&asked, &mut tally).await;
-        conclude(answer, &tally)
+        let mut course = match company {
+            Some(company) => self.ask_together(company, question, caller, limits).await,
+            None => Course::default(),
+        };
+        let answer = match course.end.take() {
+            Some(end) => end,
+            None => {
+                let questions = std::slice::from_ref(question);
+                self.ask_alone(&Asked { questions, caller, limits }, &mut course).await
+            }
+        };
+        conclude(answer, &course.tally)
     }
 
     /// Asks one provider alone.
@@ -54,28 +93,73 @@ impl Llm {
         asked: &Asked<'_>,
     ) -> Result<Answered, Failure> {
         let mut tally = Tally::default();
-        let answer = self.ask_lane(lane, true, asked, &mut tally).await;
-        let answer = answer.map_err(|stop| match stop {
+        let answers = self.ask_lane(lane, true, asked, &mut tally).await;
+        let answer = answers.map(only).map_err(|stop| match stop {
             Stop::Provider(kind) | Stop::Request(kind) => kind,
         });
         conclude(answer, &tally)
     }
 
-    async fn ask_in_order(
+    /// Goes on asking about one text from where its course has come to.
+    async fn ask_alone(
         &self,
         asked: &Asked<'_>,
-        tally: &mut Tally,
+        course: &mut Course,
     ) -> Result<Answer, FailureKind> {
         let mut reason = FailureKind::NoProvider;
-        for (at, lane) in self.lanes.iter().enumerate() {
+        for (at, lane) in self.lanes.iter().enumerate().skip(course.next) {
             let is_last = at + 1 == self.lanes.len();
-            match self.ask_lane(lane, is_last, asked, tally).await {
-                Ok(answer) => return Ok(answer),
-                Err(Stop::Request(kind)) => return Err(kind),
+            match self.ask_lane(lane, is_last, asked, &mut course.tally).await.map(only) {
+                Ok(answer) if self.stands(at, &answer) => return Ok(answer),
+                Ok(answer) => course.standing = Some(answer),
+                // A stronger model may do what a cheaper one cannot.
+                Err(Stop::Request(kind)) if at < self.first && kind.is_the_models_own() => {
+                    reason = more_telling(reason, kind);
+                }
+                Err(Stop::Request(kind)) => {
+                    reason = kind;
+                    break;
+                }
                 Err(Stop::Provider(kind)) => reason = more_telling(reason, kind),
             }
         }
-        Err(reason)
+        course.standing.take().ok_or(reason)
+    }
+
+    /// Asks about several texts in one call, of the first provider that can be asked: a course for
+    /// each text, without its part of the bill.
+    pub(super) async fn ask_at_once(&self, asked: &Asked<'_>, tally: &mut Tally) -> Vec<Course> {
+        let for_each =
+            |course: &dyn Fn() -> Course| asked.questions.iter().map(|_| course()).collect();
+        let mut reason = FailureKind::NoProvider;
+        for (at, lane) in self.lanes.iter().enumerate() {
+            let is_last = at + 1 == self.lanes.len();
+            let from = |next| move || Course { next, ..Course::default() };
+            match self.ask_lane(lane, is_last, asked, tally).await {
+                Ok(answers) => {
+                    let course = |answer: Option<Answer>| match answer {
+                        Some(answer) if self.stands(at, &answer) => Course::ended(Ok(answer)),
+                        Some(answer) => {
+                            Course { next: at + 1, standing: Some(answer), ..Course::default() }
+                        }
+                        None => from(at)(),
+                    };
+                    return answers.into_iter().map(course).collect();
+                }
+                Err(Stop::Request(kind)) if may_concern_one(kind) => return for_each(&from(at)),
+                Err(Stop::Request(kind)) => return for_each(&|| Course::ended(Err(kind))),
+                Err(Stop::Provider(kind)) => reason = more_telling(reason, kind),
+            }
+        }
+        match may_concern_one(reason) {
+            true => for_each(&Course::default),
+            false => for_each(&|| Course::ended(Err(reason))),
+        }
+    }
+
+    /// Whether an answer of that lane is as good as any: a cheaper model has to be sure of it.
+    fn stands(&self, lane: usize, answer: &Answer) -> bool {
+        lane >= self.first || answer.verdict.scores.confidence() >= self.config.first_confidence
     }
 
     async fn ask_lane(
@@ -84,18 +168,24 @@ impl Llm {
         is_last: bool,
         asked: &Asked<'_>,
         tally: &mut Tally,
-    ) -> Result<Answer, Stop> {
+    ) -> Result<Vec<Option<Answer>>, Stop> {
         let mut retries = 0;
         let mut was_invalid = false;
         loop {
-            let model = lane.models.in_force(&self.book, today());
+            let model = lane.models.in_force(&self.prices.current(), today());
             let model = model.ok_or(Stop::Provider(FailureKind::ModelNotFound))?;
             let failed = match self.attempt(lane, model, asked, tally).await? {
-                Ended::Answered { verdict, model } => return Ok((verdict, model)),
+                Ended::Answered { verdicts, model } => {
+                    let answer = |verdict| Answer { verdict, model: model.clone() };
+                    return Ok(verdicts.into_iter().map(|verdict| verdict.map(answer)).collect());
+                }
                 // Another provider would be paid for a text that it likely treats the same.
                 Ended::Refused => return Err(Stop::Request(FailureKind::Refused)),
                 Ended::Truncated => return Err(Stop::Request(FailureKind::Truncated)),
-                Ended::Invalid if was_invalid => return Err(Stop::Request(FailureKind::Invalid)),
+                // Several texts are asked about one by one instead.
+                Ended::Invalid if was_invalid || asked.questions.len() > 1 => {
+                    return Err(Stop::Request(FailureKind::Invalid));
+                }
                 Ended::Invalid => {
                     was_invalid = true;
                     continue;
@@ -129,10 +219,22 @@ impl Llm {
     }
 }
 
+/// The answer about a single text.
+fn only(answers: Vec<Option<Answer>>) -> Answer {
+    answers.into_iter().flatten().next().expect("an answer about one text is about that text")
+}
+
+/// Whether a call about several texts may have failed for one of them alone: the others are then worth
+/// asking about by themselves. Each has a ceiling and a deadline of its own.
+fn may_concern_one(kind: FailureKind) -> bool {
+    let theirs = [FailureKind::Rejected, FailureKind::OverBudget, FailureKind::Deadline];
+    kind.is_the_models_own() || theirs.contains(&kind)
+}
+
 fn conclude(answer: Result<Answer, FailureKind>, tally: &Tally) -> Result<Answered, Failure> {
     let bill = tally.bill();
     match answer {
-        Ok((verdict, model)) => Ok(Answered { verdict, model, bill }),
+        Ok(Answer { verdict, model }) => Ok(Answered { verdict, model, bill }),
         Err(kind) => Err(Failure { kind, bill }),
     }
 }
@@ -180,5 +282,99 @@ impl Failed {
                 Fault::Passing => FailureKind::Unavailable,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::llm::provider::{Content, Reply};
+    use crate::llm::testing::*;
+    use crate::llm::{Config, ModelName};
+    use crate::sentiment::Label;
+
+    /// `p/m` first, and `q/n` where it is not sure.
+    fn stage(cheaper: Vec<Act>, stronger: Vec<Act>) -> Stage {
+        let first = vec![ModelName::try_from("openai/m".to_owned()).unwrap()];
+        let config = Config { first, max_retries: 0, ..Config::default() };
+        Stage::with(config, Ledger::default(), vec![("p", "m", cheaper), ("q", "n", stronger)])
+    }
+
+    /// An answer of 7 dollars by that model.
+    fn said(model: &str, label: &str, certainty: &str) -> Act {
+        let text = format!(r#"{{"sarcasm":"no","label":"{label}","certainty":"{certainty}"}}"#);
+        let mut completion = completion(Content::Text(text));
+        completion.model = Some(model.into());
+        Act::Reply(Reply::Read(completion))
+    }
+
+    fn read(content: Content) -> Act {
+        Act::Reply(Reply::Read(completion(content)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cheaper_model_that_is_sure_is_the_only_one_asked() {
+        for certainty in ["certain", "likely"] {
+            let stage = stage(vec![said("m", "positive", certainty)], vec![]);
+            let answered = stage.ask().await.unwrap();
+            assert_eq!((answered.model.as_str(), answered.bill.attempts), ("m", 1));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_stronger_model_answers_where_the_cheaper_one_is_unsure_or_declines() {
+        let invalid = || read(Content::Text("positive".into()));
+        for (cheaper, attempts) in [
+            (vec![said("m", "positive", "unsure")], 2),
+            (vec![read(Content::Refused)], 2),
+            (vec![read(Content::Truncated)], 2),
+            (vec![invalid(), invalid()], 3),
+            (vec![error(500)], 2),
+        ] {
+            let failed = matches!(cheaper[0], Act::Reply(Reply::Error(_)));
+            let stage = stage(cheaper, vec![said("n", "mixed", "unsure")]);
+            let answered = stage.ask().await.unwrap();
+            assert_eq!(answered.verdict.scores.label(), Label::Mixed);
+            assert_eq!((answered.model.as_str(), answered.bill.attempts), ("n", attempts));
+            let paid = i64::from(attempts) - i64::from(failed);
+            assert_eq!(answered.bill.cost, Some(dollars(7 * paid)));
+            assert_eq!(stage.ledger.settlements.lock().unwrap().len(), attempts as usize);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unsure_answer_stands_where_the_stronger_model_has_none() {
+        let unsure = || vec![said("m", "positive", "unsure")];
+        for stronger in [error(500), error(401), read(Content::Refused), Act::Hang] {
+            let stage = stage(unsure(), vec![stronger]);
+            let answered = stage.ask_within(Duration::from_secs(5), None).await.unwrap();
+            assert_eq!(answered.verdict.scores.label(), Label::Positive);
+            assert_eq!((answered.model.as_str(), answered.bill.attempts), ("m", 2));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_ceiling_holds_for_both_models() {
+        // An attempt reserves 210 and costs 7.
+        let within = async |cheaper: Act, stronger: Vec<Act>, most: i64| {
+            let stage = stage(vec![cheaper], stronger);
+            let result = stage.ask_within(Duration::from_secs(5), Some(dollars(most))).await;
+            result
+                .map(|answered| (answered.model, answered.bill.attempts))
+                .map_err(|failure| (failure.kind, failure.bill.cost))
+        };
+        let unsure = || said("m", "positive", "unsure");
+        let better = || vec![said("n", "mixed", "certain")];
+        assert_eq!(within(unsure(), better(), 217).await, Ok(("n".into(), 2)));
+        assert_eq!(within(unsure(), vec![], 216).await, Ok(("m".into(), 1)));
+        let refused = within(read(Content::Refused), vec![], 216).await;
+        assert_eq!(refused, Err((FailureKind::OverBudget, Some(dollars(7)))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_of_the_request_itself_asks_nobody_else() {
+        let stage = stage(vec![Act::Hang], vec![]);
+        let failure = stage.ask_within(Duration::from_secs(3), None).await.unwrap_err();
+        assert_eq!((failure.kind, failure.bill.attempts), (FailureKind::Deadline, 1));
     }
 }

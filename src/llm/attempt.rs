@@ -9,16 +9,18 @@ use uuid::Uuid;
 use super::ask::{Asked, Stop};
 use super::bill::Tally;
 use super::lane::Lane;
+use super::manner::Manner;
 use super::models::Model;
 use super::provider::{Completion, Content, ErrorReply, Reply};
 use super::{FailureKind, Llm, NotReserved, Question, structured};
 use crate::pricing::{AttemptState, PriceBook, Reservation, Settlement, Usage, Usd};
-use crate::sentiment::{Task, Verdict};
+use crate::sentiment::Verdict;
 
 /// What came of an attempt that was sent.
 pub(super) enum Ended {
     Answered {
-        verdict: Verdict,
+        /// In the order of the questions; `None` for one that the answer leaves out.
+        verdicts: Vec<Option<Verdict>>,
         model: String,
     },
     Refused,
@@ -46,8 +48,8 @@ impl Llm {
         tally: &mut Tally,
     ) -> Result<Ended, Stop> {
         let limits = asked.limits;
-        let body = lane.compose(model, asked.question);
-        let worst_case = self.worst_case(lane, model, asked.question.task, &body);
+        let body = lane.compose(model, asked.questions);
+        let worst_case = self.worst_case(lane, model, asked.questions, &body);
         if !tally.leaves_room(worst_case, limits.max_cost) {
             return Err(Stop::Provider(FailureKind::OverBudget));
         }
@@ -67,8 +69,9 @@ impl Llm {
             reserved_at,
             expires_at: reserved_at + (deadline - now),
             caller: asked.caller.clone(),
-            endpoint: asked.question.task.name().into(),
-            text_bytes: asked.question.text.len() as u64,
+            endpoint: asked.task().name().into(),
+            texts: asked.questions.len() as u64,
+            text_bytes: asked.questions.iter().map(|question| question.text.len() as u64).sum(),
             provider: lane.name().into(),
             model: model.id.clone(),
             worst_case,
@@ -94,7 +97,7 @@ impl Llm {
         };
         let day = OffsetDateTime::from(reserved_at).date();
         let (settlement, ended) =
-            judge(reply, asked.question, model, &self.book, day, sent.elapsed());
+            judge(reply, asked.questions, model, &self.prices.current(), day, sent.elapsed());
         lane.report(match &ended {
             Ended::Failed(failed) => Some(failed),
             _ => None,
@@ -114,21 +117,27 @@ impl Llm {
         &self,
         lane: &Lane,
         model: &Model,
-        task: Task,
+        questions: &[Question],
         body: &str,
     ) -> Option<Usd> {
         let bytes = body.len() as f64;
         let input_tokens = (bytes * model.abilities.tokens_per_byte).ceil() as u64;
-        let output_tokens = structured::output_limit(task, self.config.max_output_tokens).into();
+        let output_tokens = Manner::of(&self.config).output_limit(questions).into();
         let tier = lane.provider.tier();
-        self.book.worst_case(&model.id, tier, super::today(), input_tokens, output_tokens)
+        self.prices.current().worst_case(
+            &model.id,
+            tier,
+            super::today(),
+            input_tokens,
+            output_tokens,
+        )
     }
 }
 
 /// What goes on record of a reply, and what it means for the request.
 fn judge(
     reply: Reply,
-    question: &Question,
+    questions: &[Question],
     asked: &Model,
     book: &PriceBook,
     day: Date,
@@ -162,7 +171,7 @@ fn judge(
             Ended::Failed(Failed::Lost),
         ),
         Reply::Read(completion) => {
-            let (ended, error) = read(&completion, question, asked);
+            let (ended, error) = read(&completion, questions, asked);
             (price(completion, book, day, latency, error), ended)
         }
     }
@@ -170,18 +179,18 @@ fn judge(
 
 fn read(
     completion: &Completion,
-    question: &Question,
+    questions: &[Question],
     asked: &Model,
 ) -> (Ended, Option<&'static str>) {
     match &completion.content {
         Content::Refused => (Ended::Refused, Some("refused")),
         Content::Truncated => (Ended::Truncated, Some("truncated")),
         Content::Unreadable => (Ended::Invalid, Some("unreadable")),
-        Content::Text(text) => match structured::read(question, text) {
+        Content::Text(text) => match structured::read(questions, text) {
             None => (Ended::Invalid, Some("invalid")),
-            Some(verdict) => {
+            Some(verdicts) => {
                 let model = completion.model.clone().unwrap_or_else(|| asked.id.clone());
-                (Ended::Answered { verdict, model }, None)
+                (Ended::Answered { verdicts, model }, None)
             }
         },
     }

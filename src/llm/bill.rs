@@ -56,6 +56,26 @@ impl Tally {
         }
     }
 
+    /// What each of several texts owes of the attempts that were made for all of them; together it is
+    /// this.
+    pub fn split(&self, weights: &[u64]) -> Vec<Tally> {
+        let usages = self.usage.split(weights).into_iter();
+        let amounts = self.settled.split(weights).into_iter().zip(self.held.split(weights));
+        let part = |(usage, (settled, held))| Tally {
+            usage,
+            settled,
+            held,
+            cost_unknown: self.cost_unknown,
+            attempts: self.attempts,
+        };
+        usages.zip(amounts).map(part).collect()
+    }
+
+    /// An attempt of which nothing is known, not even what was reserved for it.
+    pub fn lost() -> Tally {
+        Tally { cost_unknown: true, attempts: 1, ..Tally::default() }
+    }
+
     pub fn bill(&self) -> Bill {
         let cost = (!self.cost_unknown).then_some(self.settled);
         Bill { usage: self.usage, cost, attempts: self.attempts }

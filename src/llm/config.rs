@@ -23,6 +23,16 @@ pub struct Configs {
 pub struct Config {
     /// Who is asked, in order of fallback.
     pub providers: Vec<ProviderName>,
+    /// Cheaper models that are asked before them, one after the other.
+    pub first: Vec<ModelName>,
+    /// The least confidence with which an answer of one of `first` stands.
+    pub first_confidence: f32,
+    /// Whether a model is told what the local one makes of the text.
+    pub hint: bool,
+    /// Whether prompts hold examples.
+    pub examples: bool,
+    /// The most texts of a batch that share a call.
+    pub texts_per_call: usize,
     pub deadline_ms: u64,
     pub attempt_timeout_ms: u64,
     pub max_retries: u32,
@@ -102,10 +112,44 @@ impl ProviderName {
     }
 }
 
+/// A model of a provider: `openai/gpt-6-luna`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ModelName {
+    pub provider: ProviderName,
+    pub model: String,
+}
+
+impl TryFrom<String> for ModelName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<ModelName, String> {
+        let (provider, model) = text.split_once('/').unwrap_or((&text, ""));
+        let provider = [ProviderName::OpenAi, ProviderName::Anthropic]
+            .into_iter()
+            .find(|known| known.name() == provider && !model.is_empty());
+        match provider {
+            Some(provider) => Ok(ModelName { provider, model: model.to_owned() }),
+            None => Err(format!("{text:?} is no model such as \"openai/gpt-6-luna\"")),
+        }
+    }
+}
+
+impl From<ModelName> for String {
+    fn from(name: ModelName) -> String {
+        format!("{}/{}", name.provider.name(), name.model)
+    }
+}
+
 impl Config {
     /// How long a request may take in all.
     pub fn deadline(&self) -> Duration {
         Duration::from_millis(self.deadline_ms)
+    }
+
+    /// How many texts of batches may be in the air.
+    pub fn texts_at_once(&self) -> usize {
+        self.max_concurrent.saturating_mul(self.texts_per_call)
     }
 
     pub(super) fn attempt_timeout(&self) -> Duration {
@@ -150,7 +194,81 @@ impl Error {
     }
 }
 
+/// A model that may be called as the configuration stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfiguredModel {
+    pub provider: &'static str,
+    pub id: String,
+    /// The service tier that requests name.
+    pub tier: String,
+    /// The model that it takes over from.
+    pub follows: Option<String>,
+}
+
+/// The most texts that may be configured to share a call: an answer about more is seldom whole.
+const TEXTS_LIMIT: usize = 50;
+
+/// What is configured of a provider beside its models' names.
+pub(super) struct Settings<'a> {
+    pub base_url: &'a str,
+    pub model: &'a str,
+    pub service_tier: &'a str,
+    pub models: &'a BTreeMap<String, Abilities>,
+}
+
 impl Configs {
+    /// The models that are asked, in order, whether or not their providers have keys.
+    pub fn in_order(&self) -> Vec<ModelName> {
+        let last = self.llm.providers.iter().map(|provider| {
+            let model = self.settings(*provider).model.to_owned();
+            ModelName { provider: *provider, model }
+        });
+        self.llm.first.iter().cloned().chain(last).collect()
+    }
+
+    /// The tier that a provider's responses name, as far as can be told before.
+    pub fn served_tier(&self, provider: ProviderName) -> &str {
+        match provider {
+            ProviderName::OpenAi => &self.openai.service_tier,
+            ProviderName::Anthropic => "standard",
+        }
+    }
+
+    pub(super) fn settings(&self, provider: ProviderName) -> Settings<'_> {
+        match provider {
+            ProviderName::OpenAi => {
+                let OpenAiConfig { base_url, model, service_tier, models, .. } = &self.openai;
+                Settings { base_url, model, service_tier, models }
+            }
+            ProviderName::Anthropic => {
+                let AnthropicConfig { base_url, model, service_tier, models, .. } = &self.anthropic;
+                Settings { base_url, model, service_tier, models }
+            }
+        }
+    }
+
+    /// Every model that may be called: the configured ones and those who follow them, in the order in
+    /// which they are asked.
+    pub fn models(&self) -> Vec<ConfiguredModel> {
+        let mut all: Vec<ConfiguredModel> = Vec::new();
+        for ModelName { provider, model } in self.in_order() {
+            let Settings { service_tier, models, .. } = self.settings(provider);
+            let (mut next, mut follows) = (Some(model), None);
+            while let Some(id) = next {
+                let is_there =
+                    |one: &ConfiguredModel| one.provider == provider.name() && one.id == id;
+                if all.iter().any(is_there) {
+                    break;
+                }
+                next = models.get(&id).and_then(|abilities| abilities.successor.clone());
+                let (provider, tier) = (provider.name(), service_tier.to_owned());
+                all.push(ConfiguredModel { provider, id: id.clone(), tier, follows });
+                follows = Some(id);
+            }
+        }
+        all
+    }
+
     /// Refuses values with which no call could be made.
     pub fn check(&self) -> Result<(), Error> {
         let at_least_one = [
@@ -168,6 +286,23 @@ impl Configs {
         for (n, provider) in self.llm.providers.iter().enumerate() {
             if self.llm.providers[..n].contains(provider) {
                 return Err(Error::value("llm.providers", provider.name(), "each stands once"));
+            }
+        }
+        let texts = self.llm.texts_per_call;
+        if !(1..=TEXTS_LIMIT).contains(&texts) {
+            let expected = "it must be from 1 to 50";
+            return Err(Error::value("llm.texts_per_call", texts, expected));
+        }
+        let confidence = self.llm.first_confidence;
+        if !(0.0..=1.0).contains(&confidence) {
+            let expected = "it must be from 0 to 1";
+            return Err(Error::value("llm.first_confidence", confidence, expected));
+        }
+        let models = self.in_order();
+        for (n, name) in self.llm.first.iter().enumerate() {
+            if models[n + 1..].contains(name) {
+                let expected = "a model is asked once";
+                return Err(Error::value("llm.first", String::from(name.clone()), expected));
             }
         }
         for (section, base_url, model) in [
@@ -246,9 +381,13 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_refused() {
-        for text in
-            ["[llm]\nretries = 1", "[openai]\nkey = ''", "[openai]\nmodels = { m = { seed = 1 } }"]
-        {
+        for text in [
+            "[llm]\nretries = 1",
+            "[llm]\nfirst = ['gpt-6-luna']",
+            "[llm]\nfirst = ['acme/x']",
+            "[openai]\nkey = ''",
+            "[openai]\nmodels = { m = { seed = 1 } }",
+        ] {
             assert!(changed(text).is_err(), "{text}");
         }
     }
@@ -260,6 +399,13 @@ mod tests {
             ("[llm]\nproviders = ['openai', 'openai']", "llm.providers is openai"),
             ("[openai]\nbase_url = 'localhost:1'", "openai.base_url is localhost:1"),
             ("[anthropic]\nmodel = ''", "anthropic.model is empty"),
+            ("[llm]\ntexts_per_call = 0", "llm.texts_per_call is 0"),
+            ("[llm]\ntexts_per_call = 51", "llm.texts_per_call is 51"),
+            ("[llm]\nfirst_confidence = 70", "llm.first_confidence is 70"),
+            (
+                "[llm]\nfirst = ['openai/gpt-4o-2024-08-06']",
+                "llm.first is openai/gpt-4o-2024-08-06: a model",
+            ),
         ] {
             let error = changed(text).unwrap().check().unwrap_err();
             assert!(error.to_string().starts_with(named), "{error}");

@@ -1,4 +1,5 @@
-//! What is known of one provider between requests: its models, its breaker, its last fault.
+//! What is known between requests of one provider and the model that it is asked for: who follows the
+//! model, the breaker, the last fault.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,7 +10,8 @@ use super::Question;
 use super::anthropic::Anthropic;
 use super::attempt::Failed;
 use super::breaker::{Breaker, BreakerState};
-use super::config::{Config, Configs, Error, ProviderName, api_key};
+use super::config::{Config, Configs, Error, ModelName, ProviderName, api_key};
+use super::manner::Manner;
 use super::models::{Model, Succession};
 use super::openai::OpenAi;
 use super::provider::{Fault, Provider};
@@ -28,23 +30,21 @@ struct State {
     fault: Option<Fault>,
 }
 
-/// The provider as configured; `None` without a key.
+/// The provider as configured, with that model; `None` without a key.
 pub(super) fn configured(
-    name: ProviderName,
+    name: &ModelName,
     configs: &Configs,
     http: &reqwest::Client,
 ) -> Result<Option<Lane>, Error> {
-    let max_output_tokens = configs.llm.max_output_tokens;
-    let (provider, models): (Box<dyn Provider>, Succession) = match name {
+    let manner = Manner::of(&configs.llm);
+    let provider: Box<dyn Provider> = match name.provider {
         ProviderName::OpenAi => {
             let config = &configs.openai;
             let file = &config.api_key_file;
             let Some(key) = api_key("OPENAI_API_KEY", "openai.api_key_file", file)? else {
                 return Ok(None);
             };
-            let provider = OpenAi::new(config, max_output_tokens, key, http.clone())?;
-            let models = Succession::new(name.name(), &config.model, &config.models)?;
-            (Box::new(provider), models)
+            Box::new(OpenAi::new(config, manner, key, http.clone())?)
         }
         ProviderName::Anthropic => {
             let config = &configs.anthropic;
@@ -52,11 +52,11 @@ pub(super) fn configured(
             let Some(key) = api_key("ANTHROPIC_API_KEY", "anthropic.api_key_file", file)? else {
                 return Ok(None);
             };
-            let provider = Anthropic::new(config, max_output_tokens, key, http.clone())?;
-            let models = Succession::new(name.name(), &config.model, &config.models)?;
-            (Box::new(provider), models)
+            Box::new(Anthropic::new(config, manner, key, http.clone())?)
         }
     };
+    let table = configs.settings(name.provider).models;
+    let models = Succession::new(name.provider.name(), &name.model, table)?;
     Ok(Some(Lane::new(provider, models, &configs.llm)))
 }
 
@@ -73,8 +73,8 @@ impl Lane {
     }
 
     /// The body of a request, exactly as it will be sent.
-    pub fn compose(&self, model: &Model, question: &Question) -> String {
-        self.templates.fill(self.provider.as_ref(), model, question)
+    pub fn compose(&self, model: &Model, questions: &[Question]) -> String {
+        self.templates.fill(self.provider.as_ref(), model, questions)
     }
 
     /// Whether the breaker lets a call through. Whoever is let through reports how it ended.
@@ -100,11 +100,9 @@ impl Lane {
             state.fault = fault;
         }
         let open = state.breaker.state(now) == BreakerState::Open;
-        metrics::gauge!("undertone_llm_breaker_open", "provider" => self.name()).set(if open {
-            1.0
-        } else {
-            0.0
-        });
+        let labels =
+            [("provider", self.name().to_owned()), ("model", self.models.configured().id.clone())];
+        metrics::gauge!("undertone_llm_breaker_open", &labels).set(f64::from(u8::from(open)));
     }
 
     /// Who was let through sent nothing, which says nothing of the provider.

@@ -1,8 +1,8 @@
 //! Asking an LLM: providers, their dialects, retries, fallback, breakers, and what each attempt
 //! cost. What to ask about is the cascade's business, where attempts are recorded the store's.
 //!
-//! In reading order: `ask` holds the decisions of a request, `attempt` one attempt on the record,
-//! `lane` what is known of a provider between requests; `provider` is the seam to the two vendors.
+//! In reading order: `ask` holds the decisions of a request, `company` puts several texts into one,
+//! `attempt` is one attempt on the record, `lane` what is known of a provider between requests; `provider` is the seam to the two vendors.
 
 mod config;
 mod ledger;
@@ -10,15 +10,17 @@ mod ledger;
 mod ask;
 mod attempt;
 mod bill;
+mod company;
 mod lane;
 
-mod bounds;
 mod breaker;
+mod estimate;
 mod health;
 mod identity;
 mod models;
 mod retry;
 
+mod manner;
 mod prompt;
 mod structured;
 mod template;
@@ -32,6 +34,8 @@ mod wire;
 mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tokens;
 
 use std::sync::Arc;
 
@@ -39,20 +43,21 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub use bill::Bill;
-pub use bounds::request_bytes;
 pub use breaker::BreakerState;
+pub use company::Company;
 pub use config::{
-    Abilities, AnthropicConfig, Config, Configs, Error, OpenAiConfig, OutputLimitField,
-    ProviderName,
+    Abilities, AnthropicConfig, Config, Configs, ConfiguredModel, Error, ModelName, OpenAiConfig,
+    OutputLimitField, ProviderName,
 };
-pub use health::{Check, ProviderHealth};
+pub use estimate::{CallEstimate, Estimator};
+pub use health::{Check, NOTICE, ProviderHealth};
 pub use identity::{prompt_id, question_id};
 pub use ledger::{AttemptLog, LogDown, NotReserved};
 pub use provider::Fault;
-pub use structured::{output_limit, schemas};
+pub use structured::schemas;
 
 use self::lane::Lane;
-use crate::pricing::{PriceBook, Usd};
+use crate::pricing::{Prices, Usd};
 use crate::sentiment::{Category, Label, Reason, Scores, Task, Verdict};
 
 /// What varies from one call to the next.
@@ -72,16 +77,24 @@ pub struct Question {
 /// The local verdict, told to the model: small models' guesses make large ones better.
 #[derive(Clone, Debug)]
 pub struct Hint {
-    pub label: Label,
-    pub confidence: f32,
+    /// The likeliest label and those that may be right as well, the likeliest first.
+    pub guesses: Vec<(Label, f32)>,
     /// Why the local model is not trusted with the text.
     pub reasons: Vec<Reason>,
 }
 
+/// A label below this score is not worth the tokens that say so.
+const WORTH_TELLING: f32 = 0.1;
+
 impl Hint {
     /// What the local scores say, and why they are not trusted.
     pub fn of(scores: &Scores, reasons: Vec<Reason>) -> Hint {
-        Hint { label: scores.label(), confidence: scores.confidence(), reasons }
+        let likeliest = scores.label();
+        let mut guesses: Vec<(Label, f32)> =
+            Label::ALL.map(|label| (label, scores.of(label))).into();
+        guesses.retain(|(label, score)| *label == likeliest || *score >= WORTH_TELLING);
+        guesses.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+        Hint { guesses, reasons }
     }
 }
 
@@ -198,10 +211,12 @@ impl std::fmt::Display for FailureKind {
 /// The providers, ready to be asked.
 pub struct Llm {
     config: Config,
-    /// In order of fallback.
+    /// In the order in which they are asked: the cheaper models, then the providers.
     lanes: Vec<Lane>,
+    /// How many of them are asked for a sure answer alone.
+    first: usize,
     without_key: Vec<&'static str>,
-    book: Arc<PriceBook>,
+    prices: Arc<Prices>,
     log: Arc<dyn AttemptLog>,
     /// One for each call in the air.
     permits: Semaphore,
@@ -215,30 +230,36 @@ impl Llm {
     /// A value of the configuration with which no call could be made, and a key that cannot be read.
     pub fn new(
         configs: &Configs,
-        book: Arc<PriceBook>,
+        prices: Arc<Prices>,
         log: Arc<dyn AttemptLog>,
         http: &reqwest::Client,
     ) -> Result<Llm, Error> {
         configs.check()?;
         let mut lanes = Vec::new();
         let mut without_key = Vec::new();
-        for provider in &configs.llm.providers {
-            match lane::configured(*provider, configs, http)? {
-                Some(lane) => lanes.push(lane),
-                None => without_key.push(provider.name()),
+        let mut first = 0;
+        for (at, name) in configs.in_order().iter().enumerate() {
+            match lane::configured(name, configs, http)? {
+                Some(lane) => {
+                    lanes.push(lane);
+                    first += usize::from(at < configs.llm.first.len());
+                }
+                None if without_key.contains(&name.provider.name()) => {}
+                None => without_key.push(name.provider.name()),
             }
         }
-        Ok(Llm { without_key, ..Llm::assemble(configs.llm.clone(), lanes, book, log) })
+        Ok(Llm { without_key, ..Llm::assemble(configs.llm.clone(), lanes, first, prices, log) })
     }
 
     fn assemble(
         config: Config,
         lanes: Vec<Lane>,
-        book: Arc<PriceBook>,
+        first: usize,
+        prices: Arc<Prices>,
         log: Arc<dyn AttemptLog>,
     ) -> Llm {
         let permits = Semaphore::new(config.max_concurrent.min(Semaphore::MAX_PERMITS));
-        Llm { config, lanes, without_key: Vec::new(), book, log, permits }
+        Llm { config, lanes, first, without_key: Vec::new(), prices, log, permits }
     }
 
     /// A client for the providers: no redirects, which would carry a key elsewhere, and no time-out
@@ -271,25 +292,34 @@ impl Llm {
         &self.without_key
     }
 
+    /// What a model is told of the local verdict, where it is told of it at all.
+    pub fn hint(&self, scores: &Scores, reasons: &[Reason]) -> Option<Hint> {
+        self.config.hint.then(|| Hint::of(scores, reasons.to_vec()))
+    }
+
     /// Changes with whatever an answer depends on but the question: the configured models, their
-    /// settings, the prompt with its categories, the schema. Part of a cache's key.
+    /// settings and order, the prompts with their categories, the schemas. Part of a cache's key.
     pub fn fingerprint(&self, task: Task, categories: &Arc<[Category]>) -> String {
         let categories = Arc::clone(categories);
         let blank = Question { task, text: String::new(), language: None, hint: None, categories };
         let mut hasher = blake3::Hasher::new();
         hasher.update(&structured::VERSION.to_le_bytes());
+        let Config { first_confidence, hint, texts_per_call, .. } = &self.config;
+        let order = format!("{} {first_confidence} {hint} {texts_per_call}", self.first);
+        hasher.update(order.as_bytes()).update(&[0]);
+        let blanks = vec![blank; *texts_per_call];
         for lane in &self.lanes {
-            let request = lane.compose(lane.models.configured(), &blank);
-            hasher
-                .update(lane.name().as_bytes())
-                .update(&[0])
-                .update(request.as_bytes())
-                .update(&[0]);
+            let model = lane.models.configured();
+            hasher.update(lane.name().as_bytes()).update(&[0]);
+            for questions in [&blanks[..1], &blanks] {
+                hasher.update(lane.compose(model, questions).as_bytes()).update(&[0]);
+            }
         }
         hasher.finalize().to_hex().to_string()
     }
 }
 
-fn today() -> time::Date {
+/// The day (UTC) whose prices hold.
+pub fn today() -> time::Date {
     time::OffsetDateTime::now_utc().date()
 }

@@ -18,9 +18,9 @@ pub trait Provider: Send + Sync {
     /// The service tier that requests name.
     fn tier(&self) -> &str;
 
-    /// The body of a request. Between questions of a task only `prompt::user`, one string in it,
-    /// differs.
-    fn compose(&self, model: &Model, question: &Question) -> Value;
+    /// The body of a request about some texts, one or more, of one task. Between requests about as
+    /// many texts of a task only `prompt::user`, one string in it, differs.
+    fn compose(&self, model: &Model, questions: &[Question]) -> Value;
 
     /// Sends `body`, which is JSON, once and reads the reply, by `deadline`.
     async fn send(&self, body: String, deadline: Instant) -> Reply;

@@ -1,5 +1,5 @@
-//! Requests' bodies. All but the last message is the same, byte for byte, for every question of a
-//! task, so it is composed once and kept.
+//! Requests' bodies. All but the last message is the same, byte for byte, for every request about as
+//! many texts of a task, so it is composed once and kept.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -17,22 +17,23 @@ struct Template {
     task: Task,
     model: String,
     categories: Arc<[Category]>,
+    texts: usize,
     before: String,
     after: String,
 }
 
 impl Templates {
-    /// The body that `provider` would compose of this question.
-    pub fn fill(&self, provider: &dyn Provider, model: &Model, question: &Question) -> String {
+    /// The body that `provider` would compose of these questions.
+    pub fn fill(&self, provider: &dyn Provider, model: &Model, questions: &[Question]) -> String {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(template) = known.iter().find(|template| template.is_for(model, question)) {
-            return template.fill(question);
+        if let Some(template) = known.iter().find(|template| template.is_for(model, questions)) {
+            return template.fill(questions);
         }
         drop(known);
-        let Some(template) = Template::of(provider, model, question) else {
-            return provider.compose(model, question).to_string();
+        let Some(template) = Template::of(provider, model, questions) else {
+            return provider.compose(model, questions).to_string();
         };
-        let body = template.fill(question);
+        let body = template.fill(questions);
         // Two that make the same at once both keep it; the first is the one that is found.
         self.0.write().unwrap_or_else(PoisonError::into_inner).push(template);
         body
@@ -41,40 +42,46 @@ impl Templates {
 
 impl Template {
     /// None where the provider puts the message elsewhere than into one string.
-    fn of(provider: &dyn Provider, model: &Model, question: &Question) -> Option<Template> {
+    fn of(provider: &dyn Provider, model: &Model, questions: &[Question]) -> Option<Template> {
+        let first = questions.first()?;
         let blank = Question {
             // Like no word of a prompt or a schema.
             text: "\u{fffc}".to_owned(),
             language: None,
             hint: None,
-            task: question.task,
-            categories: Arc::clone(&question.categories),
+            task: first.task,
+            categories: Arc::clone(&first.categories),
         };
-        let body = provider.compose(model, &blank).to_string();
-        let (before, after) = body.split_once(&message(&blank))?;
+        let blanks = vec![blank; questions.len()];
+        let body = provider.compose(model, &blanks).to_string();
+        let (before, after) = body.split_once(&message(&blanks))?;
         Some(Template {
-            task: question.task,
+            task: first.task,
             model: model.id.clone(),
-            categories: blank.categories,
+            categories: Arc::clone(&first.categories),
+            texts: questions.len(),
             before: before.to_owned(),
             after: after.to_owned(),
         })
     }
 
-    fn is_for(&self, model: &Model, question: &Question) -> bool {
-        self.task == question.task
-            && Arc::ptr_eq(&self.categories, &question.categories)
+    fn is_for(&self, model: &Model, questions: &[Question]) -> bool {
+        let is_about = |first: &Question| {
+            self.task == first.task && Arc::ptr_eq(&self.categories, &first.categories)
+        };
+        self.texts == questions.len()
+            && questions.first().is_some_and(is_about)
             && self.model == model.id
     }
 
-    fn fill(&self, question: &Question) -> String {
-        [self.before.as_str(), &message(question), &self.after].concat()
+    fn fill(&self, questions: &[Question]) -> String {
+        [self.before.as_str(), &message(questions), &self.after].concat()
     }
 }
 
 /// The last message as the string in a body.
-fn message(question: &Question) -> String {
-    serde_json::to_string(&prompt::user(question)).expect("a string has a JSON form")
+fn message(questions: &[Question]) -> String {
+    serde_json::to_string(&prompt::user(questions)).expect("a string has a JSON form")
 }
 
 #[cfg(test)]
@@ -86,20 +93,21 @@ mod tests {
     use crate::llm::anthropic::Anthropic;
     use crate::llm::config::{AnthropicConfig, OpenAiConfig};
     use crate::llm::openai::OpenAi;
-    use crate::llm::testing::{http, model, question};
+    use crate::llm::testing::{http, manner, model, question};
     use crate::sentiment::{Label, Reason};
 
     #[test]
     fn a_filled_template_is_what_the_provider_would_compose() {
         let key = || "sk-secret".into();
-        let openai = OpenAi::new(&OpenAiConfig::default(), 200, key(), http()).unwrap();
-        let anthropic = Anthropic::new(&AnthropicConfig::default(), 200, key(), http()).unwrap();
+        let openai = OpenAi::new(&OpenAiConfig::default(), manner(), key(), http()).unwrap();
+        let anthropic =
+            Anthropic::new(&AnthropicConfig::default(), manner(), key(), http()).unwrap();
         let providers: [&dyn Provider; 2] = [&openai, &anthropic];
         let list = |name: &str| -> Arc<[Category]> {
             Arc::new([Category { name: name.into(), description: "so".into(), words: vec![] }])
         };
         let (rooms, food) = (list("rooms"), list("food"));
-        let hint = Hint { label: Label::Mixed, confidence: 0.5, reasons: vec![Reason::Sarcasm] };
+        let hint = Hint { guesses: vec![(Label::Mixed, 0.5)], reasons: vec![Reason::Sarcasm] };
         for provider in providers {
             let templates = Templates::default();
             for (text, hint, categories) in [
@@ -114,12 +122,14 @@ mod tests {
                     let categories = Arc::clone(categories);
                     let question =
                         Question { task, hint: hint.clone(), categories, ..question(text) };
-                    let composed = provider.compose(&model, &question).to_string();
-                    assert_eq!(templates.fill(provider, &model, &question), composed);
+                    for questions in [vec![question.clone()], vec![question; 2]] {
+                        let composed = provider.compose(&model, &questions).to_string();
+                        assert_eq!(templates.fill(provider, &model, &questions), composed);
+                    }
                 }
             }
-            // One for each task, model and list of categories.
-            assert_eq!(templates.0.read().unwrap().len(), 12);
+            // One for each task, model, list of categories and number of texts.
+            assert_eq!(templates.0.read().unwrap().len(), 24);
         }
     }
 }

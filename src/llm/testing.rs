@@ -10,12 +10,18 @@ use tokio::time::{Instant, sleep_until};
 
 use super::config::{Abilities, AnthropicConfig, Config, Configs, OpenAiConfig};
 use super::lane::Lane;
+use super::manner::Manner;
 use super::models::{Model, Succession};
+use super::prompt::Wording;
 use super::provider::{Completion, Content, ErrorReply, Fault, Provider, Reply};
 use super::retry::RetryAdvice;
 use super::{Answered, AttemptLog, Failure, Limits, Llm, LogDown, NotReserved, Question};
-use crate::pricing::{AttemptId, Caller, PriceBook, Reservation, Settlement, Usage, Usd};
+use crate::pricing::{AttemptId, Caller, PriceBook, Prices, Reservation, Settlement, Usage, Usd};
 use crate::sentiment::Task;
+
+/// All of a prompt about one text.
+pub(super) const WORDING: Wording =
+    Wording { hint: true, examples: true, form: true, several: false };
 
 pub(super) const ANSWER: &str = r#"{"sarcasm":"yes","label":"negative","certainty":"certain"}"#;
 
@@ -35,6 +41,10 @@ pub(super) fn caller() -> Caller {
 
 pub(super) fn model(id: &str, models: &BTreeMap<String, Abilities>) -> Model {
     Model { id: id.into(), abilities: models.get(id).cloned().unwrap_or_default() }
+}
+
+pub(super) fn manner() -> Manner {
+    Manner::of(&Config::default())
 }
 
 pub(super) fn http() -> reqwest::Client {
@@ -100,9 +110,12 @@ impl Provider for Scripted {
         "default"
     }
 
-    /// Ten bytes, so that the worst case is ten input tokens.
-    fn compose(&self, model: &Model, _question: &Question) -> Value {
-        json!(format!("{:8.8}", model.id))
+    /// Ten bytes, so that the worst case is ten input tokens; of several texts, that they are.
+    fn compose(&self, model: &Model, questions: &[Question]) -> Value {
+        match questions.len() {
+            1 => json!(format!("{:8.8}", model.id)),
+            texts => json!(format!("{:5.5} {texts:2}", model.id)),
+        }
     }
 
     async fn send(&self, body: String, deadline: Instant) -> Reply {
@@ -148,8 +161,8 @@ impl AttemptLog for Ledger {
         if self.settle_fails {
             return Err(LogDown("full".into()));
         }
-        let last = self.reservations.lock().unwrap().last().map(|reservation| reservation.id);
-        assert_eq!(last, Some(id), "settled under another id than reserved");
+        let reserved = self.reservations.lock().unwrap().iter().any(|each| each.id == id);
+        assert!(reserved, "settled under another id than reserved");
         self.diary.note(format!("{:?}", settlement.state));
         self.settlements.lock().unwrap().push(settlement);
         Ok(())
@@ -191,7 +204,9 @@ impl Stage {
             })
             .collect();
         let ledger = Arc::new(ledger);
-        let llm = Llm::assemble(config, lanes, Arc::new(book()), ledger.clone());
+        let first = config.first.len();
+        let prices = Arc::new(Prices::new(book()));
+        let llm = Llm::assemble(config, lanes, first, prices, ledger.clone());
         Stage { llm: Arc::new(llm), ledger, diary }
     }
 
@@ -205,7 +220,7 @@ impl Stage {
         max_cost: Option<Usd>,
     ) -> Result<Answered, Failure> {
         let limits = Limits { deadline: Instant::now() + time, max_cost };
-        self.llm.ask(&question("a text"), &caller(), &limits).await
+        self.llm.ask(&question("a text"), &caller(), &limits, None).await
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Reservation {
     pub caller: Caller,
     /// What was asked for, by the name of its endpoint, such as `sentiment`.
     pub endpoint: Cow<'static, str>,
+    /// How many texts it asks about, and their bytes together.
+    pub texts: u64,
     pub text_bytes: u64,
     pub provider: Cow<'static, str>,
     pub model: String,

@@ -3,10 +3,12 @@
 
 mod aspect;
 mod emotion;
+mod gist;
 mod label;
 mod signals;
 
 pub use aspect::{Aspect, Category, wanted, words};
 pub use emotion::{Emotion, Emotions};
+pub use gist::Gist;
 pub use label::{Findings, Label, SarcasmScore, Scores, Verdict};
 pub use signals::{Outcome, Reason, Route, Signals, Task, Thresholds};

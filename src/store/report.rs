@@ -202,6 +202,8 @@ pub(super) struct Sums {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Means {
     pub calls: u64,
+    /// Several may share a call.
+    pub texts: u64,
     pub text_bytes: u64,
     pub prompt_tokens: u64,
     pub output_tokens: u64,
@@ -272,7 +274,7 @@ impl Row {
 }
 
 /// For cached texts what the cached calls cost; for local ones their bytes at the mean tokens a
-/// byte and the mean output of their endpoint's calls, all of it uncached.
+/// byte and the mean output of their endpoint's texts, all of it uncached.
 fn saved(counts: &Counts, means: Option<&Means>, price: Option<&Price>) -> Option<Usd> {
     if counts.saved_unknown > 0 {
         return None;
@@ -286,7 +288,7 @@ fn saved(counts: &Counts, means: Option<&Means>, price: Option<&Price>) -> Optio
     };
     let would_be = Usage {
         input: scaled(counts.local_bytes, means.prompt_tokens, means.text_bytes)?,
-        output: scaled(counts.local, means.output_tokens, means.calls)?,
+        output: scaled(counts.local, means.output_tokens, means.texts)?,
         ..Usage::default()
     };
     counts.saved.checked_add(price?.cost_of_calls(counts.local, &would_be)?)

@@ -47,6 +47,7 @@ async fn the_description_of_the_surface_names_every_route() {
     for (path, method) in [
         ("/v1/sentiment", "post"),
         ("/v1/batch", "post"),
+        ("/v1/feedback", "post"),
         ("/v1/costs", "get"),
         ("/v1/budgets", "get"),
         ("/healthz", "get"),

@@ -147,7 +147,8 @@ async fn the_end_of_a_text_of_thousands_of_words_still_counts() {
 
 #[tokio::test]
 async fn the_limit_of_a_text_counts_characters_and_not_bytes() {
-    let gateway = Setup::local().start().await;
+    // Unoptimised, and beside other tests, the longest text takes longer than a request may.
+    let gateway = Setup::local().set("llm.deadline_ms", 85_000).start().await;
     let words = |characters: usize| {
         let text: String = "très ".chars().cycle().take(characters - 1).collect();
         text + "!"

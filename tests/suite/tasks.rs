@@ -156,7 +156,8 @@ async fn an_llms_emotions_are_cached_apart_from_its_sentiment() {
     double.script([
         Script::saying(&json!({
             "sarcasm": "no",
-            "emotions": [{"label": "relief", "strength": "strong"}],
+            "emotions": ["relief"],
+            "strong": 1,
             "label": "positive",
             "certainty": "likely",
         })),

@@ -1,4 +1,4 @@
-"""Owns fitting the four-headed network to new sentiment labels without the rest of it forgetting.
+"""Owns fitting the network to new sentiment labels without the rest of it forgetting.
 
 Learning without forgetting (Li and Hoiem 2016): before the first step the network answers every
 text, and its own answers are what sarcasm, emotions and aspects are then held to, on the user's
@@ -23,7 +23,7 @@ from training.data import read, sets
 from training.domain.rows import Labelled, labels_of
 from training.encode import Example, plan
 from training.fit import EMOTION_SCALE, PlannedTrainer, fit
-from training.model import FourHeads
+from training.model import Heads
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "training"
 ANSWER_BATCH = 64
@@ -39,10 +39,11 @@ class Answers:
     sarcasm: float
     emotions: np.ndarray  # [28]
     aspects: np.ndarray  # [tokens, 7]; [CLS] and [SEP] too: they are read like any other
+    odds: float | None = None  # of a network that has a head for it
 
 
 def learn(
-    model: FourHeads,
+    model: Heads,
     tokenizer: Tokenizer,
     rows: list[Labelled],
     hyper: recipe.DomainHyper,
@@ -93,7 +94,7 @@ def other_texts() -> list[str]:
     return sorted({row.text for name in sets(EXAMPLES) for row in read(EXAMPLES, name, "train")})
 
 
-def answer(model: FourHeads, ids: list[list[int]]) -> list[Answers]:
+def answer(model: Heads, ids: list[list[int]]) -> list[Answers]:
     """What the network says of each text now."""
     model.eval()
     answers: dict[int, Answers] = {}
@@ -107,10 +108,15 @@ def answer(model: FourHeads, ids: list[list[int]]) -> list[Answers]:
         sarcasm = torch.sigmoid(logits["sarcasm"]).squeeze(-1).tolist()
         emotions = torch.sigmoid(logits["emotions"]).numpy()
         aspects = functional.softmax(logits["aspects"], dim=-1).numpy()
+        odds = [None] * len(batch)
+        if "odds" in logits:
+            odds = torch.sigmoid(logits["odds"]).squeeze(-1).tolist()
         for row, at in enumerate(batch):
             every = np.ones(len(recipe.SENTIMENTS), dtype=bool)
             tags = aspects[row, : len(ids[at])]
-            answers[at] = Answers(sentiment[row], every, sarcasm[row], emotions[row], tags)
+            answers[at] = Answers(
+                sentiment[row], every, sarcasm[row], emotions[row], tags, odds[row]
+            )
     return [answers[at] for at in range(len(ids))]
 
 
@@ -145,11 +151,13 @@ def stack(examples: list[Example]) -> dict[str, Any]:
         "emotions": floats(lambda one: one.emotions),
         "aspects": aspects,
     }
+    if answers[0].odds is not None:
+        targets["odds"] = floats(lambda one: one.odds)
     return {"input_ids": ids, "attention_mask": mask, "targets": targets, "task": "all"}
 
 
 class KeepingTrainer(PlannedTrainer):
-    """All four heads on every batch: the label's, and the three answers to be kept."""
+    """All heads on every batch: the label's, and the answers to be kept."""
 
     stack = staticmethod(stack)
 
@@ -197,6 +205,8 @@ def loss_of(
         + EMOTION_SCALE * binary(logits["emotions"], targets["emotions"])
         - (tags * functional.log_softmax(logits["aspects"], dim=-1)).sum() / tags.sum()
     )
+    if "odds" in targets:
+        kept = kept + binary(logits["odds"].squeeze(-1), targets["odds"])
     return sentiment + keep * kept
 
 

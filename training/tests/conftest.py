@@ -22,7 +22,7 @@ from transformers import DistilBertConfig, DistilBertModel
 
 from training import __main__ as chain
 from training import recipe
-from training.model import FourHeads, base
+from training.model import Heads, base
 from training.train import train_model
 
 ROOT = Path(__file__).parents[2]
@@ -49,24 +49,24 @@ class Chain:
     model: Path
 
 
-def tiny_network(tokenizer: Tokenizer) -> FourHeads:
-    """Four heads on an encoder of width 32: every step of the chain, in no time."""
+def tiny_network(tokenizer: Tokenizer) -> Heads:
+    """All heads on an encoder of width 32: every step of the chain, in no time."""
     torch.manual_seed(7)
     config = DistilBertConfig(
         vocab_size=tokenizer.get_vocab_size(), dim=32, hidden_dim=64, n_layers=2, n_heads=2
     )
-    return FourHeads(DistilBertModel(config))
+    return Heads(DistilBertModel(config))
 
 
 @pytest.fixture(scope="session")
-def converted() -> tuple[FourHeads, Tokenizer]:
+def converted() -> tuple[Heads, Tokenizer]:
     """The real base, converted once for all tests."""
     return base()
 
 
 @pytest.fixture(scope="session")
 def finished(
-    tmp_path_factory: pytest.TempPathFactory, converted: tuple[FourHeads, Tokenizer]
+    tmp_path_factory: pytest.TempPathFactory, converted: tuple[Heads, Tokenizer]
 ) -> Chain:
     """The sample data through training, export, quantisation, calibration and figures."""
     folder = tmp_path_factory.mktemp("chain")

@@ -167,7 +167,8 @@ def test_a_forward_pass_gives_the_shapes_of_the_contract(converted) -> None:
     ids = torch.ones(2, 9, dtype=torch.long)
     shapes = {name: tuple(output.shape) for name, output in model(ids, ids).items()}
     assert shapes == {
-        "sentiment": (2, 3), "sarcasm": (2, 1), "emotions": (2, 28), "aspects": (2, 9, 7)
+        "sentiment": (2, 3), "sarcasm": (2, 1), "emotions": (2, 28), "odds": (2, 1),
+        "aspects": (2, 9, 7),
     }  # fmt: skip
 
 
@@ -181,8 +182,31 @@ def test_the_written_sentences_train_and_those_in_tests_never_do(
     write(tmp_path / "written" / "aspects" / "orders", "train", [row, {**row, "text": "Fine."}])
     write(tmp_path / "measuring" / "aspects" / "orders", "dev", [row])
     rows = split(tmp_path / "data")
-    assert [row.text for row in rows.train] == ["Good soup.", "Fine."]
+    texts = [row.text for row in rows.train if row.task != "odds"]
+    assert texts == ["Good soup.", "Fine."]
     assert [row.text for row in rows.dev] == ["The box was torn."]
+
+
+def test_the_odds_of_whole_texts_follow_from_what_their_sets_tell(tmp_path: Path) -> None:
+    def aspects(*polarities: str) -> list[dict]:
+        return [{"term": "x", "from": 0, "to": 1, "polarity": polarity} for polarity in polarities]
+
+    rows = [
+        {"text": "a b", "aspects": aspects("positive", "negative")},
+        {"text": "c d", "aspects": aspects("positive", "neutral")},
+        {"text": "e f", "aspects": aspects("conflict")},
+    ]
+    write(tmp_path / "aspects" / "mams", "train", rows)
+    plain = [{"text": "g h", "label": "negative"}, {"text": "i j", "label": "mixed"}]
+    write(tmp_path / "sentiment" / "product_sentences", "train", plain)
+    odds = [row for row in split(tmp_path).train if row.task == "odds"]
+    assert {row.text: (row.set, row.fields.get("odds")) for row in odds} == {
+        "a b": ("odds/aspects", True),
+        "c d": ("odds/aspects", False),
+        "e f": ("odds/aspects", True),
+        "g h": ("odds/plain", False),
+        "i j": ("odds/plain", True),
+    }
 
 
 def test_no_shipped_sentence_both_trains_and_measures() -> None:
@@ -260,7 +284,7 @@ def test_a_part_of_the_tweets_is_left_to_the_teacher_for_sarcasm(tmp_path: Path)
     write(tmp_path / "sentiment" / "tweets", "train", rows)
     train = split(tmp_path).train
     taught = [row for row in train if row.set == "sarcasm/taught"]
-    assert 40 < len(taught) < 120
+    assert 150 < len(taught) < 250
     assert taught == [row for row in split(tmp_path).train if row.set == "sarcasm/taught"]
     assert all("label" not in row.fields for row in taught)
     # A text that was set aside is left to nobody.

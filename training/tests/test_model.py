@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from training.blend import blend
 from training.data import split
 from training.export import graph_of
 from training.fit import pushed, task_loss
-from training.model import conversion_difference, distil, load, save
+from training.model import Heads, conversion_difference, distil, load, save
 from training.reader import Reader
 from training.restore import restore
 from training.smooth import factors
@@ -135,6 +136,24 @@ def test_a_served_graph_becomes_the_network_again(finished: Chain) -> None:
             # To what INT8 costs, on both sides.
             np.testing.assert_allclose(outputs[name][0].numpy(), values, atol=0.15)
             np.testing.assert_allclose(outputs[name][0], before[name][0], atol=0.15)
+
+
+def test_a_network_without_a_head_for_odds_stays_one_until_it_gets_one(
+    converted, tmp_path: Path
+) -> None:
+    network = tiny_network(converted[1])
+    without = Heads(network.encoder, has_odds=False).eval()
+    onnx.save(graph_of(without), tmp_path / "model.onnx")
+    converted[1].save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "manifest.json").write_text(
+        json.dumps({"graph": {"file": "model.onnx"}, "tokenizer": {"file": "tokenizer.json"}})
+    )
+    assert Reader(tmp_path / "model.onnx", tmp_path / "tokenizer.json").read("hm").odds is None
+    restored, tokenizer = restore(tmp_path)
+    assert restored.odds is None
+    save(restored.with_odds(), tokenizer, tmp_path / "run")
+    again, _ = load(tmp_path / "run")
+    assert torch.equal(again.odds[4].weight, restored.odds[4].weight)
 
 
 def test_pushed_embeddings_hurt_and_come_back(converted) -> None:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import MPNetConfig, MPNetModel
 
 from training.data import Row
 from training.encode import Example
-from training.model import FourHeads
-from training.teacher import SameTokens, answer, read_answers, write_answers
+from training.model import Heads
+from training.teacher import SameTokens, answer, further, read_answers, write_answers
 
 
-def tiny_teacher() -> FourHeads:
+def tiny_teacher() -> Heads:
     torch.manual_seed(5)
     config = MPNetConfig(
         vocab_size=30527, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
         num_attention_heads=4,
     )  # fmt: skip
-    return FourHeads(SameTokens(MPNetModel(config, add_pooling_layer=False)))
+    return Heads(SameTokens(MPNetModel(config, add_pooling_layer=False)))
 
 
 def test_berts_tokens_become_mpnets() -> None:
@@ -59,6 +62,23 @@ def test_answers_go_with_their_texts(tmp_path: Path) -> None:
     examples = [Example(row.set, row.task, [101, 2204, 102], None) for row in now]
     # The last one has three tokens now, and had four.
     assert list(read_answers(tmp_path, now, examples)) == [1]
+
+
+def test_a_teacher_goes_on_with_a_fresh_head_where_it_had_none(tmp_path: Path) -> None:
+    earlier = tiny_teacher()
+    folder = _made(tmp_path / "teacher")
+    config = earlier.encoder.inner.config.to_dict()
+    (folder / "encoder.json").write_text(json.dumps(config))
+    weights = {
+        name: part for name, part in earlier.state_dict().items() if not name.startswith("odds.")
+    }
+    save_file(weights, str(folder / "model.safetensors"))
+    now = further(tmp_path).state_dict()
+    assert all(torch.equal(now[name], part) for name, part in weights.items())
+    assert "odds.4.weight" in now
+    save_file({"encoder.x": torch.zeros(1)}, str(folder / "model.safetensors"))
+    with pytest.raises(SystemExit, match="another network"):
+        further(tmp_path)
 
 
 def _made(folder: Path) -> Path:

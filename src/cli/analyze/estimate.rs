@@ -100,7 +100,9 @@ pub async fn of(
                 let reading = app.read(*task, Arc::clone(text)).await?;
                 let is_asked = match route {
                     Route::Local => false,
-                    Route::Auto => !reading.signals.reasons(app.thresholds()).is_empty(),
+                    Route::Auto => {
+                        !app.reasons(*task, text, &reading.signals).is_empty() || app.rolls_sample()
+                    }
                     Route::Llm => true,
                 };
                 asking.extend(is_asked.then_some(*task));
@@ -140,8 +142,8 @@ pub async fn of(
     });
     let at_most = calls.as_ref().map(|calls| mean(calls.iter().map(|call| call.at_most), is_whole));
     let at_most_usd = at_most.and_then(|cost| projected(cost.high, share.high));
-    let model = app.first_model().map(str::to_owned);
-    let mut notes = vec![CallEstimate::basis()];
+    let model = app.first_model();
+    let mut notes = vec![app.estimate_basis()];
     if rows.is_none() {
         notes.push("only the first texts were read: give a file instead of a pipe".into());
     }

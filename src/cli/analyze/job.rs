@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::columns::{self, Answer};
 use crate::app::{
-    Analysis, App, CascadeError, ClassifierError, FailureKind, Request, RequestError, SharedApp,
+    Analysis, App, CascadeError, ClassifierError, Company, FailureKind, Request, RequestError,
+    SharedApp,
 };
 use crate::cli::ceiling::{Ceiling, several};
 use crate::pricing::{Caller, Usd};
@@ -21,6 +22,8 @@ pub struct Job {
     pub tasks: Vec<Task>,
     pub route: Route,
     pub ceiling: Option<Ceiling>,
+    /// Where rows may share calls.
+    pub company: Option<Arc<Company>>,
     /// Names the run on the ledger.
     pub run: String,
     pub team: Option<String>,
@@ -119,6 +122,7 @@ impl Job {
                 team: self.team.clone(),
                 tags: self.tags.clone(),
             },
+            company: self.company.clone(),
         };
         let result = self.patiently(request.clone()).await;
         if let (Some(ceiling), Some(allowed)) = (ceiling, allowed) {
@@ -129,7 +133,13 @@ impl Job {
             ceiling.settle(allowed, cost);
         }
         match result {
-            Ok(analysis) => Ok(analysis),
+            Ok(analysis) => {
+                // Nobody is told the id of a row: of those that no LLM answers nothing can be learnt.
+                if analysis.outcome == Outcome::Answered {
+                    self.app.remember(&request.caller.request_id, task, text, &analysis);
+                }
+                Ok(analysis)
+            }
             Err(RequestError::Cascade(CascadeError::Llm(failure)))
                 if failure.kind == FailureKind::OverBudget && failure.bill.attempts == 0 =>
             {

@@ -169,6 +169,7 @@ impl Analyze {
             tasks: self.task.clone(),
             route: self.route,
             ceiling,
+            company: app.company(),
             run: uuid::Uuid::now_v7().to_string(),
             team: self.team.clone(),
             tags: self
@@ -189,13 +190,13 @@ impl Analyze {
         Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// How many rows are analysed at once. Not more than there may be calls in the air: a row that
+    /// How many rows are analysed at once. Not more than calls in the air can be about: a row that
     /// waited for its turn at the LLM would use up its deadline.
     fn at_once(&self, app: &App) -> usize {
         let config = app.config();
         let local = config.classifier.sessions() * ROWS_A_THREAD;
         let most = match app.has_llm() && self.route != Route::Local {
-            true => local.max(config.llm.max_concurrent.min(AT_ONCE_LIMIT)),
+            true => local.max(config.llm.texts_at_once().min(AT_ONCE_LIMIT)),
             false => local,
         };
         self.batch_size.map_or(most, |wanted| most.min(wanted as usize)).max(1)

@@ -125,12 +125,14 @@ pub async fn ask_all(
         bar.inc(1);
         (question.to_owned(), result)
     };
-    let (alone, together) = missing.split_at(missing.len().div_ceil(2).min(MOST_ALONE));
+    // Where texts share calls, none is asked about alone: it is the shared answers that are measured.
+    let most_alone = if model.texts_per_call() > 1 { 0 } else { MOST_ALONE };
+    let (alone, together) = missing.split_at(missing.len().div_ceil(2).min(most_alone));
     let mut results = Vec::with_capacity(missing.len());
     for (question, wanted) in alone {
         results.push(buy(question, wanted, true).await);
     }
-    let at_once = model.max_concurrent().min(AT_ONCE_LIMIT);
+    let at_once = model.max_concurrent().min(AT_ONCE_LIMIT * model.texts_per_call());
     let started = Instant::now();
     let quick: Vec<_> = stream::iter(together)
         .map(|(question, wanted)| buy(question, wanted, false))
@@ -258,6 +260,13 @@ impl Bought {
             notes.push(format!(
                 "what {unpriced} answers cost is not known (`undertone costs open`): the cost is the \
                  mean of the others"
+            ));
+        }
+        if model.texts_per_call() > 1 {
+            notes.push(format!(
+                "up to {} texts share a call (llm.texts_per_call): how long one takes by itself is not \
+                 measured",
+                model.texts_per_call()
             ));
         }
         if self.reused > 0 {

@@ -37,8 +37,8 @@ pub async fn print(
         estimates.push(of(run, strategy).await?);
     }
     match format {
-        TableOrJson::Json => as_json(&estimates, about, run.dataset.examples.len()),
-        TableOrJson::Table => as_table(&estimates, run.dataset.examples.len()),
+        TableOrJson::Json => as_json(run, &estimates, about),
+        TableOrJson::Table => as_table(run, &estimates),
     }
 }
 
@@ -64,7 +64,7 @@ async fn of(run: &mut Run<'_>, strategy: &Strategy) -> anyhow::Result<Estimate> 
     let missing = missing(run, &model, wanted).await?;
     Ok(Estimate {
         typed: strategy.typed.clone(),
-        model: Some(format!("{}/{}", model.provider(), model.model())),
+        model: Some(model.models()),
         asked: missing.asked,
         kept: missing.asked - missing.texts,
         cost: projected(&model, run.dataset, &missing.wanted),
@@ -99,7 +99,8 @@ async fn missing(
     Ok(Missing { asked, texts, wanted: questions.into_values().collect() })
 }
 
-fn as_json(estimates: &[Estimate], about: &About, texts: usize) -> anyhow::Result<ExitCode> {
+fn as_json(run: &Run<'_>, estimates: &[Estimate], about: &About) -> anyhow::Result<ExitCode> {
+    let texts = run.dataset.examples.len();
     let strategy = |estimate: &Estimate| {
         json!({
             "model": estimate.model,
@@ -114,11 +115,12 @@ fn as_json(estimates: &[Estimate], about: &About, texts: usize) -> anyhow::Resul
     output::json(&json!({
         "data": {"file": about.file, "texts": texts, "sha256": about.sha256},
         "strategies": strategies,
-        "notes": [CallEstimate::basis()],
+        "notes": [run.app.estimate_basis()],
     }))
 }
 
-fn as_table(estimates: &[Estimate], texts: usize) -> anyhow::Result<ExitCode> {
+fn as_table(run: &Run<'_>, estimates: &[Estimate]) -> anyhow::Result<ExitCode> {
+    let texts = run.dataset.examples.len();
     let header = ["strategy", "model", "asked", "kept", "cost $", "at most $"].map(str::to_owned);
     let dollars = |amount: Option<Usd>| {
         amount.map_or("unknown".into(), |amount| format!("{:.4}", amount.pico() as f64 / 1e12))
@@ -142,5 +144,5 @@ fn as_table(estimates: &[Estimate], texts: usize) -> anyhow::Result<ExitCode> {
         "note: kept answers were bought by earlier evaluations and cost nothing again; the same \
          answer is bought once, however many strategies need it",
     )?;
-    output::line(&format!("note: {}", CallEstimate::basis()))
+    output::line(&format!("note: {}", run.app.estimate_basis()))
 }

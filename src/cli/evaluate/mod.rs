@@ -5,13 +5,13 @@
 //! what it would cost.
 
 mod buying;
-mod data;
+pub(super) mod data;
 mod estimate;
 mod html;
 mod json;
 mod lexicon;
 mod locally;
-mod progress;
+pub(super) mod progress;
 mod run;
 mod strategies;
 mod table;
@@ -32,6 +32,9 @@ use buying::Purse;
 use data::About;
 use run::Run;
 use strategies::{Reader, Strategy};
+
+/// How figures read, in every command that compares.
+pub(super) use table::{dollars, percent};
 
 /// What people most often want of it.
 const EXAMPLES: &str = "\
@@ -61,6 +64,10 @@ Examples:
 /// cascade shows the band between an LLM no better than local and one that is always right. Answers
 /// are bought once, within --max-cost-usd, and kept beside the ledger: the next evaluation reuses
 /// them, at the cost and latency that they had.
+///
+/// Both llm and cascade ask as [llm] is configured: what first, hint, examples and texts_per_call are
+/// worth on a file is seen by setting them, as UNDERTONE_LLM__TEXTS_PER_CALL=8. A model that is named
+/// is asked without those of first.
 #[derive(Args)]
 #[command(verbatim_doc_comment, after_help = EXAMPLES)]
 pub struct Evaluate {
@@ -183,7 +190,8 @@ impl Evaluate {
     }
 }
 
-fn subject(name: &str) -> Result<Subject, String> {
+/// Reads a `--task`.
+pub(super) fn subject(name: &str) -> Result<Subject, String> {
     Subject::ALL
         .into_iter()
         .find(|subject| subject.name() == name)

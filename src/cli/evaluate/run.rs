@@ -197,7 +197,9 @@ impl<'a> Run<'a> {
     /// The texts that the gateway would ask an LLM about, with what it would tell.
     fn escalated(&self, local: &Locally) -> Vec<Wanted> {
         let wanted = local.readings.iter().enumerate().filter_map(|(at, reading)| {
-            let reasons = reading.signals.reasons(self.app.thresholds());
+            let text = &self.dataset.examples[at].text;
+            let task = self.dataset.subject.task();
+            let reasons = self.app.reasons(task, text, &reading.signals);
             let is_asked = !reasons.is_empty();
             is_asked.then(|| Wanted { at, hint: Some(Hint::of(&reading.verdict.scores, reasons)) })
         });

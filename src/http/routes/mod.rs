@@ -4,6 +4,7 @@ pub mod answer;
 pub mod batch;
 pub mod budgets;
 pub mod costs;
+pub mod feedback;
 pub mod health;
 pub mod metrics;
 pub mod openapi;

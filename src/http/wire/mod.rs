@@ -1,7 +1,9 @@
 //! The JSON of the public surface.
 
+mod feedback;
 mod request;
 mod response;
 
+pub use feedback::FeedbackRequest;
 pub use request::{AnalysisRequest, Include, text_faults};
 pub use response::AnalysisResponse;

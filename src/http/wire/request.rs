@@ -20,8 +20,8 @@ const LANGUAGE_LIMIT: usize = 35;
 const TAGS_LIMIT: usize = 10;
 const TAG_LENGTH_LIMIT: usize = 64;
 /// The most terms that a request for aspects may name, and the most characters of one.
-const TERMS_LIMIT: usize = 50;
-const TERM_LENGTH_LIMIT: usize = 100;
+pub(super) const TERMS_LIMIT: usize = 50;
+pub(super) const TERM_LENGTH_LIMIT: usize = 100;
 
 /// A text to analyse. An unknown field is an error.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -73,6 +73,16 @@ enum RouteName {
     Llm,
 }
 
+/// The names of [`Task`], for the schema.
+#[derive(JsonSchema)]
+#[schemars(rename = "Task", rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is used: Task itself knows no JSON Schema")]
+pub(super) enum TaskName {
+    Sentiment,
+    Aspects,
+    Emotions,
+}
+
 impl AnalysisRequest {
     pub fn includes(&self, what: Include) -> bool {
         self.include.contains(&what)
@@ -100,6 +110,7 @@ impl AnalysisRequest {
             route: self.route,
             max_cost: self.max_cost_usd,
             caller,
+            company: None,
         })
     }
 

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use self::endpoint::Endpoint;
 use super::config::{Error, OpenAiConfig, OutputLimitField};
+use super::manner::Manner;
 use super::models::Model;
 use super::provider::{
     Completion, Content, ErrorReply, Fault, Provider, Reply, count_at, name_at, text_at,
@@ -22,7 +23,7 @@ use super::provider::{
 use super::retry::RetryAdvice;
 use super::structured::Dialect;
 use super::wire::{self, HttpReply, NoReply};
-use super::{Question, prompt, structured};
+use super::{Question, prompt};
 use crate::pricing::Usage;
 
 pub(super) struct OpenAi {
@@ -30,13 +31,13 @@ pub(super) struct OpenAi {
     http: reqwest::Client,
     /// What requests name; empty: nothing.
     service_tier: String,
-    max_output_tokens: u32,
+    manner: Manner,
 }
 
 impl OpenAi {
     pub fn new(
         config: &OpenAiConfig,
-        max_output_tokens: u32,
+        manner: Manner,
         key: SecretString,
         http: reqwest::Client,
     ) -> Result<OpenAi, Error> {
@@ -45,7 +46,7 @@ impl OpenAi {
             client: Client::build(http.clone(), endpoint),
             http,
             service_tier: config.service_tier.clone(),
-            max_output_tokens,
+            manner,
         })
     }
 }
@@ -60,25 +61,25 @@ impl Provider for OpenAi {
         &self.service_tier
     }
 
-    fn compose(&self, model: &Model, question: &Question) -> Value {
+    fn compose(&self, model: &Model, questions: &[Question]) -> Value {
         let abilities = &model.abilities;
         let mut body = json!({
             "model": model.id,
             "messages": [
-                {"role": "system", "content": prompt::system(question.task, &question.categories)},
-                {"role": "user", "content": prompt::user(question)},
+                {"role": "system", "content": self.manner.system(model, questions)},
+                {"role": "user", "content": prompt::user(questions)},
             ],
         });
         let limit_field = match abilities.output_limit_field {
             OutputLimitField::MaxCompletionTokens => "max_completion_tokens",
             OutputLimitField::MaxTokens => "max_tokens",
         };
-        body[limit_field] = json!(structured::output_limit(question.task, self.max_output_tokens));
-        if abilities.structured_output {
+        body[limit_field] = json!(self.manner.output_limit(questions));
+        if let Some(schema) = self.manner.schema(model, questions, Dialect::OpenAi) {
             body["response_format"] = json!({"type": "json_schema", "json_schema": {
-                "name": question.task.name(),
+                "name": "answer",
                 "strict": true,
-                "schema": structured::schema(question.task, &question.categories, Dialect::OpenAi),
+                "schema": schema,
             }});
         }
         if !self.service_tier.is_empty() {
@@ -219,7 +220,7 @@ fn usage(usage: &Value) -> Option<Usage> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::llm::testing::{model, question};
+    use crate::llm::testing::{http, manner, model, question};
 
     fn provider(base_url: &str, service_tier: &str) -> OpenAi {
         let config = OpenAiConfig {
@@ -227,13 +228,13 @@ mod tests {
             service_tier: service_tier.into(),
             ..OpenAiConfig::default()
         };
-        OpenAi::new(&config, 200, "sk-secret".into(), crate::llm::testing::http()).unwrap()
+        OpenAi::new(&config, manner(), "sk-secret".into(), http()).unwrap()
     }
 
     #[test]
     fn the_request_names_all_that_its_price_depends_on() {
         let gpt = model("gpt-4o-2024-08-06", &OpenAiConfig::default().models);
-        let body = provider("http://x/v1", "default").compose(&gpt, &question("a \"text\""));
+        let body = provider("http://x/v1", "default").compose(&gpt, &[question("a \"text\"")]);
         assert_eq!(body["model"], "gpt-4o-2024-08-06");
         assert_eq!(body["max_completion_tokens"], 200);
         assert_eq!(body["service_tier"], "default");
@@ -252,7 +253,7 @@ mod tests {
             "[plain]\nstructured_output = false\noutput_limit_field = 'max_tokens'\nreasoning_effort = 'low'",
         )
         .unwrap();
-        let body = provider("http://x/v1", "").compose(&model("plain", &models), &question("t"));
+        let body = provider("http://x/v1", "").compose(&model("plain", &models), &[question("t")]);
         let fields: Vec<&str> = body.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(fields, ["model", "messages", "max_tokens", "reasoning_effort"]);
     }

@@ -35,7 +35,10 @@ pub struct AspectsAnswer {
 #[serde(deny_unknown_fields)]
 pub struct EmotionsAnswer {
     sarcasm: Sarcasm,
-    emotions: Vec<EmotionAnswer>,
+    /// The strongest first.
+    emotions: Vec<Emotion>,
+    /// How many of them are strong.
+    strong: usize,
     label: AnswerLabel,
     certainty: Certainty,
 }
@@ -49,13 +52,6 @@ struct AspectAnswer {
     sentiment: AnswerLabel,
     /// Copied from the text.
     opinion: Option<String>,
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct EmotionAnswer {
-    label: Emotion,
-    strength: Strength,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -81,13 +77,6 @@ enum Certainty {
     Certain,
     Likely,
     Unsure,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Strength {
-    Strong,
-    Weak,
 }
 
 /// What an emotion scores that the model did not name.
@@ -139,11 +128,9 @@ impl EmotionsAnswer {
     /// A strong emotion scores 0.9, a weak one 0.6; none named is `neutral`.
     pub fn verdict(self) -> Verdict {
         let mut scores = [UNNAMED_EMOTION; 28];
-        for EmotionAnswer { label, strength } in &self.emotions {
-            scores[*label as usize] = match strength {
-                Strength::Strong => 0.9,
-                Strength::Weak => 0.6,
-            };
+        // Backwards, so that one that stands twice is as strong as it is first said to be.
+        for (at, emotion) in self.emotions.iter().enumerate().rev() {
+            scores[*emotion as usize] = if at < self.strong { 0.9 } else { 0.6 };
         }
         if self.emotions.is_empty() {
             scores[Emotion::Neutral as usize] = 0.9;

@@ -26,8 +26,9 @@ pub enum Unsupported {
     Keyword(&'static str),
 }
 
-/// Kept as they are, in every dialect.
-const PLAIN: [&str; 4] = ["description", "type", "enum", "const"];
+/// Kept as they are, in every dialect. Descriptions are not: the prompt says what a field means, and
+/// every call would pay for them once more.
+const PLAIN: [&str; 3] = ["type", "enum", "const"];
 const BOUNDS: [&str; 7] = [
     "minimum",
     "maximum",
@@ -65,7 +66,7 @@ impl<'a> Compiler<'a> {
             return Err(Unsupported::Keyword("a schema that allows everything or nothing"));
         };
         if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
-            return self.follow(reference, schema.get("description"), inside);
+            return self.follow(reference, inside);
         }
         if let Some(keyword) =
             INEXPRESSIBLE.into_iter().find(|keyword| schema.contains_key(*keyword))
@@ -94,25 +95,17 @@ impl<'a> Compiler<'a> {
         Ok(Value::Object(out))
     }
 
-    /// What the reference names, under the description of the place that refers to it.
-    fn follow(
-        &self,
-        reference: &'a str,
-        description: Option<&Value>,
-        inside: &mut Vec<&'a str>,
-    ) -> Result<Value, Unsupported> {
+    /// What the reference names.
+    fn follow(&self, reference: &'a str, inside: &mut Vec<&'a str>) -> Result<Value, Unsupported> {
         if inside.contains(&reference) {
             return Err(Unsupported::Recursion(reference.to_owned()));
         }
         let target = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
         let target = target.ok_or_else(|| Unsupported::Reference(reference.to_owned()))?;
         inside.push(reference);
-        let mut compiled = self.compile(target, inside)?;
+        let compiled = self.compile(target, inside);
         inside.pop();
-        if let Some(description) = description {
-            compiled["description"] = description.clone();
-        }
-        Ok(compiled)
+        compiled
     }
 
     fn variants(
@@ -241,14 +234,10 @@ fn nullable(mut schema: Value) -> Value {
 fn not_nullable(mut schema: Value) -> Value {
     if let Some(variants) = schema.get_mut("anyOf").and_then(Value::as_array_mut) {
         variants.retain(|variant| variant.get("type").is_none_or(|kind| kind != "null"));
-        if let [only] = variants.as_mut_slice() {
-            let mut only = only.take();
-            if let Some(description) = schema.get("description") {
-                only["description"] = description.clone();
-            }
-            return only;
-        }
-        return schema;
+        return match variants.as_mut_slice() {
+            [only] => only.take(),
+            _ => schema,
+        };
     }
     if let Some(names) = schema.get_mut("type").and_then(Value::as_array_mut) {
         names.retain(|name| name != "null");
@@ -310,19 +299,17 @@ mod tests {
         assert_eq!(
             compiled,
             json!({
-                "description": "All that schemars emits and a dialect may refuse.",
                 "type": "object",
                 "properties": {
-                    "colour": {"type": "string", "enum": colours, "description": "What is meant."},
-                    "share": {"description": "How much.", "type": "number", "minimum": 0.0, "maximum": 1.0},
+                    "colour": {"type": "string", "enum": colours},
+                    "share": {"type": "number", "minimum": 0.0, "maximum": 1.0},
                     "name": {"type": "string"},
                     "count": {"type": ["integer", "null"], "minimum": 0},
                     "shade": {"anyOf": [{"type": "string", "enum": colours}, {"type": "null"}]},
                     "note": {"type": ["string", "null"]},
                     "parts": {"type": "array", "minItems": 2, "items": {
                         "type": "object",
-                        "properties": {"title": {
-                            "description": "A property may bear a keyword's name.", "type": "string"}},
+                        "properties": {"title": {"type": "string"}},
                         "required": ["title"],
                         "additionalProperties": false,
                     }},
@@ -338,7 +325,7 @@ mod tests {
         let compiled = Dialect::Anthropic.compile(&schema_for!(Everything).into()).unwrap();
         let properties = &compiled["properties"];
         assert_eq!(compiled["required"], json!(["colour", "share", "name", "parts"]));
-        assert_eq!(properties["share"], json!({"description": "How much.", "type": "number"}));
+        assert_eq!(properties["share"], json!({"type": "number"}));
         assert_eq!(properties["count"], json!({"type": "integer"}));
         assert_eq!(properties["shade"], json!({"type": "string", "enum": ["Red", "Blue"]}));
         assert_eq!(properties["note"], json!({"type": "string"}));

@@ -5,7 +5,8 @@
 mod answers;
 mod dialect;
 
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use answers::{AspectsAnswer, EmotionsAnswer, SentimentAnswer};
 pub use dialect::Dialect;
@@ -14,23 +15,56 @@ use super::Question;
 use crate::sentiment::{Category, Task, Verdict};
 
 /// Raise it when an answer means something else than before, so that cached ones are not reused.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
-/// The verdict in a model's answer; `None` for anything but what the schema allows.
-pub(super) fn read(question: &Question, answer: &str) -> Option<Verdict> {
-    // serde would take a list's items for a struct's fields, one after the other.
-    if !answer.trim_start().starts_with('{') {
-        return None;
+/// The verdict on each of the texts in a model's answer; `None` for anything but what the schema
+/// allows, and in a text's place where the answer has none for it, or more than one.
+pub(super) fn read(questions: &[Question], answer: &str) -> Option<Vec<Option<Verdict>>> {
+    let object: Map<String, Value> = serde_json::from_str(answer).ok()?;
+    match questions {
+        [question] => Some(vec![Some(verdict(question, object)?)]),
+        several => several_verdicts(several, object),
     }
+}
+
+fn several_verdicts(
+    questions: &[Question],
+    object: Map<String, Value>,
+) -> Option<Vec<Option<Verdict>>> {
+    let Several { answers } = serde_json::from_value(object.into()).ok()?;
+    let mut verdicts: Vec<Option<Verdict>> = questions.iter().map(|_| None).collect();
+    let mut times = vec![0; questions.len()];
+    for answer in answers {
+        let Value::Object(mut answer) = answer else { continue };
+        let index = answer.shift_remove("index").and_then(|index| index.as_u64());
+        let place = index.and_then(|index| usize::try_from(index.checked_sub(1)?).ok());
+        let Some((at, question)) = place.and_then(|at| Some((at, questions.get(at)?))) else {
+            continue;
+        };
+        times[at] += 1;
+        verdicts[at] = verdict(question, answer).filter(|_| times[at] == 1);
+    }
+    verdicts.iter().any(Option::is_some).then_some(verdicts)
+}
+
+/// An answer about several texts.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Several {
+    answers: Vec<Value>,
+}
+
+fn verdict(question: &Question, answer: Map<String, Value>) -> Option<Verdict> {
+    let answer = Value::Object(answer);
     match question.task {
         Task::Sentiment => {
-            serde_json::from_str(answer).ok().map(|answer: SentimentAnswer| answer.verdict())
+            serde_json::from_value(answer).ok().map(|answer: SentimentAnswer| answer.verdict())
         }
         Task::Emotions => {
-            serde_json::from_str(answer).ok().map(|answer: EmotionsAnswer| answer.verdict())
+            serde_json::from_value(answer).ok().map(|answer: EmotionsAnswer| answer.verdict())
         }
         Task::Aspects => {
-            let answer: AspectsAnswer = serde_json::from_str(answer).ok()?;
+            let answer: AspectsAnswer = serde_json::from_value(answer).ok()?;
             let (verdict, dropped) = answer.verdict(&question.text, &question.categories)?;
             metrics::counter!("undertone_llm_terms_dropped_total").increment(dropped as u64);
             Some(verdict)
@@ -38,13 +72,14 @@ pub(super) fn read(question: &Question, answer: &str) -> Option<Verdict> {
     }
 }
 
-/// The most tokens of a task's answer, `configured` being those of a sentiment's: aspects come one
-/// after the other, about 25 tokens each.
-pub fn output_limit(task: Task, configured: u32) -> u32 {
-    match task {
+/// The most tokens of an answer about so many texts, `configured` being those of one sentiment:
+/// aspects come one after the other, about 25 tokens each.
+pub fn output_limit(task: Task, configured: u32, texts: usize) -> u32 {
+    let one = match task {
         Task::Sentiment | Task::Emotions => configured,
         Task::Aspects => configured.saturating_mul(4),
-    }
+    };
+    one.saturating_mul(u32::try_from(texts).unwrap_or(u32::MAX))
 }
 
 /// The schema of a task's answer as the Rust type has it, with the categories that it may name.
@@ -61,11 +96,35 @@ fn source(task: Task, categories: &[Category]) -> Value {
     schema
 }
 
-/// The schema of a task's answer in a provider's dialect.
-pub(super) fn schema(task: Task, categories: &[Category], dialect: Dialect) -> Value {
-    dialect
-        .compile(&source(task, categories))
-        .expect("a test compiles every task's schema in every dialect")
+/// A list of such answers, each with the index of its text.
+fn list_of(mut one: Value) -> Value {
+    let definitions = one.as_object_mut().and_then(|schema| schema.shift_remove("$defs"));
+    let mut properties = Map::from_iter([("index".to_owned(), json!({"type": "integer"}))]);
+    if let Some(Value::Object(others)) = one.get_mut("properties").map(Value::take) {
+        properties.extend(others);
+    }
+    let required: Vec<Value> = properties.keys().map(|key| json!(key)).collect();
+    one["properties"] = properties.into();
+    one["required"] = required.into();
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {"answers": {"type": "array", "items": one}},
+        "required": ["answers"],
+        "$defs": definitions,
+    })
+}
+
+/// The schema of an answer in a provider's dialect.
+pub(super) fn schema(
+    task: Task,
+    categories: &[Category],
+    dialect: Dialect,
+    several: bool,
+) -> Value {
+    let source = source(task, categories);
+    let source = if several { list_of(source) } else { source };
+    dialect.compile(&source).expect("a test compiles every task's schemas in every dialect")
 }
 
 /// Every schema, by its path below `schemas/`, for these categories.
@@ -73,12 +132,16 @@ pub fn schemas(categories: &[Category]) -> Vec<(String, Value)> {
     Task::ALL
         .into_iter()
         .flat_map(|task| {
-            let file = |folder: &str| format!("{folder}{}.json", task.name());
-            [
-                (file(""), source(task, categories)),
-                (file("openai/"), schema(task, categories, Dialect::OpenAi)),
-                (file("anthropic/"), schema(task, categories, Dialect::Anthropic)),
-            ]
+            let name = task.name();
+            let dialects = [("openai", Dialect::OpenAi), ("anthropic", Dialect::Anthropic)];
+            let compiled = dialects.into_iter().flat_map(move |(folder, dialect)| {
+                [
+                    (format!("{folder}/{name}.json"), false),
+                    (format!("{folder}/{name}.several.json"), true),
+                ]
+                .map(|(file, several)| (file, schema(task, categories, dialect, several)))
+            });
+            std::iter::once((format!("{name}.json"), source(task, categories))).chain(compiled)
         })
         .collect()
 }
@@ -86,7 +149,7 @@ pub fn schemas(categories: &[Category]) -> Vec<(String, Value)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::llm::testing::question;
+    use crate::llm::testing::{WORDING, question};
     use crate::sentiment::{Emotion, Findings, Label, SarcasmScore};
 
     /// The categories that are configured by default.
@@ -98,7 +161,8 @@ mod tests {
     }
 
     fn read_as(task: Task, text: &str, answer: &str) -> Option<Verdict> {
-        read(&Question { task, categories: categories(), ..question(text) }, answer)
+        let question = Question { task, categories: categories(), ..question(text) };
+        read(&[question], answer)?.pop()?
     }
 
     #[test]
@@ -187,7 +251,7 @@ mod tests {
     fn named_emotions_are_the_detected_ones() {
         let check = |listed: &str, expected: &[Emotion]| {
             let answer = format!(
-                r#"{{"sarcasm":"no","emotions":[{listed}],"label":"neutral","certainty":"likely"}}"#
+                r#"{{"sarcasm":"no","emotions":[{listed}],"strong":1,"label":"neutral","certainty":"likely"}}"#
             );
             let verdict = read_as(Task::Emotions, "", &answer).unwrap();
             let Findings::Emotions(emotions) = verdict.findings else { panic!("no emotions") };
@@ -199,16 +263,14 @@ mod tests {
             assert_eq!(detected, expected);
         };
         check("", &[Emotion::Neutral]);
-        check(
-            r#"{"label":"joy","strength":"weak"},{"label":"relief","strength":"strong"}"#,
-            &[Emotion::Relief, Emotion::Joy],
-        );
+        check(r#""relief","joy""#, &[Emotion::Relief, Emotion::Joy]);
+        check(r#""joy","relief","joy""#, &[Emotion::Joy, Emotion::Relief]);
     }
 
     #[test]
     fn the_prompts_show_answers_that_can_be_read() {
         for task in Task::ALL {
-            let prompt = super::super::prompt::system(task, &categories());
+            let prompt = super::super::prompt::system(task, &categories(), WORDING);
             let examples: Vec<(&str, &str)> = prompt
                 .lines()
                 .zip(prompt.lines().skip(1))
@@ -220,6 +282,48 @@ mod tests {
             for (text, answer) in examples {
                 assert!(read_as(task, text, answer).is_some(), "{answer}");
             }
+        }
+    }
+
+    #[test]
+    fn each_of_several_texts_gets_the_answer_with_its_index_and_only_one() {
+        let questions = ["One.", "Two.", "Three."].map(question);
+        let labels = |answer: &str| -> Option<Vec<Option<Label>>> {
+            let label = |verdict: &Option<Verdict>| Some(verdict.as_ref()?.scores.label());
+            Some(read(&questions, answer)?.iter().map(label).collect())
+        };
+        let one = |index: &str, label: &str| {
+            format!(r#"{{"index":{index},"sarcasm":"no","label":"{label}","certainty":"likely"}}"#)
+        };
+        let (negative, mixed) = (Some(Label::Negative), Some(Label::Mixed));
+        for (answers, expected) in [
+            (
+                vec![one("3", "mixed"), one("1", "negative"), one("2", "mixed")],
+                [negative, mixed, mixed],
+            ),
+            (vec![one("1", "negative"), one("3", "mixed")], [negative, None, mixed]),
+            (vec![one("1", "negative"), one("1", "mixed"), one("2", "mixed")], [None, mixed, None]),
+            (
+                vec![one("1", "mixed"), one("1", "mixed"), one("1", "mixed"), one("2", "mixed")],
+                [None, mixed, None],
+            ),
+            (vec![one("0", "negative"), one("4", "mixed"), one("2", "mixed")], [None, mixed, None]),
+            (
+                vec![one("1.0", "mixed"), one("\"2\"", "mixed"), one("3", "mixed")],
+                [None, None, mixed],
+            ),
+            (vec![one("1", "glad"), one("2", "mixed"), "7".into()], [None, mixed, None]),
+        ] {
+            let answer = format!(r#"{{"answers":[{}]}}"#, answers.join(","));
+            assert_eq!(labels(&answer), Some(expected.to_vec()), "{answer}");
+        }
+        for answer in [
+            r#"{"answers":[]}"#,
+            r#"{"sarcasm":"no","label":"mixed","certainty":"likely"}"#,
+            r#"{"answers":[{"index":9,"sarcasm":"no","label":"mixed","certainty":"likely"}]}"#,
+            "[]",
+        ] {
+            assert_eq!(labels(answer), None, "{answer}");
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
 use super::budgets::{self, Locked};
-use super::{answers, rows};
+use super::{answers, learning, rows, signals};
 use crate::pricing::{AttemptId, AttemptState, Reservation, Settlement, Usd};
 use crate::store::queue::{self, Answer, Op, Waiting};
 use crate::store::{self, CountKey, Counts};
@@ -38,8 +38,11 @@ pub(super) async fn write(
         rows::add_counts(client, &sorted.counts).await?;
     }
     for op in group.iter().map(|(op, _)| op) {
-        if let Op::Keep(answer) = op {
-            answers::keep(client, &answer.0, &answer.1).await?;
+        match op {
+            Op::Keep(answer) => answers::keep(client, &answer.0, &answer.1).await?,
+            Op::LogSignals(rows, forget) => signals::log(client, rows, *forget).await?,
+            Op::Learn(change) => learning::change(client, change).await?,
+            _ => {}
         }
     }
     // Last, since every gateway writes this one row and holds it to its commit.
@@ -146,7 +149,8 @@ impl<'a> Sorted<'a> {
                     }
                 }
                 Op::Ping => sorted.ping = true,
-                Op::Reserve(_) | Op::Replay(_) | Op::Settle(..) | Op::Keep(_) => {}
+                Op::Reserve(_) | Op::Replay(_) | Op::Settle(..) => {}
+                Op::Keep(_) | Op::LogSignals(..) | Op::Learn(_) => {}
             }
         }
         sorted.counts = counts.into_iter().collect();

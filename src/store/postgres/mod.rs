@@ -6,8 +6,10 @@ mod answers;
 mod budgets;
 mod connect;
 mod group;
+mod learning;
 mod report;
 mod rows;
+mod signals;
 mod writer;
 
 #[cfg(test)]
@@ -23,7 +25,7 @@ use self::connect::{Connector, Link, reason};
 use super::queue::{Op, Queue};
 use super::{
     AccessState, BudgetState, CostQuery, CostReport, CountKey, Counts, Durability, Error,
-    Interview, KeptAnswer, OpenAttempt, Period, StoredKey, Subject, millis,
+    Interview, KeptAnswer, LoggedSignals, OpenAttempt, Period, StoredKey, Subject, millis,
 };
 use crate::pricing::{AttemptId, Reservation, Settlement, Usd};
 
@@ -98,6 +100,25 @@ impl Postgres {
         self.read(async |snapshot| answers::kept(snapshot, &interview).await).await
     }
 
+    pub async fn log_signals(
+        &self,
+        rows: Vec<LoggedSignals>,
+        forget: SystemTime,
+    ) -> Result<(), Error> {
+        self.queue.write(Op::LogSignals(rows, forget)).await
+    }
+
+    pub async fn fold_signals<T>(
+        &self,
+        from: SystemTime,
+        to: SystemTime,
+        folded: T,
+        fold: impl FnMut(&mut T, LoggedSignals),
+    ) -> Result<T, Error> {
+        let (from, to) = (millis(from), millis(to));
+        self.read(async |snapshot| signals::fold(snapshot, from, to, folded, fold).await).await
+    }
+
     pub async fn ping(&self) -> Result<(), Error> {
         self.queue.ping().await
     }
@@ -117,11 +138,11 @@ impl Postgres {
     }
 
     pub async fn add_key(&self, key: StoredKey) -> Result<(), Error> {
-        self.change(async |transaction| access::add(transaction, &key).await).await
+        self.transact(async |transaction| access::add(transaction, &key).await).await
     }
 
     pub async fn revoke_key(&self, id: String, at: OffsetDateTime) -> Result<bool, Error> {
-        self.change(async |transaction| access::revoke(transaction, &id, at).await).await
+        self.transact(async |transaction| access::revoke(transaction, &id, at).await).await
     }
 
     pub async fn keys(&self) -> Result<Vec<StoredKey>, Error> {
@@ -139,7 +160,7 @@ impl Postgres {
         limit: Option<(Usd, bool)>,
         now: SystemTime,
     ) -> Result<(), Error> {
-        self.change(async |transaction| {
+        self.transact(async |transaction| {
             budgets::set(transaction, &subject, period, limit, now).await
         })
         .await
@@ -156,19 +177,19 @@ impl Postgres {
         now: SystemTime,
         until: SystemTime,
     ) -> Result<bool, Error> {
-        self.change(async |transaction| {
+        self.transact(async |transaction| {
             budgets::claim_warning(transaction, &of, percent, now, until).await
         })
         .await
     }
 
     pub async fn warned(&self, of: BudgetState, percent: u32) -> Result<(), Error> {
-        self.change(async |transaction| budgets::warned(transaction, &of, percent).await).await
+        self.transact(async |transaction| budgets::warned(transaction, &of, percent).await).await
     }
 
     /// Changes something beside the ledger, in a transaction of its own: rare enough not to be
     /// grouped.
-    async fn change<T>(
+    async fn transact<T>(
         &self,
         change: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, Error> {

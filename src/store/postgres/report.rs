@@ -130,10 +130,11 @@ async fn means(
 ) -> Result<BTreeMap<String, Means>, Error> {
     let prompt = "input + cache_read + cache_write_5m + cache_write_1h";
     let sql = format!(
-        "SELECT endpoint, count(*), {}, {}, {}
+        "SELECT endpoint, count(*), {}, {}, {}, {}
          FROM attempts
          WHERE reserved_at >= $1 AND reserved_at < $2 AND state = 'settled' AND {prompt} > 0
          GROUP BY endpoint",
+        sum("sum(texts)"),
         sum("sum(text_bytes)"),
         sum(&format!("sum({prompt})")),
         sum("sum(output)"),
@@ -143,9 +144,10 @@ async fn means(
         .map(|row| {
             let means = Means {
                 calls: unsigned(row, 1)?,
-                text_bytes: unsigned(row, 2)?,
-                prompt_tokens: unsigned(row, 3)?,
-                output_tokens: unsigned(row, 4)?,
+                texts: unsigned(row, 2)?,
+                text_bytes: unsigned(row, 3)?,
+                prompt_tokens: unsigned(row, 4)?,
+                output_tokens: unsigned(row, 5)?,
             };
             Ok((row.try_get(0)?, means))
         })

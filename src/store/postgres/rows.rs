@@ -24,6 +24,7 @@ pub(super) async fn reserve(
     let teams: Vec<_> = all.iter().map(|one| one.caller.team.as_deref().map(text)).collect();
     let tags: Vec<String> = all.iter().map(|one| tags(&one.caller.tags)).collect();
     let endpoints: Vec<&str> = all.iter().map(|one| one.endpoint.as_ref()).collect();
+    let texts: Vec<i64> = all.iter().map(|one| count(one.texts)).collect();
     let text_bytes: Vec<i64> = all.iter().map(|one| count(one.text_bytes)).collect();
     let providers: Vec<&str> = all.iter().map(|one| one.provider.as_ref()).collect();
     let models: Vec<_> = all.iter().map(|one| text(&one.model)).collect();
@@ -31,12 +32,12 @@ pub(super) async fn reserve(
     let rows = client
         .query_typed(
             "INSERT INTO attempts (id, request_id, reserved_at, expires_at, key_id, team, tags,
-                endpoint, text_bytes, provider, model_asked, reserved_pico, state)
+                endpoint, texts, text_bytes, provider, model_asked, reserved_pico, state)
              SELECT id, request_id, reserved_at, expires_at, key_id, team, tags::jsonb,
-                endpoint, text_bytes, provider, model_asked, reserved_pico, 'reserved'
-             FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                endpoint, texts, text_bytes, provider, model_asked, reserved_pico, 'reserved'
+             FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
                 AS r (id, request_id, reserved_at, expires_at, key_id, team, tags,
-                    endpoint, text_bytes, provider, model_asked, reserved_pico)
+                    endpoint, texts, text_bytes, provider, model_asked, reserved_pico)
              ON CONFLICT (id) DO NOTHING
              RETURNING id",
             &[
@@ -48,6 +49,7 @@ pub(super) async fn reserve(
                 (&teams, Type::TEXT_ARRAY),
                 (&tags, Type::TEXT_ARRAY),
                 (&endpoints, Type::TEXT_ARRAY),
+                (&texts, Type::INT8_ARRAY),
                 (&text_bytes, Type::INT8_ARRAY),
                 (&providers, Type::TEXT_ARRAY),
                 (&models, Type::TEXT_ARRAY),

@@ -31,6 +31,7 @@ fn reservation() -> Reservation {
         expires_at: UNIX_EPOCH + Duration::from_secs(2),
         caller: Caller { request_id: "r".into(), key_id: None, team: None, tags: BTreeMap::new() },
         endpoint: "sentiment".into(),
+        texts: 1,
         text_bytes: 1,
         provider: "openai".into(),
         model: "gpt-4o".into(),

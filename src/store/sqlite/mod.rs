@@ -5,8 +5,10 @@ mod access;
 mod answers;
 mod budgets;
 mod checkpointer;
+mod learning;
 mod report;
 mod rows;
+mod signals;
 mod writer;
 
 #[cfg(test)]
@@ -22,7 +24,7 @@ use time::OffsetDateTime;
 use super::queue::{Op, Queue};
 use super::{
     AccessState, BudgetState, CostQuery, CostReport, CountKey, Counts, Durability, Error,
-    Interview, KeptAnswer, OpenAttempt, Period, StoredKey, Subject, millis,
+    Interview, KeptAnswer, LoggedSignals, OpenAttempt, Period, StoredKey, Subject, millis,
 };
 use crate::pricing::{AttemptId, Reservation, Settlement, Usd};
 
@@ -90,6 +92,27 @@ impl Sqlite {
         self.read(move |connection| answers::kept(connection, &interview)).await
     }
 
+    pub async fn log_signals(
+        &self,
+        rows: Vec<LoggedSignals>,
+        forget: SystemTime,
+    ) -> Result<(), Error> {
+        self.queue.write(Op::LogSignals(rows, forget)).await
+    }
+
+    pub async fn fold_signals<T: Send + 'static>(
+        &self,
+        from: SystemTime,
+        to: SystemTime,
+        folded: T,
+        fold: impl FnMut(&mut T, LoggedSignals) + Send + 'static,
+    ) -> Result<T, Error> {
+        self.read(move |connection| {
+            signals::fold(connection, millis(from), millis(to), folded, fold)
+        })
+        .await
+    }
+
     pub async fn ping(&self) -> Result<(), Error> {
         self.queue.ping().await
     }
@@ -111,11 +134,11 @@ impl Sqlite {
     }
 
     pub async fn add_key(&self, key: StoredKey) -> Result<(), Error> {
-        self.change(move |connection| access::add(connection, &key)).await
+        self.transact(move |connection| access::add(connection, &key)).await
     }
 
     pub async fn revoke_key(&self, id: String, at: OffsetDateTime) -> Result<bool, Error> {
-        self.change(move |connection| access::revoke(connection, &id, at)).await
+        self.transact(move |connection| access::revoke(connection, &id, at)).await
     }
 
     pub async fn keys(&self) -> Result<Vec<StoredKey>, Error> {
@@ -133,7 +156,8 @@ impl Sqlite {
         limit: Option<(Usd, bool)>,
         now: SystemTime,
     ) -> Result<(), Error> {
-        self.change(move |connection| budgets::set(connection, &subject, period, limit, now)).await
+        self.transact(move |connection| budgets::set(connection, &subject, period, limit, now))
+            .await
     }
 
     pub async fn budgets(&self, now: SystemTime) -> Result<Vec<BudgetState>, Error> {
@@ -147,17 +171,19 @@ impl Sqlite {
         now: SystemTime,
         until: SystemTime,
     ) -> Result<bool, Error> {
-        self.change(move |connection| budgets::claim_warning(connection, &of, percent, now, until))
-            .await
+        self.transact(move |connection| {
+            budgets::claim_warning(connection, &of, percent, now, until)
+        })
+        .await
     }
 
     pub async fn warned(&self, of: BudgetState, percent: u32) -> Result<(), Error> {
-        self.change(move |connection| budgets::warned(connection, &of, percent)).await
+        self.transact(move |connection| budgets::warned(connection, &of, percent)).await
     }
 
     /// Changes something beside the ledger, in a transaction over a connection of its own: rare
     /// enough not to be grouped, and always synced.
-    async fn change<T: Send + 'static>(
+    async fn transact<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
@@ -228,6 +254,8 @@ fn connect(path: &Path, durability: Durability, create: OpenFlags) -> rusqlite::
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is overwritten: a kept text that somebody wants forgotten is gone.
+    connection.pragma_update(None, "secure_delete", true)?;
     // While others commit, no checkpoint can start the log afresh: past this length, one of them does,
     // and finds little left to bring to the disk.
     connection.pragma_update(None, "wal_autocheckpoint", MOST_LOG_PAGES)?;

@@ -110,15 +110,16 @@ fn means(connection: &Connection, (from, to): (i64, i64)) -> Result<BTreeMap<Str
     let means = |row: &Row<'_>| {
         let means = Means {
             calls: unsigned(row, 1)?,
-            text_bytes: unsigned(row, 2)?,
-            prompt_tokens: unsigned(row, 3)?,
-            output_tokens: unsigned(row, 4)?,
+            texts: unsigned(row, 2)?,
+            text_bytes: unsigned(row, 3)?,
+            prompt_tokens: unsigned(row, 4)?,
+            output_tokens: unsigned(row, 5)?,
         };
         Ok((row.get(0)?, means))
     };
     connection
         .prepare(
-            "SELECT endpoint, count(*), sum(text_bytes),
+            "SELECT endpoint, count(*), sum(texts), sum(text_bytes),
                 sum(input + cache_read + cache_write_5m + cache_write_1h), sum(output)
              FROM attempts
              WHERE reserved_at >= ?1 AND reserved_at < ?2 AND state = 'settled'

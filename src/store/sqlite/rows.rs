@@ -40,9 +40,9 @@ fn insert(connection: &Connection, reservation: &Reservation) -> Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO attempts (id, request_id, reserved_at, expires_at, key_id, team, tags,
-                endpoint, text_bytes, provider, model_asked, reserved_pico, state)
+                endpoint, texts, text_bytes, provider, model_asked, reserved_pico, state)
              VALUES (:id, :request_id, :reserved_at, :expires_at, :key_id, :team, :tags,
-                :endpoint, :text_bytes, :provider, :model, :reserved_pico, 'reserved')",
+                :endpoint, :texts, :text_bytes, :provider, :model, :reserved_pico, 'reserved')",
         )?
         .execute(named_params! {
             ":id": reservation.id.to_string(),
@@ -53,6 +53,7 @@ fn insert(connection: &Connection, reservation: &Reservation) -> Result<()> {
             ":team": caller.team,
             ":tags": json(&caller.tags),
             ":endpoint": reservation.endpoint,
+            ":texts": count(reservation.texts),
             ":text_bytes": count(reservation.text_bytes),
             ":provider": reservation.provider,
             ":model": reservation.model,

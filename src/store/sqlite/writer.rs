@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::checkpointer::Checkpointer;
-use super::{Durability, answers, connect, rows};
+use super::{Durability, answers, connect, learning, rows, signals};
 use crate::pricing::AttemptId;
 use crate::store::Error;
 use crate::store::queue::{self, Answer, Job, Jobs, Op, Queue, TICK, Taken, Waiting};
@@ -149,6 +149,8 @@ fn execute(op: &Op, connection: &Connection) -> rusqlite::Result<Answer> {
         },
         Op::Count(counts) => rows::add_counts(connection, counts),
         Op::Keep(answer) => answers::keep(connection, &answer.0, &answer.1),
+        Op::LogSignals(rows, forget) => signals::log(connection, rows, *forget),
+        Op::Learn(change) => learning::change(connection, change),
         Op::Ping => rows::ping(connection, SystemTime::now()),
     };
     match done {

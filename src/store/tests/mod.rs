@@ -56,8 +56,10 @@ macro_rules! on_either_store {
 
 mod access;
 mod journal;
+mod learning;
 mod ledger;
 mod reports;
+mod signals;
 
 fn usd(text: &str) -> Usd {
     text.parse().expect("an amount")
@@ -75,6 +77,7 @@ fn reservation(at: OffsetDateTime) -> Reservation {
             tags: BTreeMap::new(),
         },
         endpoint: "sentiment".into(),
+        texts: 1,
         text_bytes: 400,
         provider: "openai".into(),
         model: "gpt-4o".into(),

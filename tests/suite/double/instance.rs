@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-const LABELS: [&str; 4] = ["negative", "neutral", "positive", "mixed"];
+/// The labels that a schema may know.
+pub const LABELS: [&str; 4] = ["negative", "neutral", "positive", "mixed"];
 
 /// What the answer is to say, wherever the schema has a place for it.
 pub struct Answer<'a> {
@@ -10,6 +11,20 @@ pub struct Answer<'a> {
     pub sarcasm: f64,
     /// Says a label that the schema does not know.
     pub astray: bool,
+    /// Is not sure of it, as far as the schema lets it say so.
+    pub unsure: bool,
+}
+
+/// The same for each of several texts, in a list of answers that bear the indexes of the texts; `None`
+/// where the schema has no such list.
+pub fn instances<'a>(schema: &Value, answers: &[(Value, Answer<'a>)]) -> Option<Value> {
+    let items = schema.pointer("/properties/answers/items")?;
+    let one = |(index, answer): &(Value, Answer<'a>)| {
+        let mut one = at(items, schema, "", answer);
+        one["index"] = index.clone();
+        one
+    };
+    Some(json!({"answers": answers.iter().map(one).collect::<Vec<_>>()}))
 }
 
 /// The keys in the schema's order; enums that hold the label say it; numbers named after labels are
@@ -29,7 +44,8 @@ fn at(schema: &Value, root: &Value, name: &str, answer: &Answer<'_>) -> Value {
     }
     if let Some(values) = schema.get("enum").and_then(Value::as_array) {
         let wanted = values.iter().find(|value| *value == answer.label);
-        return match wanted {
+        let unsure = values.iter().find(|value| answer.unsure && *value == "unsure");
+        return match wanted.or(unsure) {
             Some(_) if answer.astray => json!("furious"),
             Some(label) => label.clone(),
             None => values.first().cloned().unwrap_or(Value::Null),

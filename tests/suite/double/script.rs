@@ -12,6 +12,13 @@ use super::bill::Tokens;
 pub struct Script {
     pub(super) label: String,
     pub(super) sarcasm: f64,
+    pub(super) unsure: bool,
+    /// The label is the one that the text names, where it does.
+    pub(super) named: bool,
+    /// Of several texts those that hold this word get no answer.
+    pub(super) without: Option<String>,
+    /// A call about one text alone goes well.
+    pub(super) in_company: bool,
     /// Said word for word, instead of an instance of the schema.
     pub(super) said: Option<String>,
     pub(super) tokens: Option<Tokens>,
@@ -69,6 +76,10 @@ impl Script {
         Script {
             label: label.to_owned(),
             sarcasm: 0.02,
+            unsure: false,
+            named: false,
+            without: None,
+            in_company: false,
             said: None,
             tokens: None,
             model: None,
@@ -82,6 +93,29 @@ impl Script {
     /// This very answer.
     pub fn saying(answer: &serde_json::Value) -> Script {
         Script { said: Some(answer.to_string()), ..Script::answer("mixed") }
+    }
+
+    /// A good answer with the label that a text names, else `mixed`.
+    pub fn named() -> Script {
+        Script { named: true, ..Script::answer("mixed") }
+    }
+
+    /// Of several texts, those that hold this word get no answer.
+    pub fn without(mut self, word: &str) -> Script {
+        self.without = Some(word.to_owned());
+        self
+    }
+
+    /// What goes wrong does so only in a call about several texts; alone, each is answered with the
+    /// label that it names.
+    pub fn in_company(self) -> Script {
+        Script { in_company: true, named: true, ..self }
+    }
+
+    /// The model is not sure of its answer.
+    pub fn unsure(mut self) -> Script {
+        self.unsure = true;
+        self
     }
 
     fn broken(fault: Fault) -> Script {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::bill::{Bill, Charge, Tokens};
-use super::instance::{Answer, instance};
+use super::instance::{Answer, LABELS, instance, instances};
 use super::recorded::Recorded;
 use super::script::{Failure, Fault, Script, Tier};
 use super::socket::Cord;
@@ -121,6 +121,9 @@ pub async fn play(
     };
     let arrive = || stage.arrivals.send_modify(|arrived| *arrived += 1);
     let (script, ask) = match part {
+        Ok((script, ask)) if script.in_company && texts_of(&ask.text).is_none() => {
+            (Script { fault: None, ..script }, ask)
+        }
         Ok(part) => part,
         Err(complaint) => {
             eprintln!("double: {provider:?} would refuse this request: {}", complaint.message);
@@ -163,12 +166,10 @@ pub async fn play(
 
 /// What the model says, and what it counts.
 fn say(number: usize, script: &Script, ask: &Ask) -> Said {
-    let astray = matches!(script.fault, Some(Fault::WrongLabel));
-    let answer = Answer { label: &script.label, sarcasm: script.sarcasm, astray };
     let mut content = match (&script.fault, &ask.schema) {
         (Some(Fault::Prose), _) => format!("Sure! You wrote \"{}\", which is mixed.", ask.text),
         (_, Some(_)) if script.said.is_some() => script.said.clone().unwrap_or_default(),
-        (_, Some(schema)) => instance(schema, &answer).to_string(),
+        (_, Some(schema)) => answered(script, schema, &ask.text).to_string(),
         (_, None) => "pong".to_owned(),
     };
     let mut ending = match script.fault {
@@ -206,6 +207,37 @@ fn say(number: usize, script: &Script, ask: &Ask) -> Said {
         },
         usage: (!matches!(script.fault, Some(Fault::NoUsage))).then_some(tokens),
     }
+}
+
+/// What a model under structured output says of the text, or of each of the texts, in that message.
+fn answered(script: &Script, schema: &Value, message: &str) -> Value {
+    let answer = |text: &str| {
+        let named = LABELS.into_iter().find(|label| script.named && text.contains(label));
+        Answer {
+            label: named.unwrap_or(&script.label),
+            sarcasm: script.sarcasm,
+            astray: matches!(script.fault, Some(Fault::WrongLabel)),
+            unsure: script.unsure,
+        }
+    };
+    let text = |of: &Value| of["text"].as_str().unwrap_or_default().to_owned();
+    let left_out = |text: &str| script.without.as_deref().is_some_and(|word| text.contains(word));
+    let several = texts_of(message).and_then(|texts| {
+        let answers: Vec<_> = texts
+            .iter()
+            .filter(|one| !left_out(&text(one)))
+            .map(|one| (one["index"].clone(), answer(&text(one))))
+            .collect();
+        instances(schema, &answers)
+    });
+    let one = || text(&serde_json::from_str(message).unwrap_or_default());
+    several.unwrap_or_else(|| instance(schema, &answer(&one())))
+}
+
+/// The texts of a message about several.
+fn texts_of(message: &str) -> Option<Vec<Value>> {
+    let asked: Value = serde_json::from_str(message).ok()?;
+    asked["texts"].as_array().cloned()
 }
 
 /// Puts the call on the bill; returns its line.

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::item::Item;
-use crate::app::{Grant, SharedApp};
+use crate::app::{Company, Grant, SharedApp};
 use crate::http::Problem;
 use crate::http::middleware::RequestId;
 use crate::http::routes::answer::answer;
@@ -34,6 +34,8 @@ struct Shared {
     grant: Grant,
     /// A permit for each item at work. An item's deadline runs from when it has one.
     permits: Semaphore,
+    /// Where texts may share calls.
+    company: Option<Arc<Company>>,
 }
 
 /// An item's error, in its place.
@@ -46,7 +48,8 @@ struct Failed<'a, P> {
 impl Work {
     pub fn new(app: SharedApp, task: Task, id: RequestId, grant: Grant) -> Work {
         let permits = Semaphore::new(at_once(&app));
-        Work(Arc::new(Shared { app, task, id, grant, permits }))
+        let company = app.company();
+        Work(Arc::new(Shared { app, task, id, grant, permits, company }))
     }
 
     /// The item's verdict or its problem, as JSON on one line.
@@ -67,18 +70,13 @@ impl Work {
         item_id: Option<&str>,
     ) -> Result<Vec<u8>, Problem> {
         let request = request?;
-        let Shared { app, task, id, grant, permits } = &*self.0;
+        let Shared { app, task, id, grant, permits, company } = &*self.0;
         let _permit = permits.acquire().await.expect("nobody closes it");
         let started = Instant::now();
         let mut pause = BUSY_PAUSE;
         loop {
-            match answer(app, *task, request.clone(), id, grant).await {
-                Ok(mut verdict) => {
-                    if let Some(item_id) = item_id {
-                        verdict.id = item_id.to_owned();
-                    }
-                    return Ok(to_json(&verdict));
-                }
+            match answer(app, *task, request.clone(), id, grant, item_id, company.clone()).await {
+                Ok(verdict) => return Ok(to_json(&verdict)),
                 Err(problem) if problem.is_busy() && started.elapsed() < BUSY_PATIENCE => {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(BUSY_PAUSE_LIMIT);
@@ -93,8 +91,8 @@ impl Work {
 /// queue, so that a batch alone never fills it and single requests still find room.
 fn at_once(app: &SharedApp) -> usize {
     let config = app.config();
-    let calls = if app.has_llm() { config.llm.max_concurrent } else { 0 };
-    let wanted = ITEMS_PER_SESSION * config.classifier.sessions() + calls;
+    let asked = if app.has_llm() { config.llm.texts_at_once() } else { 0 };
+    let wanted = (ITEMS_PER_SESSION * config.classifier.sessions()).saturating_add(asked);
     wanted.min(config.classifier.queue / 2).max(1)
 }
 
