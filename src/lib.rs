@@ -13,6 +13,7 @@ pub mod classifier;
 pub mod llm;
 pub mod store;
 
+pub mod access;
 pub mod cascade;
 pub mod evaluation;
 

@@ -29,7 +29,7 @@ pub fn run() -> anyhow::Result<()> {
     let mut config = Config::load(None)?;
     // One text at a time: with more sessions, each would find its weights colder.
     config.classifier.threads = 1;
-    config.store.url = format!("sqlite://{}", folder.join("ledger.db").display());
+    config.store.url = format!("sqlite://{}", folder.join("ledger.db").display()).into();
     let runtime = tokio::runtime::Runtime::new()?;
     let address = runtime.block_on(start(config.clone()))?;
 
@@ -131,7 +131,7 @@ impl Bare {
 }
 
 async fn start(config: Config) -> anyhow::Result<SocketAddr> {
-    let listener = http::listen("127.0.0.1:0").await?;
+    let listener = http::listen(http::address("127.0.0.1:0")?, false).await?;
     let address = listener.local_addr()?;
     let app = App::start(config).await?;
     app.spawn_flushing();

@@ -12,7 +12,7 @@ use super::learning::LearningConfig;
 use super::telemetry;
 use crate::pricing::Usd;
 use crate::sentiment::Category;
-use crate::{cache, cascade, classifier, llm, store};
+use crate::{access, cache, cascade, classifier, llm, store};
 
 /// Every key with its default, and why; a user's file and the environment override it.
 const DEFAULTS: &str = include_str!("../../config/undertone.toml");
@@ -39,6 +39,7 @@ pub struct Config {
     pub anthropic: llm::AnthropicConfig,
     pub pricing: PricingConfig,
     pub store: store::Config,
+    pub access: access::Config,
     pub drift: DriftConfig,
     pub learning: LearningConfig,
     pub telemetry: telemetry::Config,
@@ -172,6 +173,7 @@ impl Config {
                 return Err(Error::Value(format!("{key} has to be at least 1")));
             }
         }
+        self.access.check().map_err(|error| Error::Value(error.to_string()))?;
         self.providers().check().map_err(|error| Error::Value(error.to_string()))
     }
 }

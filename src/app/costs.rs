@@ -79,7 +79,8 @@ pub(super) fn period(
     Ok((from, to))
 }
 
-fn moment(field: &'static str, text: &str) -> Result<OffsetDateTime, BadParameter> {
+/// A day or a time, in UTC.
+pub fn moment(field: &'static str, text: &str) -> Result<OffsetDateTime, BadParameter> {
     let date = Date::parse(text, format_description!("[year]-[month]-[day]"))
         .map(|date| date.midnight().assume_utc());
     date.or_else(|_| OffsetDateTime::parse(text, &Rfc3339))

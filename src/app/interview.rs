@@ -94,7 +94,7 @@ impl App {
         if let Some(abilities) = models.get_mut(name.as_str()) {
             abilities.successor = None;
         }
-        let llm = Arc::new(ledgered_llm(&config, &self.prices, &self.store)?);
+        let llm = Arc::new(ledgered_llm(&config, &self.prices, &self.ledger)?);
         let categories = Arc::clone(self.cascade.categories());
         Ok(Some(Interviewer {
             estimator: Estimator::new(

@@ -1,6 +1,7 @@
 //! The application: what HTTP and the command line share. Builds every part from the
 //! configuration, counts texts, and takes the parts down in order.
 
+mod budgets;
 mod config;
 mod costs;
 mod counts;
@@ -9,6 +10,7 @@ mod estimate;
 mod interview;
 mod kept_verdict;
 mod learning;
+mod ledger;
 mod measure;
 mod models;
 mod prices;
@@ -24,33 +26,39 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
-use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 
 use crate::cascade::{self, Cascade};
 use crate::classifier::ModelFolder;
-use crate::llm::{AttemptLog, Estimator, Llm, LogDown};
-use crate::pricing::{AttemptId, Prices, Reservation, Settlement};
+use crate::llm::{Estimator, Llm};
+use crate::pricing::{Prices, Usage};
 use crate::sentiment::{Signals, Task, Thresholds};
 use crate::store;
 
 /// What the doors need of the modules behind the application.
+pub use crate::access::{
+    Access, Denied, Grant, NewKey, NewKeyError, Scope, Standing, create as create_key,
+};
 pub use crate::cascade::{Analysis, Error as CascadeError, Request};
 pub use crate::classifier::{Classifier, Error as ClassifierError, Reading, Sentence};
 pub use crate::llm::{
     CallEstimate, Check, Company, Failure, FailureKind, Hint, ProviderName, schemas,
 };
 pub use crate::store::{
-    CostReport, Error as StoreError, Figures, KeptRow, KeptText, OpenAttempt, Said, Store,
+    CostReport, Error as StoreError, Figures, KeptRow, KeptText, OpenAttempt, Period, Said, Store,
+    StoredKey, Subject,
 };
 
+pub use budgets::{BudgetList, BudgetRow, all_budgets};
 pub use config::{Config, Error as ConfigError};
-pub use costs::{BadParameter, CostRequest};
+pub use costs::{BadParameter, CostRequest, moment};
 pub use interview::{Asking, BoughtAnswer, Interviewer, KeptAnswers, Unanswered, recall};
 pub use kept_verdict::KeptVerdict;
 pub use learning::{FeedbackError, FeedbackReceipt, ID_LIMIT, SaidAspect, Word};
+pub use ledger::Ledger;
 pub use measure::milliseconds;
 pub use models::{model_folder, model_names};
 pub use prices::{PriceStatus, TierPrice, price_book, price_book_text, price_status, replaceable};
@@ -67,12 +75,20 @@ pub type SharedApp = Arc<App>;
 /// How often counts go to the store.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
+/// How often the store is asked which keys there are: a change takes effect within a second.
+const REFRESH_EVERY: Duration = Duration::from_millis(300);
+
+/// Refreshes from one look at the budgets, and at the journal, to the next.
+const WARN_EVERY: u64 = 3;
+
 pub struct App {
     config: Config,
     prices: Arc<Prices>,
     /// Why the newest price book was refused, if it was.
     refused_prices: ArcSwapOption<String>,
     store: Store,
+    access: Arc<Access>,
+    ledger: Ledger,
     cascade: Cascade,
     estimator: Arc<Estimator>,
     counter: counts::Counter,
@@ -94,6 +110,16 @@ pub enum RequestError {
     Store(#[from] store::Error),
 }
 
+impl RequestError {
+    /// The tokens that were used all the same.
+    pub fn usage(&self) -> Usage {
+        match self {
+            RequestError::Cascade(cascade::Error::Llm(failure)) => failure.bill.usage,
+            _ => Usage::default(),
+        }
+    }
+}
+
 impl App {
     /// Loads the model, opens the store, and makes ready to ask the providers.
     pub async fn start(config: Config) -> anyhow::Result<SharedApp> {
@@ -112,7 +138,11 @@ impl App {
         let metrics = telemetry::start_metrics()?;
         let prices = Arc::new(Prices::new(price_book(&config)?));
         let store = Store::open(&config.store).await?;
-        let llm = Arc::new(open_llm(&config, &prices, &store)?);
+        let access = Arc::new(Access::open(store.clone(), config.access.clone()).await?);
+        let ledger = Ledger::new(store.clone(), &config.store, Some(Arc::clone(&access)));
+        // What an earlier process left on its journal.
+        ledger.replay().await;
+        let llm = Arc::new(open_llm(&config, &prices, &ledger)?);
         let (classifier_config, categories) =
             (config.classifier.clone(), config.aspects.categories.clone());
         let load = move || Classifier::start(&classifier_config, &categories);
@@ -140,6 +170,8 @@ impl App {
             config,
             prices,
             store,
+            access,
+            ledger,
             cascade,
             drift,
             shadow: OnceLock::new(),
@@ -150,6 +182,11 @@ impl App {
 
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Who may ask.
+    pub fn access(&self) -> &Access {
+        &self.access
     }
 
     /// From where on a task's signals call for an LLM.
@@ -253,6 +290,32 @@ impl App {
         })
     }
 
+    /// Keeps in mind which keys there are, warns of budgets, and brings the journal to the store, until
+    /// the task is aborted.
+    pub fn spawn_minding(self: &Arc<App>) -> JoinHandle<()> {
+        let app = Arc::clone(self);
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(REFRESH_EVERY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut failing = false;
+            for tick in 0u64.. {
+                ticks.tick().await;
+                let mut seen = app.access.refresh().await;
+                if tick.is_multiple_of(WARN_EVERY) && seen.is_ok() {
+                    seen = app.access.warn().await;
+                    app.ledger.replay().await;
+                }
+                // Told once: what waits for the store says so itself.
+                if let Err(error) = &seen
+                    && !failing
+                {
+                    tracing::warn!(%error, "the last known keys go on counting");
+                }
+                failing = seen.is_err();
+            }
+        })
+    }
+
     /// Watches over what the gateway reads: whether its input is what it was, compared with the
     /// baseline that the store has, and what a model in shadow makes of it. Ends with the tasks.
     pub async fn spawn_watching(self: &Arc<App>) -> anyhow::Result<Vec<JoinHandle<()>>> {
@@ -315,6 +378,7 @@ impl App {
         self.write_counts().await;
         self.write_signals(true).await;
         self.write_texts().await;
+        self.ledger.replay().await;
         self.store.clone().close().await;
     }
 }
@@ -345,41 +409,16 @@ pub fn check_files(config: &Config) -> anyhow::Result<String> {
     Ok(ModelFolder::read(&config.classifier.model, &config.classifier)?.name)
 }
 
-/// The providers as configured, with the store as their ledger.
-pub fn open_llm(config: &Config, prices: &Arc<Prices>, store: &Store) -> anyhow::Result<Llm> {
-    let llm = ledgered_llm(config, prices, store)?;
+/// The providers as configured, with their ledger.
+pub fn open_llm(config: &Config, prices: &Arc<Prices>, ledger: &Ledger) -> anyhow::Result<Llm> {
+    let llm = ledgered_llm(config, prices, ledger)?;
     llm.warn_of_retirements();
     Ok(llm)
 }
 
 /// The same, without a word on which models retire.
-fn ledgered_llm(config: &Config, prices: &Arc<Prices>, store: &Store) -> anyhow::Result<Llm> {
-    let log = Arc::new(Ledger(store.clone()));
+fn ledgered_llm(config: &Config, prices: &Arc<Prices>, ledger: &Ledger) -> anyhow::Result<Llm> {
+    let log = Arc::new(ledger.clone());
     let configs = config.providers();
     Ok(Llm::new(&configs, Arc::clone(prices), log, &Llm::http_client(&configs)?)?)
-}
-
-/// When a settlement that could not be written is tried again.
-const SETTLE_AGAIN_AFTER: [Duration; 3] =
-    [Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2)];
-
-/// The store as the ledger that attempts are written to.
-struct Ledger(Store);
-
-#[async_trait]
-impl AttemptLog for Ledger {
-    async fn reserve(&self, reservation: Reservation) -> Result<(), LogDown> {
-        self.0.reserve(reservation).await.map_err(|error| LogDown(error.to_string()))
-    }
-
-    async fn settle(&self, id: AttemptId, settlement: Settlement) -> Result<(), LogDown> {
-        // A known cost is worth waiting for: a store that is busy or full may be so for a moment.
-        for wait in SETTLE_AGAIN_AFTER {
-            match self.0.settle(id, settlement.clone()).await {
-                Err(store::Error::Write(_)) => tokio::time::sleep(wait).await,
-                result => return result.map_err(|error| LogDown(error.to_string())),
-            }
-        }
-        self.0.settle(id, settlement).await.map_err(|error| LogDown(error.to_string()))
-    }
 }

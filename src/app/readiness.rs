@@ -80,7 +80,7 @@ impl App {
             Ok(Err(error)) => Err(error),
         };
         let model = Part::of(classifier.name(), read);
-        let store = Part::of("sqlite", self.store.ping().await);
+        let store = Part::of(self.store.kind(), self.store.ping().await);
         let health = self.cascade.llm().health();
         let refused = self.refused_prices.load_full();
         let refused = refused.map(|reason| {

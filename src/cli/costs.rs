@@ -112,7 +112,7 @@ fn print_report(report: &CostReport, format: Format) -> anyhow::Result<ExitCode>
             if report.group_by.is_empty() {
                 rows.push(cells(&report.total).into());
             }
-            csv(&header, &rows)
+            output::csv(&header, &rows)
         }
         Format::Table => {
             let mut total: Vec<String> = vec![String::new(); report.group_by.len()];
@@ -150,7 +150,7 @@ fn print_open(attempts: &[OpenAttempt], format: Format) -> anyhow::Result<ExitCo
         .collect();
     match format {
         Format::Json => output::json(&attempts),
-        Format::Csv => csv(&header, &rows),
+        Format::Csv => output::csv(&header, &rows),
         Format::Table if rows.is_empty() => output::line("Nothing is open."),
         Format::Table => output::table(&header, &rows, header.len()),
     }
@@ -177,17 +177,4 @@ fn without_empty(
         cells.into_iter().zip(&stays).filter(|(_, stays)| **stays).map(|(cell, _)| cell).collect()
     };
     (keep(header), rows.into_iter().map(keep).collect())
-}
-
-fn csv(header: &[String], rows: &[Vec<String>]) -> anyhow::Result<ExitCode> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(header)?;
-    for row in rows {
-        // A spreadsheet runs a cell that starts like a formula; an apostrophe makes it text.
-        writer.write_record(row.iter().map(|cell| match cell.chars().next() {
-            Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{cell}"),
-            _ => cell.clone(),
-        }))?;
-    }
-    output::line(String::from_utf8(writer.into_inner()?)?.trim_end())
 }

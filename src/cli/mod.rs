@@ -2,11 +2,13 @@
 
 mod analyze;
 mod arguments;
+mod budgets;
 mod calibrate;
 mod ceiling;
 mod config;
 mod costs;
 mod evaluate;
+mod keys;
 mod learn;
 pub mod models;
 mod output;
@@ -23,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::app::{BadParameter, Config, ConfigError};
+use crate::app::{BadParameter, Config, ConfigError, NewKeyError};
 use crate::http::ListenError;
 
 /// A sentiment gateway: a local model reads every text, and an LLM only what the local model cannot
@@ -62,6 +64,11 @@ enum Command {
     Learn(learn::Learn),
     /// Report what was spent and what was answered for nothing
     Costs(costs::Costs),
+    // Its own words, the long ones too.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    #[command(subcommand)]
+    Budgets(budgets::Budgets),
     /// Manage local models
     Models(models::Models),
     /// Check the prices of the configured models, or take over new ones
@@ -105,6 +112,8 @@ impl Command {
             Command::Replay(command) => command.run(config()?).await,
             Command::Learn(command) => command.run(config()?).await,
             Command::Costs(command) => command.run(config()?).await,
+            Command::Keys(command) => command.run(config()?).await,
+            Command::Budgets(command) => command.run(config()?).await,
             Command::Models(command) => models::run(command, &config()?).await,
             Command::Prices(command) => command.run(&config()?),
             Command::Providers(command) => command.run(config()?).await,
@@ -122,6 +131,7 @@ impl Command {
 fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<ConfigError>()
         || error.is::<BadParameter>()
+        || matches!(error.downcast_ref(), Some(NewKeyError::Option { .. }))
         || matches!(
             error.downcast_ref(),
             Some(ListenError::Address(_) | ListenError::NotLoopback(_))

@@ -53,3 +53,17 @@ pub fn table(header: &[String], rows: &[Vec<String>], words: usize) -> anyhow::R
     }
     line(&table.to_string())
 }
+
+/// A spreadsheet's table: no cell of it is run as a formula.
+pub fn csv(header: &[String], rows: &[Vec<String>]) -> anyhow::Result<ExitCode> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(header)?;
+    for row in rows {
+        // A spreadsheet runs a cell that starts like a formula; an apostrophe makes it text.
+        writer.write_record(row.iter().map(|cell| match cell.chars().next() {
+            Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{cell}"),
+            _ => cell.clone(),
+        }))?;
+    }
+    line(String::from_utf8(writer.into_inner()?)?.trim_end())
+}

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use uuid::Uuid;
 
 use super::output;
-use crate::app::{self, Check, Config, Store, start_logs};
+use crate::app::{self, Check, Config, Ledger, Store, start_logs};
 use crate::pricing::{Caller, Prices};
 
 #[derive(Subcommand)]
@@ -22,7 +22,8 @@ impl Providers {
         start_logs(&config.telemetry)?;
         let prices = Arc::new(Prices::new(app::price_book(&config)?));
         let store = Store::open(&config.store).await?;
-        let llm = app::open_llm(&config, &prices, &store)?;
+        let ledger = Ledger::new(store.clone(), &config.store, None);
+        let llm = app::open_llm(&config, &prices, &ledger)?;
         if !llm.is_enabled() {
             anyhow::bail!(
                 "no provider has a key: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or name a file in \
@@ -39,6 +40,7 @@ impl Providers {
             tags: [("command".to_owned(), "providers check".to_owned())].into(),
         };
         let checks = llm.check(&caller, config.llm.deadline()).await;
+        ledger.replay().await;
         store.close().await;
         for check in &checks {
             output::line(&describe(check))?;

@@ -16,7 +16,7 @@ use crate::http;
 /// How much longer than a request may take the gateway waits, going down, for those at hand.
 const DRAIN_GRACE: Duration = Duration::from_secs(5);
 
-/// Start the gateway. It answers on this machine only, and stops on Ctrl-C or SIGTERM once the
+/// Start the gateway. Without keys (`undertone keys create`) it answers on this machine only. It stops on Ctrl-C or SIGTERM once the
 /// requests at hand are answered.
 #[derive(Args)]
 pub struct Serve {
@@ -29,16 +29,18 @@ impl Serve {
     pub async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         start_logs(&config.telemetry)?;
         let address = self.listen.as_deref().unwrap_or(&config.server.listen);
-        let listener = http::listen(address).await?;
+        let address = http::address(address)?;
         let drain = config.llm.deadline() + DRAIN_GRACE;
         // Listened for from now on, so that one during the start is not missed.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let app = App::start(config).await?;
+        let listener = http::listen(address, !app.access().is_open()).await?;
         if let Some(error) = app.readiness().await.model.error {
             anyhow::bail!("the local model does not answer: {error}");
         }
         let flushing = app.spawn_flushing();
+        let minding = app.spawn_minding();
         let prices = app.spawn_price_watch();
         let watching = app.spawn_watching().await?;
 
@@ -64,6 +66,7 @@ impl Serve {
             _ = interrupt.recv() => anyhow::bail!("stopped at once: requests were still running"),
         };
         flushing.abort();
+        minding.abort();
         prices.abort();
         watching.iter().for_each(JoinHandle::abort);
         app.close().await;

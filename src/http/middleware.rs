@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
@@ -14,6 +14,7 @@ use metrics::Histogram;
 use uuid::Uuid;
 
 use super::Problem;
+use crate::app::SharedApp;
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -26,13 +27,13 @@ pub struct RequestId(pub String);
 
 /// The one layer around every route: gives a request its id, turns away whom a page from elsewhere
 /// sent, renders problems under the id, counts and logs.
-pub async fn surround(mut request: Request, next: Next) -> Response {
+pub async fn surround(State(app): State<SharedApp>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
     let header = HeaderValue::from_str(&id).expect("checked to be visible ASCII");
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(RequestId(id.clone()));
-    let mut response = match is_for_this_machine(&request) {
+    let mut response = match !app.access().is_open() || is_for_this_machine(&request) {
         true => {
             let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
             answered.unwrap_or_else(|_| panicked())
@@ -40,7 +41,11 @@ pub async fn surround(mut request: Request, next: Next) -> Response {
         false => elsewhere(),
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let headers = std::mem::replace(response.headers_mut(), HeaderMap::new());
         response = problem.render(&id);
+        for (name, value) in &headers {
+            response.headers_mut().entry(name).or_insert_with(|| value.clone());
+        }
     }
     response.headers_mut().insert(REQUEST_ID, header);
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);

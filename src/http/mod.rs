@@ -1,5 +1,6 @@
 //! The gateway over HTTP: the router, what surrounds every request, and the JSON of the surface.
 
+mod auth;
 mod extract;
 mod middleware;
 mod openapi;
@@ -10,34 +11,39 @@ mod wire;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
-use crate::app::SharedApp;
+use crate::app::{Scope, SharedApp};
 use crate::sentiment::Task;
-use routes::{answer, batch, costs, feedback, health, metrics, openapi as document};
+use auth::keyed;
+use routes::{answer, batch, budgets, costs, feedback, health, metrics, openapi as document};
 
 pub use openapi::document as openapi_document;
 pub use problem::Problem;
-pub use serve::{ListenError, listen, serve};
+pub use serve::{ListenError, address, listen, serve};
 pub use wire::text_faults;
 
 /// The table of contents.
 pub fn router(app: SharedApp) -> Router {
+    let keyed = |scope: Option<Scope>, route| keyed(&app, scope, route);
+    let analyze = |route| keyed(Some(Scope::Analyze), route);
     Router::new()
-        .route("/v1/sentiment", answer::endpoint(Task::Sentiment))
-        .route("/v1/aspects", answer::endpoint(Task::Aspects))
-        .route("/v1/emotions", answer::endpoint(Task::Emotions))
-        .route("/v1/batch", post(batch::analyse))
-        .route("/v1/feedback", post(feedback::feedback))
-        .route("/v1/costs", get(costs::costs))
+        .route("/v1/sentiment", analyze(answer::endpoint(Task::Sentiment)))
+        .route("/v1/aspects", analyze(answer::endpoint(Task::Aspects)))
+        .route("/v1/emotions", analyze(answer::endpoint(Task::Emotions)))
+        .route("/v1/batch", analyze(post(batch::analyse)))
+        .route("/v1/feedback", analyze(post(feedback::feedback)))
+        .route("/v1/costs", keyed(Some(Scope::CostsRead), get(costs::costs)))
+        .route("/v1/budgets", keyed(None, get(budgets::budgets)))
+        .route("/metrics", keyed(Some(Scope::MetricsRead), get(metrics::metrics)))
+        // Open, since they hold no data.
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
-        .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(document::openapi))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
-        .layer(from_fn(middleware::surround))
+        .layer(from_fn_with_state(app.clone(), middleware::surround))
         .with_state(app)
 }
 

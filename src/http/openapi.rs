@@ -8,7 +8,8 @@ use super::wire::{AnalysisRequest, AnalysisResponse, FeedbackRequest};
 use crate::sentiment::Task;
 
 /// What a request for a verdict can end in.
-const ANALYSIS_ERRORS: [u16; 12] = [400, 402, 403, 408, 413, 415, 422, 429, 500, 502, 503, 504];
+const ANALYSIS_ERRORS: [u16; 13] =
+    [400, 401, 402, 403, 408, 413, 415, 422, 429, 500, 502, 503, 504];
 
 /// The document that `/openapi.json` serves.
 pub fn document() -> Value {
@@ -55,7 +56,12 @@ pub fn document() -> Value {
                     parameter("group_by", "Any of day, month, team, key, model, endpoint, route, \
                                            tag:NAME, separated by commas."),
                 ],
-                "responses": responses(&true, &[403, 422, 500, 503]),
+                "responses": responses(&true, &[401, 403, 422, 429, 500, 503]),
+            }},
+            "/v1/budgets": { "get": {
+                "summary": "How much of each budget is gone: of all with the scope costs:read, else \
+                            of the key's own",
+                "responses": responses(&true, &[401, 403, 429, 500, 503]),
             }},
             "/healthz": { "get": text("The process runs") },
             "/readyz": { "get": {
@@ -71,7 +77,15 @@ pub fn document() -> Value {
                 "responses": { "200": { "description": "OpenAPI 3.1", "content": body(&true) } },
             }},
         },
-        "components": { "schemas": schemas },
+        // Before the first key is created none is asked for.
+        "security": [{ "key": [] }, {}],
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": { "key": {
+                "type": "http", "scheme": "bearer",
+                "description": "A key of `undertone keys create`, with the scope of the route.",
+            }},
+        },
     })
 }
 
@@ -116,7 +130,7 @@ fn batch(verdict: &impl serde::Serialize) -> Value {
     });
     let mut parameter = parameter("task", "What is asked of every line; for NDJSON alone.");
     parameter["schema"] = task;
-    let mut responses = responses(&answers, &[400, 403, 408, 413, 415, 422, 500]);
+    let mut responses = responses(&answers, &[400, 401, 403, 408, 413, 415, 422, 429, 500]);
     responses["200"]["content"]["application/x-ndjson"] = json!({ "schema": answer });
     json!({
         "summary": "What many texts feel, in order; an item's error is its own",

@@ -1,11 +1,12 @@
 //! Errors as `application/problem+json` (RFC 9457). The one place where a kind of error gets its
 //! HTTP status.
 
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::app::{CascadeError, ClassifierError, Failure, FailureKind, RequestError};
+use super::auth::describe;
+use crate::app::{CascadeError, ClassifierError, Denied, Failure, FailureKind, RequestError};
 use crate::pricing::Usd;
 
 /// A failed request, before it is known under which id.
@@ -16,6 +17,8 @@ pub struct Problem {
     errors: Vec<FieldError>,
     cost_usd: Option<Option<Usd>>,
     retry_after_seconds: Option<u32>,
+    /// What is wrong with the caller's key.
+    denied: Option<Box<Denied>>,
 }
 
 /// A field that is wrong, and what would be right.
@@ -88,6 +91,16 @@ impl Problem {
         if let Some(seconds) = self.retry_after_seconds {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
+        match self.denied.as_deref() {
+            Some(denied @ (Denied::NoKey | Denied::UnknownKey | Denied::Scope(_))) => {
+                let challenge = HeaderValue::from_static(challenge(denied));
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            }
+            Some(Denied::Rate { standing: Some(standing), .. }) => {
+                describe(*standing, response.headers_mut());
+            }
+            Some(Denied::Rate { standing: None, .. }) | None => {}
+        }
         response
     }
 }
@@ -98,6 +111,33 @@ impl IntoResponse for Problem {
         let mut response = self.status.into_response();
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+/// In the words of RFC 6750.
+fn challenge(denied: &Denied) -> &'static str {
+    match denied {
+        Denied::UnknownKey => r#"Bearer realm="undertone", error="invalid_token""#,
+        Denied::Scope(_) => r#"Bearer realm="undertone", error="insufficient_scope""#,
+        Denied::NoKey | Denied::Rate { .. } => r#"Bearer realm="undertone""#,
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Problem {
+        let status = match &denied {
+            Denied::NoKey | Denied::UnknownKey => StatusCode::UNAUTHORIZED,
+            Denied::Scope(_) => StatusCode::FORBIDDEN,
+            Denied::Rate { .. } => StatusCode::TOO_MANY_REQUESTS,
+        };
+        let retry_after_seconds = match &denied {
+            Denied::Rate { retry_after, .. } => {
+                Some(u32::try_from(retry_after.as_secs() + 1).unwrap_or(u32::MAX))
+            }
+            _ => None,
+        };
+        let problem = Problem::new(status, format!("Not admitted: {denied}."));
+        Problem { retry_after_seconds, denied: Some(Box::new(denied)), ..problem }
     }
 }
 

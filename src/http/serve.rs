@@ -18,22 +18,24 @@ pub enum ListenError {
     Address(String),
     #[error(
         "server.listen: {0} is not a loopback address. Without keys of its own the gateway listens \
-         on this machine only: use 127.0.0.1 or [::1]"
+         on this machine only: use 127.0.0.1 or [::1], or create a key first (undertone keys create)"
     )]
     NotLoopback(SocketAddr),
     #[error("{address} cannot be listened on: {reason}")]
     Bind { address: SocketAddr, reason: std::io::Error },
 }
 
-/// Binds the address, which has to be loopback as long as no keys protect the gateway.
-pub async fn listen(address: &str) -> Result<TcpListener, ListenError> {
-    let unknown = || ListenError::Address(address.to_owned());
-    let address: SocketAddr = address
-        .strip_prefix("localhost:")
-        .map_or_else(|| address.to_owned(), |port| format!("127.0.0.1:{port}"))
+/// Reads an address and port.
+pub fn address(text: &str) -> Result<SocketAddr, ListenError> {
+    text.strip_prefix("localhost:")
+        .map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"))
         .parse()
-        .map_err(|_| unknown())?;
-    if !address.ip().is_loopback() {
+        .map_err(|_| ListenError::Address(text.to_owned()))
+}
+
+/// Binds the address, which has to be loopback as long as no keys protect the gateway.
+pub async fn listen(address: SocketAddr, has_keys: bool) -> Result<TcpListener, ListenError> {
+    if !has_keys && !address.ip().is_loopback() {
         return Err(ListenError::NotLoopback(address));
     }
     TcpListener::bind(address).await.map_err(|reason| ListenError::Bind { address, reason })

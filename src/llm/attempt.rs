@@ -12,7 +12,7 @@ use super::lane::Lane;
 use super::manner::Manner;
 use super::models::Model;
 use super::provider::{Completion, Content, ErrorReply, Reply};
-use super::{FailureKind, Llm, Question, structured};
+use super::{FailureKind, Llm, NotReserved, Question, structured};
 use crate::pricing::{AttemptState, PriceBook, Reservation, Settlement, Usage, Usd};
 use crate::sentiment::Verdict;
 
@@ -69,18 +69,26 @@ impl Llm {
             reserved_at,
             expires_at: reserved_at + (deadline - now),
             caller: asked.caller.clone(),
-            endpoint: asked.task().name(),
+            endpoint: asked.task().name().into(),
             texts: asked.questions.len() as u64,
             text_bytes: asked.questions.iter().map(|question| question.text.len() as u64).sum(),
-            provider: lane.name(),
+            provider: lane.name().into(),
             model: model.id.clone(),
             worst_case,
         };
-        let id = reservation.id;
-        if let Err(error) = self.log.reserve(reservation).await {
-            tracing::error!(provider = lane.name(), %error, "nothing is sent that is not on record");
-            return Err(Stop::Request(FailureKind::StoreDown));
-        }
+        let id = match self.log.reserve(reservation).await {
+            Ok(id) => id,
+            Err(NotReserved::OverBudget(reason)) => {
+                tracing::debug!(provider = lane.name(), reason, "over budget");
+                lane.pass();
+                return Err(Stop::Provider(FailureKind::OverBudget));
+            }
+            Err(NotReserved::Down(error)) => {
+                tracing::error!(provider = lane.name(), %error, "nothing is sent that is not on record");
+                lane.pass();
+                return Err(Stop::Request(FailureKind::StoreDown));
+            }
+        };
 
         let sent = Instant::now();
         let reply = match sent < deadline {

@@ -61,6 +61,13 @@ impl Breaker {
         self.state = State::Closed;
     }
 
+    /// A call that was let through was not made: the next may probe in its stead.
+    pub fn pass(&mut self, now: Instant) {
+        if let State::Probing { .. } = self.state {
+            self.state = State::Open { until: now };
+        }
+    }
+
     pub fn failed(&mut self, now: Instant) {
         self.failures = self.failures.saturating_add(1);
         match self.state {

@@ -105,6 +105,11 @@ impl Lane {
         metrics::gauge!("undertone_llm_breaker_open", &labels).set(f64::from(u8::from(open)));
     }
 
+    /// Who was let through sent nothing, which says nothing of the provider.
+    pub fn pass(&self) {
+        self.state().breaker.pass(Instant::now());
+    }
+
     pub fn breaker_state(&self) -> BreakerState {
         self.state().breaker.state(Instant::now())
     }

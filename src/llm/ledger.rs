@@ -10,9 +10,20 @@ use crate::pricing::{AttemptId, Reservation, Settlement};
 #[error("the ledger cannot be written: {0}")]
 pub struct LogDown(pub String);
 
+/// Why an attempt must not be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReserved {
+    /// A budget has no room for its worst case, or it has no price to tell by.
+    #[error("{0}")]
+    OverBudget(String),
+    #[error(transparent)]
+    Down(LogDown),
+}
+
 /// Where attempts are written down. Each call returns once its record is committed.
 #[async_trait]
 pub trait AttemptLog: Send + Sync {
-    async fn reserve(&self, reservation: Reservation) -> Result<(), LogDown>;
+    /// Returns under which id the attempt is on record, and is to be settled.
+    async fn reserve(&self, reservation: Reservation) -> Result<AttemptId, NotReserved>;
     async fn settle(&self, id: AttemptId, settlement: Settlement) -> Result<(), LogDown>;
 }

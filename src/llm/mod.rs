@@ -52,7 +52,7 @@ pub use config::{
 pub use estimate::{CallEstimate, Estimator};
 pub use health::{Check, NOTICE, ProviderHealth};
 pub use identity::{prompt_id, question_id};
-pub use ledger::{AttemptLog, LogDown};
+pub use ledger::{AttemptLog, LogDown, NotReserved};
 pub use provider::Fault;
 pub use structured::schemas;
 
@@ -138,7 +138,7 @@ pub enum FailureKind {
     /// The ledger cannot be written, so nothing was sent.
     StoreDown,
     Deadline,
-    /// Nothing (more) fits `max_cost`, or the model has no price to tell by.
+    /// Nothing (more) fits `max_cost` or the caller's budgets, or the model has no price to tell by.
     OverBudget,
     /// The model would not answer.
     Refused,
@@ -194,7 +194,7 @@ impl std::fmt::Display for FailureKind {
             FailureKind::StoreDown => "the ledger cannot be written, so nothing was sent",
             FailureKind::Deadline => "the deadline passed (llm.deadline_ms)",
             FailureKind::OverBudget => {
-                "the call might cost more than max_cost_usd, or has no price"
+                "the call might cost more than max_cost_usd or a budget leaves, or has no price"
             }
             FailureKind::Refused => "the model refused",
             FailureKind::Truncated => "the answer was cut off at its token limit",

@@ -15,7 +15,7 @@ use super::models::{Model, Succession};
 use super::prompt::Wording;
 use super::provider::{Completion, Content, ErrorReply, Fault, Provider, Reply};
 use super::retry::RetryAdvice;
-use super::{Answered, AttemptLog, Failure, Limits, Llm, LogDown, Question};
+use super::{Answered, AttemptLog, Failure, Limits, Llm, LogDown, NotReserved, Question};
 use crate::pricing::{AttemptId, Caller, PriceBook, Prices, Reservation, Settlement, Usage, Usd};
 use crate::sentiment::Task;
 
@@ -147,13 +147,14 @@ pub(super) struct Ledger {
 
 #[async_trait]
 impl AttemptLog for Ledger {
-    async fn reserve(&self, reservation: Reservation) -> Result<(), LogDown> {
+    async fn reserve(&self, reservation: Reservation) -> Result<AttemptId, NotReserved> {
         if self.reserve_fails {
-            return Err(LogDown("full".into()));
+            return Err(NotReserved::Down(LogDown("full".into())));
         }
         self.diary.note("reserved");
+        let id = reservation.id;
         self.reservations.lock().unwrap().push(reservation);
-        Ok(())
+        Ok(id)
     }
 
     async fn settle(&self, id: AttemptId, settlement: Settlement) -> Result<(), LogDown> {

@@ -32,8 +32,8 @@ async fn an_attempt_is_reserved_then_sent_then_settled() {
     assert_eq!((answered.bill.usage, answered.bill.attempts), (usage(), 1));
 
     let reservation = stage.ledger.reservations.lock().unwrap().remove(0);
-    assert_eq!((reservation.provider, reservation.model.as_str()), ("p", "m"));
-    assert_eq!((reservation.endpoint, reservation.text_bytes), ("sentiment", 6));
+    assert_eq!((reservation.provider.as_ref(), reservation.model.as_str()), ("p", "m"));
+    assert_eq!((reservation.endpoint.as_ref(), reservation.text_bytes), ("sentiment", 6));
     assert_eq!(reservation.worst_case, Some(dollars(10 + 200)));
     let lifetime = reservation.expires_at.duration_since(reservation.reserved_at).unwrap();
     assert_eq!(lifetime, Config::default().attempt_timeout());

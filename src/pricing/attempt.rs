@@ -1,9 +1,11 @@
 //! One attempt at a provider, as the ledger records it: plain values about money, so that the side
 //! that makes attempts and the side that stores them agree on them without knowing each other.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Usage, Usd};
@@ -12,7 +14,7 @@ use super::{Usage, Usd};
 pub type AttemptId = Uuid;
 
 /// On whose behalf a call is made, as finance will read it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Caller {
     pub request_id: String,
     pub key_id: Option<String>,
@@ -21,7 +23,7 @@ pub struct Caller {
 }
 
 /// What is committed before an attempt is sent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Reservation {
     pub id: AttemptId,
     pub reserved_at: SystemTime,
@@ -29,18 +31,18 @@ pub struct Reservation {
     pub expires_at: SystemTime,
     pub caller: Caller,
     /// What was asked for, by the name of its endpoint, such as `sentiment`.
-    pub endpoint: &'static str,
+    pub endpoint: Cow<'static, str>,
     /// How many texts it asks about, and their bytes together.
     pub texts: u64,
     pub text_bytes: u64,
-    pub provider: &'static str,
+    pub provider: Cow<'static, str>,
     pub model: String,
     /// The worst case of this attempt; `None` for a model without a price.
     pub worst_case: Option<Usd>,
 }
 
 /// How an attempt ended. What a crash leaves open stays as reserved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AttemptState {
     /// Its cost is known; 0 for one that never left or got an error status.
     Settled,
@@ -51,7 +53,7 @@ pub enum AttemptState {
 }
 
 /// What is committed after an attempt.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Settlement {
     pub state: AttemptState,
     pub model_served: Option<String>,

@@ -24,6 +24,11 @@ impl Usage {
             .saturating_add(self.cache_write_5m)
             .saturating_add(self.cache_write_1h)
     }
+
+    /// All that the model read and wrote.
+    pub fn total(&self) -> u64 {
+        self.prompt().saturating_add(self.output)
+    }
 }
 
 impl Add for Usage {

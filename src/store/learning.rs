@@ -95,6 +95,7 @@ impl Store {
     pub async fn forget_text(&self, id: &str) -> Result<u64, Error> {
         let count = match self {
             Store::Sqlite(sqlite) => sqlite.count_texts_like(id.to_owned()).await?,
+            Store::Postgres(postgres) => postgres.count_texts_like(id.to_owned()).await?,
         };
         self.change(Change::Forget(id.to_owned())).await?;
         Ok(count)
@@ -104,6 +105,7 @@ impl Store {
     pub async fn texts_of(&self, id: &str) -> Result<Vec<KeptRow>, Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.kept_texts(Some(id.to_owned())).await,
+            Store::Postgres(postgres) => postgres.kept_texts(Some(id.to_owned())).await,
         }
     }
 
@@ -111,12 +113,16 @@ impl Store {
     pub async fn learnable(&self) -> Result<(Vec<KeptRow>, Vec<Said>), Error> {
         match self {
             Store::Sqlite(sqlite) => Ok((sqlite.kept_texts(None).await?, sqlite.said().await?)),
+            Store::Postgres(postgres) => {
+                Ok((postgres.kept_texts(None).await?, postgres.said().await?))
+            }
         }
     }
 
     pub async fn baseline(&self, model: &str, task: &str) -> Result<Option<Baseline>, Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.baseline(model.to_owned(), task.to_owned()).await,
+            Store::Postgres(postgres) => postgres.baseline(model.to_owned(), task.to_owned()).await,
         }
     }
 
@@ -139,117 +145,7 @@ impl Store {
     async fn change(&self, change: Change) -> Result<(), Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.change(change).await,
+            Store::Postgres(postgres) => postgres.change(change).await,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
-
-    use super::*;
-    use crate::store::{Config, Durability};
-
-    async fn open(folder: &std::path::Path) -> Store {
-        let url = format!("sqlite://{}", folder.join("ledger.db").display());
-        let config = Config { url, durability: Durability::Process };
-        Store::open(&config).await.expect("a new store opens")
-    }
-
-    fn at(seconds: u64) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(seconds)
-    }
-
-    fn kept(id: &str, text: &str, recent: bool) -> KeptText {
-        KeptText {
-            id: id.into(),
-            task: "sentiment".into(),
-            text: text.into(),
-            language: "en".into(),
-            by_llm: !recent,
-            model: "m".into(),
-            verdict: "{}".into(),
-            local_scores: None,
-            recent,
-            kept_at: at(1),
-            expires_at: at(100),
-        }
-    }
-
-    fn said(id: &str, what: &str, kept: Option<i64>) -> Said {
-        Said {
-            id: id.into(),
-            task: "sentiment".into(),
-            what: what.into(),
-            agrees: Some(false),
-            kept,
-            said_at: at(2),
-            expires_at: at(200),
-        }
-    }
-
-    async fn texts(store: &Store) -> Vec<String> {
-        let (rows, _) = store.learnable().await.expect("read");
-        rows.into_iter().map(|row| row.kept.text.to_string()).collect()
-    }
-
-    #[tokio::test]
-    async fn the_last_recent_texts_stay_and_those_that_were_spoken_of_all() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = open(folder.path()).await;
-        let mut all: Vec<KeptText> =
-            (0..5).map(|n| kept(&format!("r{n}"), &format!("recent {n}"), true)).collect();
-        all.push(kept("e", "escalated", false));
-        store.keep_texts(all.clone()).await.expect("kept");
-        let row = store.texts_of("r1").await.expect("read").remove(0);
-        assert_eq!(row.kept, all[1]);
-        store.say(said("r1", "\"negative\"", Some(row.seq))).await.expect("said");
-        store.say(said("r1", "\"positive\"", Some(row.seq))).await.expect("said again");
-        store.purge_texts(at(50), 2).await.expect("purged");
-        assert_eq!(texts(&store).await, ["recent 1", "recent 3", "recent 4", "escalated"]);
-        let (_, words) = store.learnable().await.expect("read");
-        assert_eq!(words, [said("r1", "\"positive\"", Some(row.seq))]);
-
-        store.purge_texts(at(100), 2).await.expect("purged");
-        assert_eq!(texts(&store).await, ["recent 1"], "as long as what was said of it");
-        store.purge_texts(at(200), 2).await.expect("purged");
-        let nothing = (Vec::new(), Vec::new());
-        assert_eq!(store.learnable().await, Ok(nothing));
-    }
-
-    #[tokio::test]
-    async fn a_forgotten_text_is_gone_under_every_id_and_from_the_file() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = open(folder.path()).await;
-        let texts = [kept("a", "a secret", false), kept("b", "a secret", true)];
-        store.keep_texts(texts.into()).await.expect("kept");
-        store.keep_texts(vec![kept("c", "another", true)]).await.expect("kept");
-        let row = store.texts_of("a").await.expect("read").remove(0);
-        store.say(said("a", "\"negative\"", Some(row.seq))).await.expect("said");
-        store.say(said("x", "\"negative\"", None)).await.expect("said");
-        assert_eq!(store.forget_text("b").await, Ok(2));
-        assert_eq!(store.forget_text("b").await, Ok(0));
-        let (rows, words) = store.learnable().await.expect("read");
-        assert_eq!((rows.len(), words.len()), (1, 1));
-        assert_eq!((rows[0].kept.id.as_str(), words[0].id.as_str()), ("c", "x"));
-        store.close().await;
-        for entry in std::fs::read_dir(folder.path()).expect("a folder") {
-            let bytes = std::fs::read(entry.expect("an entry").path()).expect("a file");
-            assert!(!bytes.windows(8).any(|window| window == b"a secret"));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_baseline_gives_way_to_one_of_more_texts_alone() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = open(folder.path()).await;
-        let of = |texts: u64| Baseline { texts, counts: format!("{{\"{texts}\": []}}") };
-        for (texts, stays) in [(10, 10), (30, 30), (20, 30)] {
-            store.keep_baseline("m", "sentiment", of(texts)).await.expect("kept");
-            assert_eq!(store.baseline("m", "sentiment").await, Ok(Some(of(stays))));
-        }
-        assert_eq!(store.baseline("m", "aspects").await, Ok(None));
-        store.forget_baselines().await.expect("forgotten");
-        assert_eq!(store.baseline("m", "sentiment").await, Ok(None));
     }
 }

@@ -4,40 +4,75 @@
 //! It owns the tables, the transactions and the sums over them. What an attempt costs is computed
 //! by whoever made it; which texts are counted as what is the application's business.
 
+mod access;
 mod answers;
 mod counts;
+mod journal;
 mod learning;
+mod postgres;
+mod queue;
 mod report;
 mod signals;
 mod sqlite;
+mod url;
 
+#[cfg(test)]
+#[path = "../../tests/support/postgres.rs"]
+mod postgres_server;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
+pub use access::{AccessState, Budget, BudgetState, Period, StoredKey, Subject};
 pub use answers::{Interview, KeptAnswer, KeptContent};
 pub use counts::{CountKey, Counts, Minute, VerdictBy};
+pub use journal::Journal;
 pub use learning::{Baseline, KeptRow, KeptText, Said};
 pub use report::{
     CostQuery, CostReport, CostRow, Figures, GroupBy, OpenAttempt, OpenState, ParseGroupByError,
     month_of,
 };
+pub use url::StoreUrl;
 
 pub use signals::LoggedSignals;
 
-use crate::pricing::{AttemptId, Reservation, Settlement};
+use crate::pricing::{AttemptId, Reservation, Settlement, Usd};
 
 /// Where the store is and what it withstands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// `sqlite://PATH`; a relative path starts at the working directory.
-    pub url: String,
+    /// `sqlite://PATH`, where a relative path starts at the working directory, or
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
+    pub url: StoreUrl,
     pub durability: Durability,
+    pub when_down: WhenDown,
+    /// The folder of what could not be written to the store.
+    pub journal: PathBuf,
+}
+
+impl Config {
+    /// With the journal beside the working directory's data, as shipped.
+    pub fn new(url: String, durability: Durability) -> Config {
+        let journal = PathBuf::from("data/journal");
+        Config { url: url.into(), durability, when_down: WhenDown::Stop, journal }
+    }
+}
+
+/// What becomes of calls at LLMs while the store cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenDown {
+    /// None is made.
+    Stop,
+    /// Those that no hard budget binds are made, each on the journal before it is sent.
+    Journal,
 }
 
 /// What outlives what.
@@ -46,7 +81,8 @@ pub struct Config {
 pub enum Durability {
     /// Each group of commits is synced to disk before its callers are answered.
     Disk,
-    /// Commits outlive the process; a power cut may lose the last second.
+    /// Commits outlive the process; a power cut may lose the last second. With PostgreSQL, the
+    /// power of the server's machine, or a crash of the server.
     Process,
 }
 
@@ -54,10 +90,15 @@ pub enum Durability {
 /// committed together also fail together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    #[error("store.url must be sqlite://PATH, the path of a file; it is \"{0}\"")]
+    #[error(
+        "store.url must be sqlite://PATH, the path of a file, or \
+         postgres://USER:PASSWORD@HOST:PORT/DATABASE; it is \"{0}\""
+    )]
     Url(String),
-    #[error("the store {path} cannot be opened: {reason}")]
-    Open { path: PathBuf, reason: String },
+    #[error("store.url: {0}; expected postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
+    PostgresUrl(String),
+    #[error("the store {store} cannot be opened: {reason}")]
+    Open { store: String, reason: String },
     #[error("the store cannot be written: {0}")]
     Write(String),
     #[error("the store cannot be read: {0}")]
@@ -68,6 +109,19 @@ pub enum Error {
     Closed,
     #[error("the ledger has no attempt {0}")]
     UnknownAttempt(AttemptId),
+    #[error(
+        "the {} budget of {} {} is {limit}, of which {gone} is spent or reserved: no room for {}",
+        period.name(), subject.kind(), subject.name(),
+        worst_case.map_or_else(|| "a call without a price".to_owned(), |usd| usd.to_string())
+    )]
+    OverBudget {
+        subject: Subject,
+        period: Period,
+        limit: Usd,
+        gone: Usd,
+        /// What the call may cost at most; `None`: it has no price.
+        worst_case: Option<Usd>,
+    },
     #[error("the ledger refuses a record that contradicts itself or another: {0}")]
     Refused(String),
 }
@@ -76,31 +130,72 @@ pub enum Error {
 #[derive(Clone, Debug)]
 pub enum Store {
     Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
 }
 
 impl Store {
     /// Opens the store, creates it where there is none, and brings its tables up to date.
     pub async fn open(config: &Config) -> Result<Store, Error> {
-        let path = match config.url.strip_prefix("sqlite://") {
-            Some(path) if !path.is_empty() && path != ":memory:" => PathBuf::from(path),
-            _ => return Err(Error::Url(config.url.clone())),
-        };
-        Ok(Store::Sqlite(sqlite::Sqlite::open(path, config.durability).await?))
+        Ok(match config.url.place()? {
+            url::Place::Sqlite(path) => {
+                Store::Sqlite(sqlite::Sqlite::open(path, config.durability).await?)
+            }
+            url::Place::Postgres(url) => {
+                Store::Postgres(postgres::Postgres::open(&url, config.durability).await?)
+            }
+        })
     }
 
-    /// Writes an attempt down before it is sent. After an error, or if this is dropped unanswered,
+    /// The kind of database, in a word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Store::Sqlite(_) => "sqlite",
+            Store::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Writes an attempt down before it is sent, and sets its worst case aside in the budgets that
+    /// bind it. After an error, [`Error::OverBudget`] among them, or if this is dropped unanswered,
     /// the ledger does not count the attempt: it must not be sent.
     pub async fn reserve(&self, reservation: Reservation) -> Result<(), Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.reserve(reservation).await,
+            Store::Postgres(postgres) => postgres.reserve(reservation).await,
         }
     }
 
     /// Completes an attempt, however late; of two settlements the first counts. Goes on when this
     /// is dropped.
     pub async fn settle(&self, id: AttemptId, settlement: Settlement) -> Result<(), Error> {
+        self.settle_at(id, settlement, SystemTime::now()).await
+    }
+
+    async fn settle_at(
+        &self,
+        id: AttemptId,
+        settlement: Settlement,
+        at: SystemTime,
+    ) -> Result<(), Error> {
         match self {
-            Store::Sqlite(sqlite) => sqlite.settle(id, settlement).await,
+            Store::Sqlite(sqlite) => sqlite.settle(id, settlement, at).await,
+            Store::Postgres(postgres) => postgres.settle(id, settlement, at).await,
+        }
+    }
+
+    /// Writes an attempt down that was sent while the store was not there, unless it is there
+    /// already: past any budget, since it cannot be called back.
+    async fn replay(&self, reservation: Reservation) -> Result<(), Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.replay(reservation).await,
+            Store::Postgres(postgres) => postgres.replay(reservation).await,
+        }
+    }
+
+    /// Takes back a reservation on whose strength nothing was sent.
+    async fn withdraw(&self, id: AttemptId) -> Result<(), Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.withdraw(id).await,
+            Store::Postgres(postgres) => postgres.withdraw(id).await,
         }
     }
 
@@ -108,6 +203,7 @@ impl Store {
     pub async fn add_counts(&self, counts: Vec<(CountKey, Counts)>) -> Result<(), Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.add_counts(counts).await,
+            Store::Postgres(postgres) => postgres.add_counts(counts).await,
         }
     }
 
@@ -115,6 +211,7 @@ impl Store {
     pub async fn costs(&self, query: CostQuery, now: SystemTime) -> Result<CostReport, Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.costs(query, now).await,
+            Store::Postgres(postgres) => postgres.costs(query, now).await,
         }
     }
 
@@ -122,6 +219,7 @@ impl Store {
     pub async fn open_attempts(&self, now: SystemTime) -> Result<Vec<OpenAttempt>, Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.open_attempts(now).await,
+            Store::Postgres(postgres) => postgres.open_attempts(now).await,
         }
     }
 
@@ -129,6 +227,7 @@ impl Store {
     pub async fn keep_answer(&self, interview: Interview, kept: KeptAnswer) -> Result<(), Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.keep_answer(interview, kept).await,
+            Store::Postgres(postgres) => postgres.keep_answer(interview, kept).await,
         }
     }
 
@@ -136,6 +235,85 @@ impl Store {
     pub async fn kept_answers(&self, interview: Interview) -> Result<Vec<KeptAnswer>, Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.kept_answers(interview).await,
+            Store::Postgres(postgres) => postgres.kept_answers(interview).await,
+        }
+    }
+
+    /// Writes a new key down.
+    pub async fn add_key(&self, key: StoredKey) -> Result<(), Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.add_key(key).await,
+            Store::Postgres(postgres) => postgres.add_key(key).await,
+        }
+    }
+
+    /// Revokes a key, once; `false` where there is none of that id.
+    pub async fn revoke_key(&self, id: String, at: OffsetDateTime) -> Result<bool, Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.revoke_key(id, at).await,
+            Store::Postgres(postgres) => postgres.revoke_key(id, at).await,
+        }
+    }
+
+    /// Every key that there ever was, the oldest first.
+    pub async fn keys(&self) -> Result<Vec<StoredKey>, Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.keys().await,
+            Store::Postgres(postgres) => postgres.keys().await,
+        }
+    }
+
+    /// What a gateway keeps in mind of keys and budgets.
+    pub async fn access_state(&self, now: OffsetDateTime) -> Result<AccessState, Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.access_state(now).await,
+            Store::Postgres(postgres) => postgres.access_state(now).await,
+        }
+    }
+
+    /// Sets a budget, hard where the flag is set, or lifts it where it is `None`. What has gone of it
+    /// in this period is counted from the ledger.
+    pub async fn set_budget(
+        &self,
+        subject: Subject,
+        period: Period,
+        limit: Option<(Usd, bool)>,
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.set_budget(subject, period, limit, now).await,
+            Store::Postgres(postgres) => postgres.set_budget(subject, period, limit, now).await,
+        }
+    }
+
+    /// Every budget with what has gone of it in the period around `now`.
+    pub async fn budgets(&self, now: SystemTime) -> Result<Vec<BudgetState>, Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.budgets(now).await,
+            Store::Postgres(postgres) => postgres.budgets(now).await,
+        }
+    }
+
+    /// Takes it upon this gateway to warn of a budget until then; `false` where it was warned of, or
+    /// another gateway is at it.
+    pub async fn claim_warning(
+        &self,
+        of: BudgetState,
+        percent: u32,
+        now: SystemTime,
+        until: SystemTime,
+    ) -> Result<bool, Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.claim_warning(of, percent, now, until).await,
+            Store::Postgres(postgres) => postgres.claim_warning(of, percent, now, until).await,
+        }
+    }
+
+    /// Writes down that somebody was warned of a budget.
+    pub async fn warned(&self, of: BudgetState, percent: u32) -> Result<(), Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.warned(of, percent).await,
+            Store::Postgres(postgres) => postgres.warned(of, percent).await,
         }
     }
 
@@ -148,6 +326,7 @@ impl Store {
     ) -> Result<(), Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.log_signals(rows, forget).await,
+            Store::Postgres(postgres) => postgres.log_signals(rows, forget).await,
         }
     }
 
@@ -162,6 +341,7 @@ impl Store {
     ) -> Result<T, Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.fold_signals(from, to, folded, fold).await,
+            Store::Postgres(postgres) => postgres.fold_signals(from, to, folded, fold).await,
         }
     }
 
@@ -169,6 +349,7 @@ impl Store {
     pub async fn ping(&self) -> Result<(), Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.ping().await,
+            Store::Postgres(postgres) => postgres.ping().await,
         }
     }
 
@@ -176,6 +357,7 @@ impl Store {
     pub async fn close(self) {
         match self {
             Store::Sqlite(sqlite) => sqlite.close().await,
+            Store::Postgres(postgres) => postgres.close().await,
         }
     }
 }
@@ -184,4 +366,21 @@ impl Store {
 fn millis(at: SystemTime) -> i64 {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn from_millis(ms: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+/// More tokens than any call has, and few enough that sums of them stay far from the limit of a
+/// database's integers: what a provider reports is not ours to trust.
+const MOST_TOKENS: u64 = 1 << 40;
+
+fn count(number: u64) -> i64 {
+    number.min(MOST_TOKENS).cast_signed()
+}
+
+fn json(tags: &BTreeMap<String, String>) -> String {
+    serde_json::to_string(tags).expect("a map of strings has a JSON form")
 }

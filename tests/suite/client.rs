@@ -11,6 +11,7 @@ use serde_json::Value;
 pub struct Client {
     base: String,
     http: reqwest::Client,
+    key: Option<String>,
 }
 
 /// A reply, read whole.
@@ -34,7 +35,12 @@ impl Client {
             .timeout(Duration::from_secs(120))
             .build()
             .expect("the client has nothing that can be wrong");
-        Client { base: base.trim_end_matches('/').to_owned(), http }
+        Client { base: base.trim_end_matches('/').to_owned(), http, key: None }
+    }
+
+    /// The same, with a key.
+    pub fn with_key(&self, key: &str) -> Client {
+        Client { key: Some(key.to_owned()), ..self.clone() }
     }
 
     pub fn base(&self) -> &str {
@@ -42,7 +48,11 @@ impl Client {
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.base))
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        }
     }
 
     pub async fn get(&self, path: &str) -> Reply {

@@ -35,12 +35,14 @@ impl Setup {
         let calibrated = model.join("thresholds.json");
         assert!(!calibrated.exists(), "{} changes what is tested: move it", calibrated.display());
         let database = folder.path().join("undertone.db");
+        let folder_path = folder.path().to_owned();
         let setup = Setup { folder, environment: BTreeMap::new(), arguments: Vec::new() };
         setup
             .variable("PATH", std::env::var("PATH").unwrap_or_default())
             .variable("ORT_DYLIB_PATH", onnxruntime(repository).display())
             .set("server.listen", "127.0.0.1:0")
             .set("store.url", format!("sqlite://{}", database.display()))
+            .set("store.journal", folder_path.join("journal").display())
             .set("classifier.model", model.display())
             .set("classifier.bundled", model.display())
             .set("openai.base_url", "http://127.0.0.1:9/v1")
@@ -188,6 +190,11 @@ impl Gateway {
             assert!(start.elapsed() < PATIENCE, "never ready: {}\n{}", reply.text(), self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// What it was started with, to run other commands beside it.
+    pub fn setup(&self) -> Setup {
+        self.setup.clone()
     }
 
     /// For tasks of their own.

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with those that it may name; two on one row never meet.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("kernels", &[]),
     ("sentiment", &[]),
     ("pricing", &[]),
@@ -15,8 +15,22 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("llm", &["sentiment", "pricing"]),
     ("store", &["pricing"]),
     ("cascade", &["classifier", "llm", "cache", "sentiment", "pricing"]),
+    ("access", &["pricing", "store"]),
     ("evaluation", &["sentiment", "pricing"]),
-    ("app", &["sentiment", "pricing", "kernels", "classifier", "cache", "llm", "store", "cascade"]),
+    (
+        "app",
+        &[
+            "sentiment",
+            "pricing",
+            "kernels",
+            "classifier",
+            "cache",
+            "llm",
+            "store",
+            "cascade",
+            "access",
+        ],
+    ),
     ("http", &["app", "sentiment", "pricing"]),
     ("cli", &["app", "http", "evaluation", "sentiment", "pricing"]),
 ];

@@ -49,6 +49,7 @@ async fn the_description_of_the_surface_names_every_route() {
         ("/v1/batch", "post"),
         ("/v1/feedback", "post"),
         ("/v1/costs", "get"),
+        ("/v1/budgets", "get"),
         ("/healthz", "get"),
         ("/readyz", "get"),
         ("/metrics", "get"),
@@ -149,6 +150,8 @@ async fn a_configuration_that_makes_no_sense_is_wrong_usage_and_named() {
         ("llm.providers", "[\"openai\", \"skynet\"]", "skynet"),
         ("store.durability", "eventually", "durability"),
         ("cascade.sarcasm", "often", "sarcasm"),
+        ("store.when_down", "hope", "when_down"),
+        ("access.budget_webhook", "pager", "budget_webhook"),
     ] {
         let finished = Setup::local().set(key, value).run(&["serve"]).await;
         check_failure(&finished, &[2], &[named]);

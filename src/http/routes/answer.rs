@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Json as JsonBody, Response};
 use axum::routing::{MethodRouter, post};
 use uuid::Uuid;
 
-use crate::app::{self, Company, SharedApp};
+use crate::app::{self, Company, Grant, SharedApp};
 use crate::http::Problem;
 use crate::http::extract::Json;
 use crate::http::middleware::RequestId;
@@ -22,8 +22,9 @@ pub fn endpoint(task: Task) -> MethodRouter<SharedApp> {
     post(
         async move |State(app): State<SharedApp>,
                     Extension(id): Extension<RequestId>,
+                    Extension(grant): Extension<Grant>,
                     Json(request): Json<AnalysisRequest>| {
-            let body = answer(&app, task, request, &id, None, None).await?;
+            let body = answer(&app, task, request, &id, &grant, None, None).await?;
             Ok::<Response, Problem>((headers(&body), JsonBody(body)).into_response())
         },
     )
@@ -36,21 +37,29 @@ pub async fn answer(
     task: Task,
     request: AnalysisRequest,
     id: &RequestId,
+    grant: &Grant,
     verdict_id: Option<&str>,
     company: Option<Arc<Company>>,
 ) -> Result<AnalysisResponse, Problem> {
     let started = Instant::now();
+    grant.check()?;
+    grant.check_tokens()?;
     let thresholds = request.includes(Include::Signals).then(|| app.thresholds(task));
     let wants_sentences = request.includes(Include::Sentences);
     let terms = request.aspects.clone();
-    let request = app::Request { company, ..request.into_request(task, id)? };
+    let request = app::Request { company, ..request.into_request(task, id, grant)? };
     // Before anything is paid for: what fails here must not lose a bought verdict.
     let sentences = match wants_sentences {
         true => Some(app.read_sentences(request.text.clone(), request.language.clone()).await?),
         false => None,
     };
     let text = Arc::clone(&request.text);
-    let analysis = app.analyse(request).await?;
+    let analysis = app.analyse(request).await;
+    grant.charge_tokens(match &analysis {
+        Ok(analysis) => analysis.bill.usage.total(),
+        Err(error) => error.usage().total(),
+    });
+    let analysis = analysis?;
     let verdict_id = verdict_id.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
     app.remember(&verdict_id, task, &text, &analysis);
     let total = started.elapsed();

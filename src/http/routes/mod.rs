@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod batch;
+pub mod budgets;
 pub mod costs;
 pub mod feedback;
 pub mod health;

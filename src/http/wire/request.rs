@@ -89,13 +89,20 @@ impl AnalysisRequest {
     }
 
     /// Checks every field and says all that is wrong at once.
-    pub fn into_request(self, task: Task, id: &RequestId) -> Result<app::Request, Problem> {
+    pub fn into_request(
+        self,
+        task: Task,
+        id: &RequestId,
+        grant: &app::Grant,
+    ) -> Result<app::Request, Problem> {
         let errors = self.faults(task);
         if !errors.is_empty() {
             return Err(Problem::fields(errors));
         }
-        let team = self.tags.get("team").cloned();
-        let caller = Caller { request_id: id.0.clone(), key_id: None, team, tags: self.tags };
+        // A key's team is not for its holder to say.
+        let team = grant.team().or(self.tags.get("team").map(String::as_str)).map(str::to_owned);
+        let key_id = grant.key_id().map(str::to_owned);
+        let caller = Caller { request_id: id.0.clone(), key_id, team, tags: self.tags };
         Ok(app::Request {
             task,
             text: self.text.into(),

@@ -4,13 +4,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params, params};
 
-use super::{Sqlite, writer::Op};
+use super::Sqlite;
 use crate::store::learning::Change;
+use crate::store::queue::Op;
 use crate::store::{Baseline, Error, KeptRow, KeptText, Said, millis};
 
 impl Sqlite {
     pub(in crate::store) async fn change(&self, change: Change) -> std::result::Result<(), Error> {
-        self.writer.write(Op::Learn(Box::new(change))).await
+        self.queue.write(Op::Learn(Box::new(change))).await
     }
 
     /// All of them, or those under an id; the oldest first.

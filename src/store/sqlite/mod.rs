@@ -1,7 +1,9 @@
 //! The store in one SQLite file, which several processes may share. One thread writes, in groups;
 //! reports read on connections of their own and keep nobody waiting.
 
+mod access;
 mod answers;
+mod budgets;
 mod checkpointer;
 mod learning;
 mod report;
@@ -17,13 +19,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use time::OffsetDateTime;
 
-use self::writer::{Op, Writer};
+use super::queue::{Op, Queue};
 use super::{
-    CostQuery, CostReport, CountKey, Counts, Durability, Error, Interview, KeptAnswer,
-    LoggedSignals, OpenAttempt, millis,
+    AccessState, BudgetState, CostQuery, CostReport, CountKey, Counts, Durability, Error,
+    Interview, KeptAnswer, LoggedSignals, OpenAttempt, Period, StoredKey, Subject, millis,
 };
-use crate::pricing::{AttemptId, Reservation, Settlement};
+use crate::pricing::{AttemptId, Reservation, Settlement, Usd};
 
 mod migrations {
     refinery::embed_migrations!("migrations/sqlite");
@@ -38,38 +41,51 @@ const MOST_LOG_PAGES: u32 = 8000;
 #[derive(Clone, Debug)]
 pub struct Sqlite {
     path: Arc<Path>,
-    writer: Writer,
+    queue: Queue,
 }
 
 impl Sqlite {
     pub async fn open(path: PathBuf, durability: Durability) -> Result<Sqlite, Error> {
         blocking(move || {
-            let cannot = |reason| Error::Open { path: path.clone(), reason };
+            let cannot = |reason| Error::Open { store: path.display().to_string(), reason };
             let connection = create(&path, durability).map_err(cannot)?;
-            let writer = Writer::start(connection, path.clone(), durability)
+            let queue = writer::start(connection, path.clone(), durability)
                 .map_err(|error| cannot(error.to_string()))?;
-            Ok(Sqlite { path: path.into(), writer })
+            Ok(Sqlite { path: path.into(), queue })
         })
         .await
     }
 
     pub async fn reserve(&self, reservation: Reservation) -> Result<(), Error> {
-        self.writer.reserve(reservation).await
+        self.queue.reserve(reservation).await
     }
 
-    pub async fn settle(&self, id: AttemptId, settlement: Settlement) -> Result<(), Error> {
-        self.writer.write(Op::Settle(id, Box::new(settlement), SystemTime::now())).await
+    pub async fn replay(&self, reservation: Reservation) -> Result<(), Error> {
+        self.queue.write(Op::Replay(Box::new(reservation))).await
+    }
+
+    pub async fn withdraw(&self, id: AttemptId) -> Result<(), Error> {
+        self.queue.withdraw(id).await
+    }
+
+    pub async fn settle(
+        &self,
+        id: AttemptId,
+        settlement: Settlement,
+        at: SystemTime,
+    ) -> Result<(), Error> {
+        self.queue.settle(id, settlement, at).await
     }
 
     pub async fn add_counts(&self, counts: Vec<(CountKey, Counts)>) -> Result<(), Error> {
         if counts.is_empty() {
             return Ok(());
         }
-        self.writer.write(Op::Count(counts)).await
+        self.queue.write(Op::Count(counts)).await
     }
 
     pub async fn keep_answer(&self, interview: Interview, kept: KeptAnswer) -> Result<(), Error> {
-        self.writer.write(Op::Keep(Box::new((interview, kept)))).await
+        self.queue.write(Op::Keep(Box::new((interview, kept)))).await
     }
 
     pub async fn kept_answers(&self, interview: Interview) -> Result<Vec<KeptAnswer>, Error> {
@@ -81,7 +97,7 @@ impl Sqlite {
         rows: Vec<LoggedSignals>,
         forget: SystemTime,
     ) -> Result<(), Error> {
-        self.writer.write(Op::LogSignals(rows, forget)).await
+        self.queue.write(Op::LogSignals(rows, forget)).await
     }
 
     pub async fn fold_signals<T: Send + 'static>(
@@ -98,11 +114,11 @@ impl Sqlite {
     }
 
     pub async fn ping(&self) -> Result<(), Error> {
-        self.writer.ping().await
+        self.queue.ping().await
     }
 
     pub async fn close(self) {
-        self.writer.close().await;
+        self.queue.close().await;
     }
 
     pub async fn costs(&self, query: CostQuery, now: SystemTime) -> Result<CostReport, Error> {
@@ -115,6 +131,73 @@ impl Sqlite {
 
     pub async fn open_attempts(&self, now: SystemTime) -> Result<Vec<OpenAttempt>, Error> {
         self.read(move |connection| report::open_attempts(connection, millis(now))).await
+    }
+
+    pub async fn add_key(&self, key: StoredKey) -> Result<(), Error> {
+        self.transact(move |connection| access::add(connection, &key)).await
+    }
+
+    pub async fn revoke_key(&self, id: String, at: OffsetDateTime) -> Result<bool, Error> {
+        self.transact(move |connection| access::revoke(connection, &id, at)).await
+    }
+
+    pub async fn keys(&self) -> Result<Vec<StoredKey>, Error> {
+        self.read(access::all).await
+    }
+
+    pub async fn access_state(&self, now: OffsetDateTime) -> Result<AccessState, Error> {
+        self.read(move |connection| access::state(connection, now)).await
+    }
+
+    pub async fn set_budget(
+        &self,
+        subject: Subject,
+        period: Period,
+        limit: Option<(Usd, bool)>,
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        self.transact(move |connection| budgets::set(connection, &subject, period, limit, now))
+            .await
+    }
+
+    pub async fn budgets(&self, now: SystemTime) -> Result<Vec<BudgetState>, Error> {
+        self.read(move |connection| budgets::states(connection, now)).await
+    }
+
+    pub async fn claim_warning(
+        &self,
+        of: BudgetState,
+        percent: u32,
+        now: SystemTime,
+        until: SystemTime,
+    ) -> Result<bool, Error> {
+        self.transact(move |connection| {
+            budgets::claim_warning(connection, &of, percent, now, until)
+        })
+        .await
+    }
+
+    pub async fn warned(&self, of: BudgetState, percent: u32) -> Result<(), Error> {
+        self.transact(move |connection| budgets::warned(connection, &of, percent)).await
+    }
+
+    /// Changes something beside the ledger, in a transaction over a connection of its own: rare
+    /// enough not to be grouped, and always synced.
+    async fn transact<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let path = Arc::clone(&self.path);
+        let change = move || {
+            let mut connection = connect(&path, Durability::Disk, OpenFlags::empty())?;
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let changed = change(&transaction)?;
+            transaction.commit()?;
+            Ok(changed)
+        };
+        blocking(move || change().map_err(|error: rusqlite::Error| Error::Write(error.to_string())))
+            .await
     }
 
     /// Reads one consistent state. Each reader opens the file anew, which takes well under a

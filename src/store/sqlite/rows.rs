@@ -1,18 +1,41 @@
 //! How records become rows.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use rusqlite::{Connection, Result, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Result, named_params, params};
+
+use super::budgets::{self, Counted};
 
 use crate::pricing::{AttemptId, AttemptState, Reservation, Settlement, Usd};
-use crate::store::{CountKey, Counts, millis};
+use crate::store::queue::Answer;
+use crate::store::{CountKey, Counts, count, json, millis};
 
-/// More tokens than any call has, and few enough that sums of them stay far from SQLite's limit,
-/// past which it would answer no report at all: what a provider reports is not ours to trust.
-const MOST_TOKENS: u64 = 1 << 40;
+/// Writes a reservation down if every budget has room for it; the inner error says which has none.
+pub(super) fn reserve(connection: &Connection, reservation: &Reservation) -> Result<Answer> {
+    let accounts = budgets::accounts(connection, reservation)?;
+    let worst_case = reservation.worst_case;
+    if let Some((id, account)) =
+        accounts.iter().find(|(_, account)| !account.has_room_for(worst_case))
+    {
+        return Ok(Err(account.refusal(id, worst_case)));
+    }
+    insert(connection, reservation)?;
+    budgets::reserve(connection, &accounts, worst_case)?;
+    Ok(Ok(()))
+}
 
-pub(super) fn reserve(connection: &Connection, reservation: &Reservation) -> Result<()> {
+/// Writes down what was sent already, unless it is there.
+pub(super) fn replay(connection: &Connection, reservation: &Reservation) -> Result<()> {
+    let id = reservation.id.to_string();
+    if connection.prepare_cached("SELECT 1 FROM attempts WHERE id = ?1")?.exists([id])? {
+        return Ok(());
+    }
+    let accounts = budgets::accounts(connection, reservation)?;
+    insert(connection, reservation)?;
+    budgets::reserve(connection, &accounts, reservation.worst_case)
+}
+
+fn insert(connection: &Connection, reservation: &Reservation) -> Result<()> {
     let Reservation { caller, .. } = reservation;
     connection
         .prepare_cached(
@@ -56,30 +79,39 @@ pub(super) fn settle(
                 cache_write_1h = :cache_write_1h, output = :output, reasoning = :reasoning,
                 price_version = :price_version, cost_pico = :cost_pico, error = :error,
                 latency_ms = :latency_ms
-             WHERE id = :id AND state = 'reserved'",
+             WHERE id = :id AND state = 'reserved'
+             RETURNING key_id, team, reserved_at, reserved_pico",
         )?
-        .execute(named_params! {
-            ":id": id,
-            ":state": match settlement.state {
-                AttemptState::Settled => "settled",
-                AttemptState::Unresolved => "unresolved",
-                AttemptState::Unpriced => "unpriced",
+        .query_row(
+            named_params! {
+                ":id": id,
+                ":state": match settlement.state {
+                    AttemptState::Settled => "settled",
+                    AttemptState::Unresolved => "unresolved",
+                    AttemptState::Unpriced => "unpriced",
+                },
+                ":settled_at": millis(at),
+                ":model_served": settlement.model_served,
+                ":tier": settlement.tier,
+                ":input": count(usage.input),
+                ":cache_read": count(usage.cache_read),
+                ":cache_write_5m": count(usage.cache_write_5m),
+                ":cache_write_1h": count(usage.cache_write_1h),
+                ":output": count(usage.output),
+                ":reasoning": count(usage.reasoning),
+                ":price_version": settlement.price_version,
+                ":cost_pico": settlement.cost.map(Usd::pico),
+                ":error": settlement.error,
+                ":latency_ms": i64::try_from(settlement.latency.as_millis()).unwrap_or(i64::MAX),
             },
-            ":settled_at": millis(at),
-            ":model_served": settlement.model_served,
-            ":tier": settlement.tier,
-            ":input": count(usage.input),
-            ":cache_read": count(usage.cache_read),
-            ":cache_write_5m": count(usage.cache_write_5m),
-            ":cache_write_1h": count(usage.cache_write_1h),
-            ":output": count(usage.output),
-            ":reasoning": count(usage.reasoning),
-            ":price_version": settlement.price_version,
-            ":cost_pico": settlement.cost.map(Usd::pico),
-            ":error": settlement.error,
-            ":latency_ms": i64::try_from(settlement.latency.as_millis()).unwrap_or(i64::MAX),
-        })?;
-    if settled > 0 {
+            Counted::read,
+        )
+        .optional()?;
+    if let Some(counted) = settled {
+        // What is not settled keeps its reservation.
+        if let Some(cost) = settlement.cost {
+            budgets::settle(connection, &counted, cost)?;
+        }
         return Ok(true);
     }
     connection.prepare_cached("SELECT 1 FROM attempts WHERE id = ?1")?.exists([id])
@@ -87,10 +119,17 @@ pub(super) fn settle(
 
 /// Takes back a reservation of which nobody was told: nothing was sent on its strength.
 pub(super) fn withdraw(connection: &Connection, id: AttemptId) -> Result<()> {
-    connection
-        .prepare_cached("DELETE FROM attempts WHERE id = ?1 AND state = 'reserved'")?
-        .execute([id.to_string()])?;
-    Ok(())
+    let withdrawn = connection
+        .prepare_cached(
+            "DELETE FROM attempts WHERE id = ?1 AND state = 'reserved'
+             RETURNING key_id, team, reserved_at, reserved_pico",
+        )?
+        .query_row([id.to_string()], Counted::read)
+        .optional()?;
+    match withdrawn {
+        Some(counted) => budgets::settle(connection, &counted, Usd::ZERO),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn add_counts(connection: &Connection, counts: &[(CountKey, Counts)]) -> Result<()> {
@@ -127,12 +166,4 @@ pub(super) fn add_counts(connection: &Connection, counts: &[(CountKey, Counts)])
 pub(super) fn ping(connection: &Connection, now: SystemTime) -> Result<()> {
     connection.prepare_cached("UPDATE pulse SET at = ?1")?.execute([millis(now)])?;
     Ok(())
-}
-
-fn count(number: u64) -> i64 {
-    number.min(MOST_TOKENS).cast_signed()
-}
-
-fn json(tags: &BTreeMap<String, String>) -> String {
-    serde_json::to_string(tags).expect("a map of strings has a JSON form")
 }

@@ -15,7 +15,7 @@ use futures::StreamExt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::app::SharedApp;
+use crate::app::{Grant, SharedApp};
 use crate::http::Problem;
 use crate::http::extract::{Json, is_of_type};
 use crate::http::middleware::RequestId;
@@ -40,27 +40,33 @@ struct Envelope {
 pub async fn analyse(
     State(app): State<SharedApp>,
     Extension(id): Extension<RequestId>,
+    Extension(grant): Extension<Grant>,
     request: Request,
 ) -> Result<Response, Problem> {
     if is_of_type(request.headers(), NDJSON) {
         let task = query::task(request.uri())?;
-        return Ok(lines(app, id, task, request.into_body()).await);
+        return Ok(lines(app, id, grant, task, request.into_body()).await);
     }
     if is_of_type(request.headers(), JSON) {
         let Json(envelope) = Json::from_request(request, &app).await?;
-        return list(app, id, envelope).await;
+        return list(app, id, grant, envelope).await;
     }
     let detail = format!("A batch is JSON or lines of it: send Content-Type: {JSON} or {NDJSON}.");
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
 }
 
-async fn list(app: SharedApp, id: RequestId, envelope: Envelope) -> Result<Response, Problem> {
+async fn list(
+    app: SharedApp,
+    id: RequestId,
+    grant: Grant,
+    envelope: Envelope,
+) -> Result<Response, Problem> {
     let count = envelope.items.len();
     if !(1..=ITEMS_LIMIT).contains(&count) {
         let message = format!("holds {count} items; 1 to {ITEMS_LIMIT} are allowed");
         return Err(Problem::field("items", message));
     }
-    let work = Work::new(app, envelope.task, id);
+    let work = Work::new(app, envelope.task, id, grant);
     let answers = futures::stream::iter(envelope.items)
         .map(|raw| work.clone().answer(Item::parse(raw.get().as_bytes())))
         .buffered(ITEMS_LIMIT);
@@ -76,10 +82,10 @@ async fn list(app: SharedApp, id: RequestId, envelope: Envelope) -> Result<Respo
     Ok(([(header::CONTENT_TYPE, JSON)], body).into_response())
 }
 
-async fn lines(app: SharedApp, id: RequestId, task: Task, body: Body) -> Response {
+async fn lines(app: SharedApp, id: RequestId, grant: Grant, task: Task, body: Body) -> Response {
     let mut lines = lines::Lines::new(body, app.config().server.max_body_bytes);
     lines.invite().await;
-    let work = Work::new(app, task, id);
+    let work = Work::new(app, task, id, grant);
     let answers = stream::answers(move |item| work.clone().answer(item), lines);
     ([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(answers)).into_response()
 }

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::item::Item;
-use crate::app::{Company, SharedApp};
+use crate::app::{Company, Grant, SharedApp};
 use crate::http::Problem;
 use crate::http::middleware::RequestId;
 use crate::http::routes::answer::answer;
@@ -31,6 +31,7 @@ struct Shared {
     app: SharedApp,
     task: Task,
     id: RequestId,
+    grant: Grant,
     /// A permit for each item at work. An item's deadline runs from when it has one.
     permits: Semaphore,
     /// Where texts may share calls.
@@ -45,10 +46,10 @@ struct Failed<'a, P> {
 }
 
 impl Work {
-    pub fn new(app: SharedApp, task: Task, id: RequestId) -> Work {
+    pub fn new(app: SharedApp, task: Task, id: RequestId, grant: Grant) -> Work {
         let permits = Semaphore::new(at_once(&app));
         let company = app.company();
-        Work(Arc::new(Shared { app, task, id, permits, company }))
+        Work(Arc::new(Shared { app, task, id, grant, permits, company }))
     }
 
     /// The item's verdict or its problem, as JSON on one line.
@@ -69,12 +70,12 @@ impl Work {
         item_id: Option<&str>,
     ) -> Result<Vec<u8>, Problem> {
         let request = request?;
-        let Shared { app, task, id, permits, company } = &*self.0;
+        let Shared { app, task, id, grant, permits, company } = &*self.0;
         let _permit = permits.acquire().await.expect("nobody closes it");
         let started = Instant::now();
         let mut pause = BUSY_PAUSE;
         loop {
-            match answer(app, *task, request.clone(), id, item_id, company.clone()).await {
+            match answer(app, *task, request.clone(), id, grant, item_id, company.clone()).await {
                 Ok(verdict) => return Ok(to_json(&verdict)),
                 Err(problem) if problem.is_busy() && started.elapsed() < BUSY_PATIENCE => {
                     tokio::time::sleep(pause).await;

@@ -1,0 +1,142 @@
+//! Warnings that a budget is half gone, nearly gone, gone: by metric and log, and by webhook where
+//! one is configured. Of several gateways one gives each warning; one that could not be delivered is
+//! given again a minute later.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::Access;
+use crate::store::{self, BudgetState, Store, Subject};
+
+/// Per cent of a budget.
+const STEPS: [u32; 3] = [50, 80, 100];
+
+/// How long a receiver may take to answer.
+const DELIVERY_LIMIT: Duration = Duration::from_secs(5);
+
+/// When a failed delivery is tried again.
+const AGAIN_AFTER: [Duration; 3] =
+    [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(8)];
+
+/// How long a gateway that warns of a budget has it to itself: longer than all of its tries take.
+const CLAIM: Duration = Duration::from_secs(60);
+
+/// Where warnings are sent.
+#[derive(Clone)]
+pub(super) struct Webhook {
+    url: reqwest::Url,
+    http: reqwest::Client,
+}
+
+impl Webhook {
+    /// `None` for an empty URL.
+    pub fn of(url: &str) -> anyhow::Result<Option<Webhook>> {
+        if url.is_empty() {
+            return Ok(None);
+        }
+        let parsed = reqwest::Url::parse(url)
+            .ok()
+            .filter(|url| ["http", "https"].contains(&url.scheme()))
+            .context("access.budget_webhook is not the URL of an http or https server")?;
+        // Whoever was first has installed it; all of this program's parts choose the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("undertone/", env!("CARGO_PKG_VERSION")))
+            .timeout(DELIVERY_LIMIT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        Ok(Some(Webhook { url: parsed, http }))
+    }
+
+    async fn deliver(&self, warning: &Value) -> Result<(), String> {
+        let mut waits = AGAIN_AFTER.iter();
+        loop {
+            let sent = self.http.post(self.url.clone()).json(warning).send().await;
+            let error = match sent.and_then(reqwest::Response::error_for_status) {
+                Ok(_) => return Ok(()),
+                // The URL may hold a secret.
+                Err(error) => error.without_url().to_string(),
+            };
+            match waits.next() {
+                Some(wait) => tokio::time::sleep(*wait).await,
+                None => return Err(error),
+            }
+        }
+    }
+}
+
+impl Access {
+    /// Looks at what has gone of each budget, and warns of those that have passed a step.
+    pub async fn warn(&self) -> Result<(), store::Error> {
+        let now = SystemTime::now();
+        for state in self.store.budgets(now).await? {
+            measure(&state);
+            // One after the other: each is told, also of a budget that goes at once.
+            if let Some(step) = STEPS.into_iter().find(|step| *step > state.warned)
+                && has_reached(&state, step)
+                && self.store.claim_warning(state.clone(), step, now, now + CLAIM).await?
+            {
+                tokio::spawn(tell(self.store.clone(), self.webhook.clone(), state, step));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn has_reached(state: &BudgetState, step: u32) -> bool {
+    let (spent, limit) = (i128::from(state.spent.pico()), i128::from(state.budget.limit.pico()));
+    spent > 0 && spent * 100 >= limit * i128::from(step)
+}
+
+fn measure(state: &BudgetState) {
+    let labels = [
+        ("subject", state.budget.subject.kind().to_owned()),
+        ("name", state.budget.subject.name().to_owned()),
+        ("period", state.budget.period.name().to_owned()),
+    ];
+    let (spent, limit) = (state.spent.pico() as f64, state.budget.limit.pico() as f64);
+    let ratio = if limit > 0.0 { spent / limit } else { f64::from(u8::from(spent > 0.0)) };
+    metrics::gauge!("undertone_budget_spent_ratio", &labels).set(ratio);
+}
+
+async fn tell(store: Store, webhook: Option<Webhook>, state: BudgetState, step: u32) {
+    let (subject, period) = (&state.budget.subject, state.budget.period.name());
+    let (kind, name) = (subject.kind(), subject.name());
+    if let Some(webhook) = webhook
+        && let Err(error) = webhook.deliver(&warning(&state, step)).await
+    {
+        tracing::error!(kind, name, period, step, error, "a budget's warning is not delivered");
+        return;
+    }
+    tracing::warn!(kind, name, period, "{step} % of a budget is spent");
+    metrics::counter!("undertone_budget_warnings_total", "percent" => step.to_string())
+        .increment(1);
+    if let Err(error) = store.warned(state.clone(), step).await {
+        tracing::warn!(%error, "a budget's warning is not on record: it comes again");
+    }
+}
+
+fn warning(state: &BudgetState, step: u32) -> Value {
+    let time = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_default();
+    let key_id = match &state.budget.subject {
+        Subject::Key(id) => Some(id),
+        Subject::Team(_) => None,
+    };
+    json!({
+        "event": "budget",
+        "percent": step,
+        "team": state.team,
+        "key_id": key_id,
+        "period": state.budget.period.name(),
+        "hard": state.budget.hard,
+        "limit_usd": state.budget.limit,
+        "spent_usd": state.spent,
+        "reserved_usd": state.reserved,
+        "starts_at": time(state.starts_at),
+        "resets_at": time(state.resets_at()),
+    })
+}

@@ -1,0 +1,297 @@
+//! The store in a PostgreSQL database, which several gateways may share. One task writes, in groups
+//! over a connection of its own; reports read over others and keep nobody waiting.
+
+mod access;
+mod answers;
+mod budgets;
+mod connect;
+mod group;
+mod learning;
+mod report;
+mod rows;
+mod signals;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, SystemTime};
+
+use deadpool_postgres::{Pool, PoolError};
+use time::OffsetDateTime;
+use tokio_postgres::{IsolationLevel, Transaction};
+
+use self::connect::{Connector, Link, reason};
+use super::queue::{Op, Queue};
+use super::{
+    AccessState, BudgetState, CostQuery, CostReport, CountKey, Counts, Durability, Error,
+    Interview, KeptAnswer, LoggedSignals, OpenAttempt, Period, StoredKey, Subject, millis,
+};
+use crate::pricing::{AttemptId, Reservation, Settlement, Usd};
+
+mod migrations {
+    refinery::embed_migrations!("migrations/postgres");
+}
+
+/// How long a start waits for a server that is just starting as well, and for another gateway that
+/// brings the tables up to date.
+const START_LIMIT: Duration = Duration::from_secs(15);
+const START_PAUSE: Duration = Duration::from_millis(250);
+
+/// Held by whoever brings the tables up to date; the number says nothing.
+const MIGRATION_LOCK: i64 = 0x0075_6e64_6572_746f;
+
+/// Longer than the server itself lets a report take.
+const READ_LIMIT: Duration = Duration::from_secs(65);
+
+#[derive(Clone)]
+pub struct Postgres {
+    queue: Queue,
+    readers: Pool,
+}
+
+impl std::fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Postgres").finish_non_exhaustive()
+    }
+}
+
+impl Postgres {
+    pub async fn open(url: &str, durability: Durability) -> Result<Postgres, Error> {
+        let connector = Connector::new(url, durability)?;
+        let link = start(&connector).await?;
+        let readers = connector.readers()?;
+        Ok(Postgres { queue: writer::start(connector, link), readers })
+    }
+
+    pub async fn reserve(&self, reservation: Reservation) -> Result<(), Error> {
+        self.queue.reserve(reservation).await
+    }
+
+    pub async fn replay(&self, reservation: Reservation) -> Result<(), Error> {
+        self.queue.write(Op::Replay(Box::new(reservation))).await
+    }
+
+    pub async fn withdraw(&self, id: AttemptId) -> Result<(), Error> {
+        self.queue.withdraw(id).await
+    }
+
+    pub async fn settle(
+        &self,
+        id: AttemptId,
+        settlement: Settlement,
+        at: SystemTime,
+    ) -> Result<(), Error> {
+        self.queue.settle(id, settlement, at).await
+    }
+
+    pub async fn add_counts(&self, counts: Vec<(CountKey, Counts)>) -> Result<(), Error> {
+        if counts.is_empty() {
+            return Ok(());
+        }
+        self.queue.write(Op::Count(counts)).await
+    }
+
+    pub async fn keep_answer(&self, interview: Interview, kept: KeptAnswer) -> Result<(), Error> {
+        self.queue.write(Op::Keep(Box::new((interview, kept)))).await
+    }
+
+    pub async fn kept_answers(&self, interview: Interview) -> Result<Vec<KeptAnswer>, Error> {
+        self.read(async |snapshot| answers::kept(snapshot, &interview).await).await
+    }
+
+    pub async fn log_signals(
+        &self,
+        rows: Vec<LoggedSignals>,
+        forget: SystemTime,
+    ) -> Result<(), Error> {
+        self.queue.write(Op::LogSignals(rows, forget)).await
+    }
+
+    pub async fn fold_signals<T>(
+        &self,
+        from: SystemTime,
+        to: SystemTime,
+        folded: T,
+        fold: impl FnMut(&mut T, LoggedSignals),
+    ) -> Result<T, Error> {
+        let (from, to) = (millis(from), millis(to));
+        self.read(async |snapshot| signals::fold(snapshot, from, to, folded, fold).await).await
+    }
+
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.queue.ping().await
+    }
+
+    pub async fn close(self) {
+        self.queue.close().await;
+        self.readers.close();
+    }
+
+    pub async fn costs(&self, query: CostQuery, now: SystemTime) -> Result<CostReport, Error> {
+        let sums = self.read(async |snapshot| report::sums(snapshot, &query, now).await).await?;
+        Ok(CostReport::assemble(query, sums))
+    }
+
+    pub async fn open_attempts(&self, now: SystemTime) -> Result<Vec<OpenAttempt>, Error> {
+        self.read(async |snapshot| report::open_attempts(snapshot, millis(now)).await).await
+    }
+
+    pub async fn add_key(&self, key: StoredKey) -> Result<(), Error> {
+        self.transact(async |transaction| access::add(transaction, &key).await).await
+    }
+
+    pub async fn revoke_key(&self, id: String, at: OffsetDateTime) -> Result<bool, Error> {
+        self.transact(async |transaction| access::revoke(transaction, &id, at).await).await
+    }
+
+    pub async fn keys(&self) -> Result<Vec<StoredKey>, Error> {
+        self.read(async |snapshot| access::all(snapshot).await).await
+    }
+
+    pub async fn access_state(&self, now: OffsetDateTime) -> Result<AccessState, Error> {
+        self.read(async |snapshot| access::state(snapshot, now).await).await
+    }
+
+    pub async fn set_budget(
+        &self,
+        subject: Subject,
+        period: Period,
+        limit: Option<(Usd, bool)>,
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        self.transact(async |transaction| {
+            budgets::set(transaction, &subject, period, limit, now).await
+        })
+        .await
+    }
+
+    pub async fn budgets(&self, now: SystemTime) -> Result<Vec<BudgetState>, Error> {
+        self.read(async |snapshot| budgets::states(snapshot, now).await).await
+    }
+
+    pub async fn claim_warning(
+        &self,
+        of: BudgetState,
+        percent: u32,
+        now: SystemTime,
+        until: SystemTime,
+    ) -> Result<bool, Error> {
+        self.transact(async |transaction| {
+            budgets::claim_warning(transaction, &of, percent, now, until).await
+        })
+        .await
+    }
+
+    pub async fn warned(&self, of: BudgetState, percent: u32) -> Result<(), Error> {
+        self.transact(async |transaction| budgets::warned(transaction, &of, percent).await).await
+    }
+
+    /// Changes something beside the ledger, in a transaction of its own: rare enough not to be
+    /// grouped.
+    async fn transact<T>(
+        &self,
+        change: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Error> {
+        let changing = async {
+            let mut client = self.reader().await?;
+            let transaction = client.transaction().await.map_err(unwritable)?;
+            let changed = change(&transaction).await.map_err(unwritable)?;
+            transaction.commit().await.map_err(unwritable)?;
+            Ok(changed)
+        };
+        tokio::time::timeout(READ_LIMIT, changing).await.unwrap_or(Err(Error::Slow(READ_LIMIT)))
+    }
+
+    /// Reads one consistent state.
+    async fn read<T>(
+        &self,
+        read: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Error> {
+        let reading = async {
+            let mut client = self.reader().await?;
+            let snapshot = client
+                .build_transaction()
+                .isolation_level(IsolationLevel::RepeatableRead)
+                .read_only(true)
+                .start()
+                .await
+                .map_err(unreadable)?;
+            let value = read(&snapshot).await.map_err(unreadable)?;
+            snapshot.commit().await.map_err(unreadable)?;
+            Ok(value)
+        };
+        tokio::time::timeout(READ_LIMIT, reading).await.unwrap_or(Err(Error::Slow(READ_LIMIT)))
+    }
+
+    async fn reader(&self) -> Result<deadpool_postgres::Client, Error> {
+        self.readers.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => unreadable(error),
+            PoolError::Closed => Error::Closed,
+            error => Error::Read(error.to_string()),
+        })
+    }
+}
+
+fn unreadable(error: tokio_postgres::Error) -> Error {
+    Error::Read(reason(&error))
+}
+
+fn unwritable(error: tokio_postgres::Error) -> Error {
+    Error::Write(reason(&error))
+}
+
+/// The first connection, with the tables brought up to date.
+async fn start(connector: &Connector) -> Result<Link, Error> {
+    let patience = tokio::time::Instant::now() + START_LIMIT;
+    let mut told = false;
+    loop {
+        let error = match connector.connect().await {
+            Ok(mut link) => {
+                migrate(&mut link).await.map_err(|reason| cannot_open(connector, reason))?;
+                return Ok(link);
+            }
+            Err(error) => error,
+        };
+        // What the server itself says, such as that a password is wrong, waiting does not mend.
+        let passing = match error.code() {
+            Some(code) => *code == tokio_postgres::error::SqlState::CANNOT_CONNECT_NOW,
+            None => true,
+        };
+        if !passing || tokio::time::Instant::now() >= patience {
+            return Err(cannot_open(connector, reason(&error)));
+        }
+        if !std::mem::replace(&mut told, true) {
+            tracing::warn!(error = %reason(&error), "the store is waited for");
+        }
+        tokio::time::sleep(START_PAUSE).await;
+    }
+}
+
+fn cannot_open(connector: &Connector, reason: String) -> Error {
+    Error::Open { store: connector.name(), reason }
+}
+
+/// Brings the tables up to date. Of several gateways that start at once one does it, and the others
+/// find it done.
+async fn migrate(link: &mut Link) -> Result<(), String> {
+    let text = |error: tokio_postgres::Error| reason(&error);
+    let patience = tokio::time::Instant::now() + START_LIMIT;
+    let lock = "SELECT pg_try_advisory_lock($1)";
+    while !link.client.query_one(lock, &[&MIGRATION_LOCK]).await.map_err(text)?.get::<_, bool>(0) {
+        if tokio::time::Instant::now() >= patience {
+            return Err("another program has been changing its tables for too long".into());
+        }
+        tokio::time::sleep(START_PAUSE / 5).await;
+    }
+    // A large ledger's new index may take longer than a statement otherwise may.
+    link.client.batch_execute("SET statement_timeout = 0").await.map_err(text)?;
+    let migrated = migrations::migrations::runner().run_async(&mut link.client).await;
+    link.client.batch_execute("SET statement_timeout = '5s'").await.map_err(text)?;
+    let unlock = "SELECT pg_advisory_unlock($1)";
+    link.client.query_one(unlock, &[&MIGRATION_LOCK]).await.map_err(text)?;
+    migrated.map(|_| ()).map_err(|error| match std::error::Error::source(&error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    })
+}

@@ -1,0 +1,262 @@
+//! The sums behind a report.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use time::OffsetDateTime;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Error, Row, Transaction};
+
+use crate::pricing::Usd;
+use crate::store::report::{Group, Means, Sums, mean_period};
+use crate::store::{CostQuery, Counts, Figures, GroupBy, Minute, OpenAttempt, OpenState, millis};
+
+pub(super) async fn sums(
+    snapshot: &Transaction<'_>,
+    query: &CostQuery,
+    now: SystemTime,
+) -> Result<Sums, Error> {
+    Ok(Sums {
+        calls: calls(snapshot, query).await?,
+        texts: texts(snapshot, query).await?,
+        means: means(snapshot, mean_period(query, now)).await?,
+    })
+}
+
+async fn calls(
+    snapshot: &Transaction<'_>,
+    query: &CostQuery,
+) -> Result<Vec<(Group, Figures)>, Error> {
+    let columns = Columns::of(&query.group_by, |by| match by {
+        GroupBy::Day => {
+            "to_char(to_timestamp(reserved_at / 1000) AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
+        }
+        GroupBy::Month => "to_char(to_timestamp(reserved_at / 1000) AT TIME ZONE 'UTC', 'YYYY-MM')",
+        GroupBy::Team => "nullif(team, '')",
+        GroupBy::Key => "nullif(key_id, '')",
+        GroupBy::Model => "coalesce(model_served, model_asked)",
+        GroupBy::Endpoint => "endpoint",
+        GroupBy::Route => "'llm'::text",
+        GroupBy::Tag(_) => TAG,
+    });
+    let (open, groups) = ("FILTER (WHERE state IN ('reserved', 'unresolved'))", columns.count);
+    let sql = format!(
+        "SELECT {}
+            count(*),
+            count(*) FILTER (WHERE state = 'unpriced'),
+            count(*) {open},
+            {},
+            {}, {}, {}, {},
+            {}
+         FROM attempts WHERE reserved_at >= $1 AND reserved_at < $2
+         GROUP BY {}",
+        columns.select,
+        sum(&format!("sum(reserved_pico) {open}")),
+        sum("sum(input)"),
+        sum("sum(output)"),
+        sum("sum(cache_read)"),
+        sum("sum(cache_write_5m + cache_write_1h)"),
+        sum("sum(cost_pico)"),
+        grouping(groups),
+    );
+    let (from, to) = (millis(query.from.into()), millis(query.to.into()));
+    let rows = columns.query(snapshot, &sql, from, to).await?;
+    rows.iter()
+        .map(|row| {
+            let number = |column: usize| unsigned(row, groups + column);
+            let usd = |column: usize| row.try_get(groups + column).map(Usd::from_pico);
+            let figures = Figures {
+                calls: number(0)?,
+                unpriced: number(1)?,
+                unresolved: number(2)?,
+                unresolved_usd: usd(3)?,
+                input_tokens: number(4)?,
+                output_tokens: number(5)?,
+                cache_read_tokens: number(6)?,
+                cache_write_tokens: number(7)?,
+                cost_usd: usd(8)?,
+                ..Figures::default()
+            };
+            Ok((group(row, groups)?, figures))
+        })
+        .collect()
+}
+
+async fn texts(
+    snapshot: &Transaction<'_>,
+    query: &CostQuery,
+) -> Result<Vec<(Group, String, Counts)>, Error> {
+    let columns = Columns::of(&query.group_by, |by| match by {
+        GroupBy::Day => "to_char(to_timestamp(minute / 1000) AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+        GroupBy::Month => "to_char(to_timestamp(minute / 1000) AT TIME ZONE 'UTC', 'YYYY-MM')",
+        GroupBy::Team => "nullif(team, '')",
+        GroupBy::Key => "nullif(key_id, '')",
+        GroupBy::Model => "nullif(model, '')",
+        GroupBy::Endpoint => "endpoint",
+        GroupBy::Route => "route",
+        GroupBy::Tag(_) => TAG,
+    });
+    let groups = columns.count;
+    let sums = ["local", "cached", "escalated", "local_bytes", "saved_pico", "saved_unknown"]
+        .map(|column| sum(&format!("sum({column})")))
+        .join(", ");
+    let sql = format!(
+        "SELECT {} endpoint, {sums} FROM rollups WHERE minute >= $1 AND minute < $2 GROUP BY {}",
+        columns.select,
+        grouping(groups + 1),
+    );
+    let from = Minute::of(query.from.into()).start_ms();
+    let rows = columns.query(snapshot, &sql, from, millis(query.to.into())).await?;
+    rows.iter()
+        .map(|row| {
+            let number = |column: usize| unsigned(row, groups + column);
+            let counts = Counts {
+                local: number(1)?,
+                cached: number(2)?,
+                escalated: number(3)?,
+                local_bytes: number(4)?,
+                saved: row.try_get(groups + 5).map(Usd::from_pico)?,
+                saved_unknown: number(6)?,
+            };
+            Ok((group(row, groups)?, row.try_get(groups)?, counts))
+        })
+        .collect()
+}
+
+/// Settled calls that were answered: those that never got that far say nothing of what one costs.
+async fn means(
+    snapshot: &Transaction<'_>,
+    (from, to): (i64, i64),
+) -> Result<BTreeMap<String, Means>, Error> {
+    let prompt = "input + cache_read + cache_write_5m + cache_write_1h";
+    let sql = format!(
+        "SELECT endpoint, count(*), {}, {}, {}, {}
+         FROM attempts
+         WHERE reserved_at >= $1 AND reserved_at < $2 AND state = 'settled' AND {prompt} > 0
+         GROUP BY endpoint",
+        sum("sum(texts)"),
+        sum("sum(text_bytes)"),
+        sum(&format!("sum({prompt})")),
+        sum("sum(output)"),
+    );
+    let rows = snapshot.query_typed(&sql, &[(&from, Type::INT8), (&to, Type::INT8)]).await?;
+    rows.iter()
+        .map(|row| {
+            let means = Means {
+                calls: unsigned(row, 1)?,
+                texts: unsigned(row, 2)?,
+                text_bytes: unsigned(row, 3)?,
+                prompt_tokens: unsigned(row, 4)?,
+                output_tokens: unsigned(row, 5)?,
+            };
+            Ok((row.try_get(0)?, means))
+        })
+        .collect()
+}
+
+pub(super) async fn open_attempts(
+    snapshot: &Transaction<'_>,
+    now: i64,
+) -> Result<Vec<OpenAttempt>, Error> {
+    let rows = snapshot
+        .query_typed(
+            "SELECT id, state, expires_at, reserved_at, request_id, team, key_id, endpoint,
+                provider, coalesce(model_served, model_asked) AS model, reserved_pico, error
+             FROM attempts WHERE state <> 'settled' ORDER BY reserved_at, id",
+            &[],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let state: String = row.try_get("state")?;
+            let expires_at: i64 = row.try_get("expires_at")?;
+            let reserved_at: i64 = row.try_get("reserved_at")?;
+            Ok(OpenAttempt {
+                id: row.try_get("id")?,
+                state: match state.as_str() {
+                    "unpriced" => OpenState::Unpriced,
+                    "reserved" if expires_at > now => OpenState::InFlight,
+                    _ => OpenState::Unresolved,
+                },
+                reserved_at: OffsetDateTime::from_unix_timestamp_nanos(
+                    i128::from(reserved_at) * 1_000_000,
+                )
+                .unwrap_or(OffsetDateTime::UNIX_EPOCH),
+                request_id: row.try_get("request_id")?,
+                team: row.try_get("team")?,
+                key_id: row.try_get("key_id")?,
+                endpoint: row.try_get("endpoint")?,
+                provider: row.try_get("provider")?,
+                model: row.try_get("model")?,
+                reserved_usd: row.try_get::<_, Option<i64>>("reserved_pico")?.map(Usd::from_pico),
+                error: row.try_get("error")?,
+            })
+        })
+        .collect()
+}
+
+/// The value of a tag; the `?` becomes the number of its parameter.
+const TAG: &str = "tags ->> ?";
+
+/// A sum of BIGINTs is a NUMERIC: back to one, 0 for none, and no further than its limit, past which
+/// there would be no report at all.
+fn sum(expression: &str) -> String {
+    format!("least(coalesce({expression}, 0), 9223372036854775807)::bigint")
+}
+
+/// The columns that tell groups apart.
+struct Columns {
+    count: usize,
+    /// Each with a comma.
+    select: String,
+    tags: Vec<String>,
+}
+
+impl Columns {
+    fn of(group_by: &[GroupBy], expression: impl Fn(&GroupBy) -> &'static str) -> Columns {
+        let (mut select, mut tags) = (String::new(), Vec::new());
+        for by in group_by {
+            let mut column = expression(by).to_owned();
+            if let GroupBy::Tag(name) = by {
+                tags.push(super::rows::text(name).into_owned());
+                column = column.replace('?', &format!("${}", tags.len() + 2));
+            }
+            select += &column;
+            select += ", ";
+        }
+        Columns { count: group_by.len(), select, tags }
+    }
+
+    /// With `from` as `$1`, `to` as `$2`, then the names of tags.
+    async fn query(
+        &self,
+        snapshot: &Transaction<'_>,
+        sql: &str,
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<Row>, Error> {
+        let mut parameters: Vec<(&(dyn tokio_postgres::types::ToSql + Sync), Type)> =
+            vec![(&from, Type::INT8), (&to, Type::INT8)];
+        for name in &self.tags {
+            parameters.push((name, Type::TEXT));
+        }
+        snapshot.query_typed(sql, &parameters).await
+    }
+}
+
+/// The first `columns` columns; of none, something that is the same in every row, so that no rows
+/// give no group.
+fn grouping(columns: usize) -> String {
+    match columns {
+        0 => "endpoint IS NULL".to_owned(),
+        _ => (1..=columns).map(|column| column.to_string()).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn group(row: &Row, columns: usize) -> Result<Group, Error> {
+    (0..columns).map(|column| row.try_get(column)).collect()
+}
+
+fn unsigned(row: &Row, column: usize) -> Result<u64, Error> {
+    row.try_get::<_, i64>(column).map(|number| u64::try_from(number).unwrap_or_default())
+}

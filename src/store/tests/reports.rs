@@ -1,0 +1,187 @@
+//! What finance reads: periods, groups, savings.
+
+use serde_json::json;
+use time::Date;
+use time::macros::datetime;
+
+use super::*;
+use crate::pricing::PriceBook;
+
+on_either_store! {
+    a_settled_attempt_is_reported_as_the_contract_writes_it,
+    an_attempt_belongs_to_the_period_in_which_it_was_reserved,
+    rows_are_told_apart_by_every_dimension,
+    names_and_values_of_tags_are_data,
+    savings_are_known_from_a_hundred_settled_calls_on,
+}
+
+async fn a_settled_attempt_is_reported_as_the_contract_writes_it(place: Place) {
+    let store = place.open().await;
+    record(&store, reservation(NOON), settled("0.0005775")).await;
+    let escalated = Counts { escalated: 1, ..Counts::default() };
+    let model = Some("gpt-4o-2024-08-06".into());
+    let key = CountKey { model, ..key("sentiment", VerdictBy::Llm) };
+    store.add_counts(vec![(key, escalated)]).await.expect("counted");
+
+    let report = store.costs(query(&["team", "tag:feature"]), NOON.into()).await;
+    let figures = json!({
+        "requests": 1, "local": 0, "cached": 0, "escalated": 1, "calls": 1, "unpriced": 0,
+        "unresolved": 0, "unresolved_usd": "0", "input_tokens": 143, "output_tokens": 22,
+        "cache_read_tokens": 7, "cache_write_tokens": 0, "cost_usd": "0.0005775",
+        "saved_usd": null,
+    });
+    let mut row = figures.clone();
+    row["group"] = json!({"team": "care", "tag:feature": null});
+    let expected = json!({
+        "from": "2026-11-01T00:00:00Z", "to": "2026-12-01T00:00:00Z",
+        "group_by": ["team", "tag:feature"], "total": figures, "rows": [row],
+    });
+    assert_eq!(serde_json::to_value(report.expect("a report")).expect("JSON"), expected);
+}
+
+async fn an_attempt_belongs_to_the_period_in_which_it_was_reserved(place: Place) {
+    let store = place.open().await;
+    for (at, cost) in [
+        (datetime!(2026-10-31 23:59:59.999 UTC), "1"),
+        (datetime!(2026-11-01 0:00 UTC), "2"),
+        (datetime!(2026-11-30 23:59:59.999 UTC), "4"),
+        (datetime!(2026-12-01 0:00 UTC), "8"),
+        (datetime!(2026-12-01 0:30 +1), "16"),
+    ] {
+        record(&store, reservation(at), settled(cost)).await;
+    }
+    assert_eq!(total(&store).await.cost_usd, usd("22"));
+    let year = CostQuery { from: NOON - Duration::from_secs(100 * 86400), ..query(&["month"]) };
+    let year = CostQuery { to: NOON + Duration::from_secs(100 * 86400), ..year };
+    let months = grouped(&store, year, |figures| figures.cost_usd).await;
+    let month = |name: &str, cost| (vec![Some(name.to_owned())], usd(cost));
+    assert_eq!(months, [month("2026-10", "1"), month("2026-11", "22"), month("2026-12", "8")]);
+}
+
+async fn rows_are_told_apart_by_every_dimension(place: Place) {
+    let store = place.open().await;
+    let mut tagged = reservation(NOON);
+    tagged.caller.key_id = Some("k-1".into());
+    tagged.caller.tags = [("feature".to_owned(), "inbox".to_owned())].into();
+    record(&store, tagged, settled("1")).await;
+    let mut other = reservation(NOON + Duration::from_secs(86400));
+    other.caller.team = Some(String::new());
+    other.model = "gpt-6-luna".into();
+    record(&store, other, Settlement { model_served: None, ..settled("2") }).await;
+    let tags = [("feature".to_owned(), "inbox".to_owned())].into();
+    let local = CountKey { tags, ..key("sentiment", VerdictBy::Local) };
+    let counts = Counts { local: 3, local_bytes: 90, ..Counts::default() };
+    store.add_counts(vec![(local.clone(), counts)]).await.expect("counted");
+    store.add_counts(vec![(local, counts)]).await.expect("counted on top");
+
+    for (by, expected) in [
+        ("day", vec![(Some("2026-11-20"), 6, "1"), (Some("2026-11-21"), 0, "2")]),
+        ("month", vec![(Some("2026-11"), 6, "3")]),
+        ("team", vec![(None, 0, "2"), (Some("care"), 6, "1")]),
+        ("key", vec![(None, 6, "2"), (Some("k-1"), 0, "1")]),
+        (
+            "model",
+            vec![
+                (Some("gpt-4o-2024-08-06"), 0, "1"),
+                (Some("gpt-6-luna"), 0, "2"),
+                (Some("undertone-mini"), 6, "0"),
+            ],
+        ),
+        ("endpoint", vec![(Some("sentiment"), 6, "3")]),
+        ("route", vec![(Some("llm"), 0, "3"), (Some("local"), 6, "0")]),
+        ("tag:feature", vec![(None, 0, "2"), (Some("inbox"), 6, "1")]),
+        ("tag:other", vec![(None, 6, "3")]),
+    ] {
+        let rows = grouped(&store, query(&[by]), |row| (row.local, row.cost_usd)).await;
+        let expected: Vec<_> = expected
+            .into_iter()
+            .map(|(group, local, cost)| (vec![group.map(str::to_owned)], (local, usd(cost))))
+            .collect();
+        assert_eq!(rows, expected, "by {by}");
+    }
+    let rows = grouped(&store, query(&["team", "tag:feature", "route"]), |row| row.requests).await;
+    assert_eq!(rows.len(), 3, "{rows:?}");
+}
+
+async fn names_and_values_of_tags_are_data(place: Place) {
+    let store = place.open().await;
+    for name in ["a.b", "$", "'; DROP TABLE attempts; --", "a\"b\\c", "?", "ünïcode", "[0]"] {
+        let value = format!("value of {name}");
+        let mut attempt = reservation(NOON);
+        attempt.caller.tags = [(name.to_owned(), value.clone())].into();
+        record(&store, attempt, settled("1")).await;
+        let by = query(&[&format!("tag:{name}")]);
+        let rows = grouped(&store, by, |figures| figures.cost_usd).await;
+        assert_eq!(rows.last(), Some(&(vec![Some(value)], usd("1"))), "{name}");
+    }
+}
+
+async fn savings_are_known_from_a_hundred_settled_calls_on(place: Place) {
+    let store = place.open().await;
+    let book = PriceBook::built_in();
+    let today: Date = NOON.date();
+    let price = book.price("gpt-4o", "default", today).expect("gpt-4o has a price").clone();
+    let saved = async |by: &[&str]| {
+        let query = CostQuery { price: Some(price.clone()), ..query(by) };
+        let report = store.costs(query, NOON.into()).await.expect("a report");
+        report.total.saved_usd
+    };
+    let cached = Counts { cached: 2, saved: usd("0.001"), ..Counts::default() };
+    let local = Counts { local: 10, local_bytes: 1_000, ..Counts::default() };
+    store
+        .add_counts(vec![
+            (key("sentiment", VerdictBy::Llm), cached),
+            (key("sentiment", VerdictBy::Local), local),
+        ])
+        .await
+        .expect("counted");
+    let earlier = NOON - Duration::from_secs(60);
+    for _ in 0..99 {
+        record(&store, reservation(earlier), settled("0.0005775")).await;
+    }
+    let failed = Settlement { usage: Usage::default(), ..settled("0") };
+    record(&store, reservation(earlier), failed).await;
+    assert_eq!(saved(&[]).await, None, "the hundredth was never answered");
+
+    record(&store, reservation(earlier), settled("0.0005775")).await;
+    // A call has 400 bytes, 150 tokens in and 22 out: 1,000 bytes in 10 texts would have had 375
+    // tokens in and 220 out.
+    assert_eq!(saved(&[]).await, Some(usd("0.0041375")));
+    assert_eq!(saved(&["route"]).await, Some(usd("0.0041375")));
+    let report = store.costs(query(&[]), NOON.into()).await.expect("a report");
+    assert_eq!(report.total.saved_usd, None, "without a price to compare with");
+
+    let unknown = Counts { cached: 1, saved_unknown: 1, ..Counts::default() };
+    store.add_counts(vec![(key("sentiment", VerdictBy::Llm), unknown)]).await.expect("counted");
+    assert_eq!(saved(&[]).await, None, "a cached call's cost is not known");
+}
+
+#[test]
+fn what_can_be_grouped_by_is_read_back_and_anything_else_refused() {
+    for name in ["day", "month", "team", "key", "model", "endpoint", "route", "tag:feature"] {
+        assert_eq!(name.parse::<GroupBy>().expect(name).to_string(), name);
+    }
+    for name in ["", "week", "tag:", "tag", "Team"] {
+        let error = name.parse::<GroupBy>().expect_err(name).to_string();
+        assert!(error.contains("tag:NAME") && error.contains(&format!("\"{name}\"")), "{error}");
+    }
+}
+
+#[test]
+fn a_month_ends_where_the_next_begins() {
+    for (now, from, to) in [
+        (NOON, datetime!(2026-11-01 0:00 UTC), datetime!(2026-12-01 0:00 UTC)),
+        (
+            datetime!(2027-12-31 23:59:59 UTC),
+            datetime!(2027-12-01 0:00 UTC),
+            datetime!(2028-01-01 0:00 UTC),
+        ),
+        (
+            datetime!(2028-02-29 0:00 UTC),
+            datetime!(2028-02-01 0:00 UTC),
+            datetime!(2028-03-01 0:00 UTC),
+        ),
+    ] {
+        assert_eq!(month_of(now.into()), (from, to));
+    }
+}
