@@ -211,8 +211,9 @@ impl Thread {
                     withdrawn.extend(reserved);
                 }
             }
-            if !rotated.is_empty() {
-                // Closed, it is unlocked.
+            if let (Some(file), false) = (&self.file, rotated.is_empty()) {
+                // Closing alone may not: a child that is just being started holds the file as well.
+                let _ = file.unlock();
                 self.file = None;
             }
             for done in rotated {
