@@ -1,6 +1,7 @@
 """Owns calibration.json: temperatures, emotion thresholds, the rule for `mixed` and routing
-thresholds, all fitted on the INT8 graph: the temperatures on the dev sets, the rest on texts
-that were set aside from train before training.
+estimators with their thresholds, all fitted on the INT8 graph: the temperatures on the dev sets,
+the estimators on these and on texts that were set aside from train before training, the rest on
+the latter.
 
     python -m training.calibrate --data DIR --run RUN --model models/NAME
 """
@@ -15,15 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from training import recipe
-from training.data import Row, fingerprint, normalised, read, sets
-from training.metrics import f1, mixed_evidence, odds, restricted
+from training import deferral, logistic, recipe
+from training.data import FOLDS, Row, alike, fingerprint, fold, read, sets
+from training.metrics import MIXED_SLOPES, f1, mixed_evidence, odds, restricted
 from training.reader import Reader, Reading, sigmoid, softmax
-from training.routing import at_odds, routing_thresholds, verdict
+from training.routing import DEFAULTS, at_odds, traffic_of, verdict
 
 # Fewer positives than this, and a label gets the threshold that suits all labels best.
 FEWEST_POSITIVES = 20
-FOLDS = 5
 # Of sentences of films that nobody labelled so, at most this share may be called mixed.
 TREEBANK, MOST_CALLED_MIXED = "sentiment/sst5", 0.033
 TEMPERATURES = np.exp(np.linspace(np.log(0.3), np.log(4), 260))
@@ -35,13 +35,10 @@ def calibrate(data: Path, run: Path, model: Path) -> dict:
     graph = model / "model.onnx"
     reader = Reader(graph, model / "tokenizer.json")
     readings = reader.read_all([row.text for row in rows])
-    measured = [
-        row
-        for name in sets(data)
-        if name.startswith(("sentiment/", "sarcasm/"))
-        for row in read(data, name, "dev")
-    ]
+    measured = [row for name in sets(data) for row in read(data, name, "dev")]
     measured_readings = reader.read_all([row.text for row in measured])
+    of_traffic = traffic_of(rows, measured)
+    traffic_readings = reader.read_all([alike(row.text) for row in of_traffic])
     by_task: dict[str, list[tuple[Row, Reading]]] = {task: [] for task in recipe.TASKS.values()}
     for row, reading in zip(rows, readings, strict=True):
         by_task[row.task].append((row, reading))
@@ -50,6 +47,10 @@ def calibrate(data: Path, run: Path, model: Path) -> dict:
         "emotion_thresholds": emotion_thresholds(by_task["emotions"]),
     }
     fitted["mixed"] = mixed_rule(list(zip(rows, readings, strict=True)), fitted)
+    both = zip([*rows, *measured], [*readings, *measured_readings], strict=True)
+    found = deferral.fit(
+        list(both), list(zip(of_traffic, traffic_readings, strict=True)), fitted
+    )
     calibration = {
         "format": 1,
         "graph_sha256": hashlib.sha256(graph.read_bytes()).hexdigest(),
@@ -57,12 +58,14 @@ def calibrate(data: Path, run: Path, model: Path) -> dict:
             "texts": len(rows),
             "sha256": fingerprint(rows),
             "description": "texts set aside from the training sets before training, "
-            "none of them in a dev set; the temperatures on the dev sets",
+            "none of them in a dev set; the temperatures on the dev sets, the estimators on both",
         },
         "date": datetime.date.today().isoformat(),
         **fitted,
-        "thresholds": routing_thresholds(list(zip(rows, readings, strict=True)), fitted),
+        "thresholds": found.thresholds() if found else DEFAULTS,
     }
+    if found:
+        calibration["estimators"] = found.estimators()
     (model / "calibration.json").write_text(json.dumps(calibration, indent=2) + "\n")
     print(
         f"temperatures {fitted['temperatures']}, mixed {calibration['mixed']}, "
@@ -94,11 +97,6 @@ def temperatures(read: list[tuple[Row, Reading]]) -> dict[str, float]:
         "sentiment": sentiment_temperature([one for one in read if one[0].task == "sentiment"]),
         "sarcasm": sarcasm_temperature([one for one in read if one[0].task == "sarcasm"]),
     }
-
-
-def fold(text: str) -> int:
-    """Which of the five folds of the dev sets a text belongs to: the same in every set."""
-    return hashlib.sha256(normalised(text).encode()).digest()[0] % FOLDS
 
 
 def cross_fitted(read: list[tuple[Row, Reading]]) -> list[dict[str, float]]:
@@ -190,22 +188,15 @@ def mixed_rule(read: list[tuple[Row, Reading]], fitted: dict) -> dict[str, float
     if min(truth.sum(), (1 - truth).sum(), len(treebank)) < FEWEST_POSITIVES:
         return None
     temperature = fitted["temperatures"]["sentiment"]
-    evidence = [
-        mixed_evidence(softmax(reading.sentiment / temperature), odds(reading))
-        for _, reading in chosen
-    ]
-    inputs = np.column_stack([np.ones(len(evidence)), evidence])
+    evidence = np.array(
+        [
+            mixed_evidence(softmax(reading.sentiment / temperature), odds(reading), _head(reading))
+            for _, reading in chosen
+        ]
+    )
     weights = np.where(truth == 1, 0.5 / truth.sum(), 0.5 / (1 - truth).sum())
-    numbers = np.zeros(3)
-    for _ in range(50):  # Newton's method: the loss is convex
-        chances = sigmoid(inputs @ numbers)
-        gradient = inputs.T @ (weights * (chances - truth))
-        curvature = (inputs * (weights * chances * (1 - chances))[:, None]).T @ inputs
-        numbers -= np.linalg.solve(curvature + 1e-9 * np.eye(3), gradient)
-    slopes = {
-        "slope": round(float(numbers[1]), 4),
-        "sentiment_slope": round(float(numbers[2]), 4),
-    }
+    fit = logistic.fit(evidence, truth, weights)
+    slopes = dict(zip(MIXED_SLOPES, np.round(fit.weights, 4).tolist(), strict=False))
     for intercept in np.round(np.arange(6.0, -4.0, -0.05), 2):
         rule = {"intercept": float(intercept), **slopes}
         calibration = {**fitted, "mixed": rule}
@@ -213,6 +204,11 @@ def mixed_rule(read: list[tuple[Row, Reading]], fitted: dict) -> dict[str, float
         if np.mean(called) <= MOST_CALLED_MIXED:
             return rule
     return None
+
+
+def _head(reading: Reading) -> float | None:
+    """What the head for texts at odds says, where a model has one."""
+    return None if reading.odds is None else float(sigmoid(reading.odds))
 
 
 def best_temperature(losses: np.ndarray) -> float:

@@ -20,8 +20,8 @@ A sentiment model for English that Undertone ships: one encoder of 22 million pa
 Inputs: `input_ids` and `attention_mask`, int64 [batch, sequence], at most {max_tokens} tokens
 with [CLS] and [SEP]. `manifest.json` names the files, their SHA-256 and the labels in
 output order. `calibration.json` holds what turns logits into decisions; it was fitted on the
-INT8 graph, the temperatures on the dev sets, the rest on {fitted} texts set aside from the
-training sets before training.
+INT8 graph, the temperatures on the dev sets, the estimators of doubt on these and, like the rest,
+on {fitted} texts set aside from the training sets before training.
 
 ## How it was made
 
@@ -70,16 +70,7 @@ Whole reviews, read in pieces as the gateway reads them:
 
 ## Decisions
 
-Temperatures: sentiment {t_sentiment}, sarcasm {t_sarcasm}. Routing, chosen so that a fifth of a mixed
-traffic (80 % plain, 10 % sarcastic, 10 % with both polarities) escalates, with the best
-catch:
-
-| reason | signal | threshold |
-|---|---|---|
-| `ambiguous` | 1 − (first − second calibrated sentiment probability) | {ambiguous} |
-| `sarcasm` | calibrated sarcasm probability | {sarcasm} |
-| `multi_aspect` | the smaller of the strongest positive and the strongest negative evidence of any token (B + I) | {multi_aspect} |
-| `out_of_domain` | 1 where the text is not English | {out_of_domain} |
+Temperatures: sentiment {t_sentiment}, sarcasm {t_sarcasm}. {routing}
 
 ## Training data
 
@@ -109,7 +100,7 @@ for your use is yours to judge.
 
 def card(manifest: dict, measured: dict, calibration: dict) -> str:
     """The README.md of a model folder."""
-    thresholds, temperatures = calibration["thresholds"], calibration["temperatures"]
+    temperatures = calibration["temperatures"]
     mixed = calibration["mixed"] or {"intercept": "not fitted", "slope": 0}
     return TEMPLATE.format(
         name=manifest["name"],
@@ -131,8 +122,48 @@ def card(manifest: dict, measured: dict, calibration: dict) -> str:
         mixed_intercept=mixed["intercept"],
         mixed_slope=mixed["slope"],
         mixed_sentiment_slope=mixed.get("sentiment_slope", 0),
-        **thresholds,
+        routing=_routing(calibration),
     )
+
+
+PLAIN_SIGNALS = {
+    "ambiguous": "1 − (first − second calibrated sentiment probability)",
+    "sarcasm": "calibrated sarcasm probability",
+    "multi_aspect": "the smaller of the strongest positive and the strongest negative evidence of "
+    "any token (B + I)",
+    "out_of_domain": "1 where the text is not English",
+}
+ESTIMATED = {
+    "ambiguous": "the sentiment is read wrong",
+    "sarcasm": "the writer means the opposite",
+    "multi_aspect": "the text likes one thing and dislikes another",
+    "ambiguous_aspects": "a term is missed, made up or given the wrong polarity",
+    "ambiguous_emotions": "the emotion of the highest score is none that a person named",
+}
+
+
+def _routing(calibration: dict) -> str:
+    """What escalates a text, and from where on."""
+    estimators, thresholds = calibration.get("estimators", {}), calibration["thresholds"]
+    rows = [
+        f"| `{name}` | "
+        + (f"the probability that {ESTIMATED[name]}" if name in estimators else PLAIN_SIGNALS[name])
+        + f" | {threshold} |"
+        for name, threshold in thresholds.items()
+    ]
+    said = ESTIMATORS if estimators else "Routing:"
+    return "\n".join([said, "", "| reason | signal | threshold |", "|---|---|---|", *rows])
+
+
+ESTIMATORS = """What escalates a text are
+estimates of how likely it needs a better reader, each a logistic regression over numbers of the
+one pass: margin and entropy of the verdict, sarcasm, the strongest evidence of the tags, how far
+tags and sentiment contradict each other, length, the 28 emotions (`estimators` in
+`calibration.json`; `training/deferral.py` defines each number). They were fitted on texts set aside
+and on the dev sets. The first three thresholds are the ones with the best catch, about a common
+level, at which a fifth of a mixed traffic (80 % plain, 10 % sarcastic, 10 % with both polarities)
+escalates, on texts that the fits had not seen; above those of a task's own doubt lies a fifth of
+the texts of that task's sets. `python -m training.routing_figures` measures all of it, cross-fitted."""
 
 
 def _runs(base: dict) -> str:

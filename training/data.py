@@ -22,6 +22,11 @@ from training import recipe
 # Reviews come with their words and marks apart, or not.
 SENTENCE_ENDS = re.compile(r"(?<=[.!?]) (?![.!?])")
 
+BEFORE_MARK = re.compile(r"\s+(n't\b|'\w+|[.,!?;:%)\]}])")
+AFTER_MARK = re.compile(r"([(\[{])\s+")
+
+FOLDS = 5  # into which texts fall whose own part in a fit must not measure it
+
 
 @dataclass(frozen=True)
 class Row:
@@ -48,6 +53,16 @@ class Split:
 def normalised(text: str) -> str:
     """The form under which two texts count as the same: lower case, whitespace folded."""
     return " ".join(text.lower().split())
+
+
+def alike(text: str) -> str:
+    """The text in lower case, its marks where English puts them: sets differ in both."""
+    return AFTER_MARK.sub(r"\1", BEFORE_MARK.sub(r"\1", normalised(text)))
+
+
+def fold(text: str) -> int:
+    """Which of the five folds a text belongs to: the same in every set."""
+    return hashlib.sha256(normalised(text).encode()).digest()[0] % FOLDS
 
 
 def _letters(text: str) -> str:
@@ -188,12 +203,17 @@ def _overall(train: list[Row]) -> list[Row]:
     for row in train:
         if row.task != "aspects" or "aspects" not in row.fields:
             continue
-        polarities = {aspect["polarity"] for aspect in row.fields["aspects"]}
-        sides = polarities & {"negative", "positive"}
-        label = "mixed" if len(sides) == 2 or "conflict" in polarities else min(sides, default=None)
+        label = overall_label(row.fields["aspects"])
         if label:
             overall.append(Row("sentiment/overall", row.text, {"text": row.text, "label": label}))
     return overall
+
+
+def overall_label(aspects: list[dict[str, Any]]) -> str | None:
+    """What the labels of a text's terms come to; None where they are neutral, or there is none."""
+    polarities = {aspect["polarity"] for aspect in aspects}
+    sides = polarities & {"negative", "positive"}
+    return "mixed" if len(sides) == 2 or "conflict" in polarities else min(sides, default=None)
 
 
 def fingerprint(rows: Iterable[Row]) -> str:

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from training import long_text, recipe
-from training.calibrate import cross_fitted, fold, sentiment_truth
-from training.data import Row, read, sets
+from training.calibrate import cross_fitted, sentiment_truth
+from training.data import Row, fold, read, sets
 from training.metrics import auroc, calibration_error, f1, macro_f1, restricted, spans, true_spans
 from training.reader import Reader, Reading, sigmoid, softmax
 from training.routing import at_odds, verdict

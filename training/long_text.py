@@ -19,7 +19,7 @@ import sentencex
 from training import recipe
 from training.data import Row, read
 from training.metrics import odds, with_mixed
-from training.reader import MAX_TOKENS, Reader, Reading, softmax
+from training.reader import MAX_TOKENS, Reader, Reading, sigmoid, softmax
 
 SETS = ["sentiment/imdb_counterfactual", "sentiment/review_domains"]
 SPECIAL = 2  # [CLS] and [SEP] are in every piece
@@ -67,7 +67,9 @@ def verdict(readings: list[Reading], calibration: dict, by_tokens: bool = False)
     scores = np.average(
         [softmax(reading.sentiment / temperature) for reading in readings], axis=0, weights=weights
     )
-    return with_mixed(scores, odds(*readings), calibration.get("mixed"))
+    heads = [sigmoid(one.odds) for one in readings if one.odds is not None]
+    head = float(np.average(heads, weights=weights)) if heads else None
+    return with_mixed(scores, odds(*readings), calibration.get("mixed"), head)
 
 
 def measure(

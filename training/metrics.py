@@ -8,6 +8,8 @@ from training import recipe
 from training.reader import Reading, softmax
 
 ECE_BINS = 15
+# What the rule for `mixed` multiplies its evidence by, in the order of `mixed_evidence`.
+MIXED_SLOPES = ["slope", "sentiment_slope", "odds_slope"]
 
 Span = tuple[int, int, str]  # from, to, polarity
 
@@ -62,24 +64,32 @@ def restricted(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def spans(reading: Reading) -> set[Span]:
-    """The aspect terms of a text: character offsets and polarity.
+    """The aspect terms of a text: character offsets and polarity."""
+    return {(start, end, polarity) for start, end, polarity, _ in terms(reading)}
+
+
+def terms(reading: Reading) -> list[tuple[int, int, str, float]]:
+    """The same, each with how far its polarity stands above the next, and its words above being no
+    part of a term.
 
     Read word by word, a word's probabilities being the mean over its pieces: a word is
     part of a term where O is below one half; it opens a new one where the last word was
     none or B outweighs I. A term's polarity has the largest sum over its words.
     """
     words = _words(reading)
-    found: set[Span] = set()
+    found: list[tuple[int, int, str, float]] = []
     term: list[tuple[int, int, np.ndarray]] = []
     for word in [*words, None]:
         inside = word is not None and word[2][0] < 0.5
         opens = inside and word[2][1::2].sum() > word[2][2::2].sum()
         if term and (not inside or opens):
             total = sum(chances for _, _, chances in term)
-            polarity = ["negative", "neutral", "positive"][
-                int(np.argmax(total[1::2] + total[2::2]))
-            ]
-            found.add((term[0][0], term[-1][1], polarity))
+            sums = total[1::2] + total[2::2]
+            second, first = np.sort(sums)[-2:]
+            least = min(1 - chances[0] for _, _, chances in term)
+            margin = min((first - second) / sums.sum(), 2 * least - 1)
+            polarity = recipe.SENTIMENTS[int(np.argmax(sums))]
+            found.append((term[0][0], term[-1][1], polarity, float(margin)))
             term = []
         if inside:
             term.append(word)
@@ -98,13 +108,14 @@ def true_spans(aspects: list[dict]) -> set[Span]:
 def odds(*readings: Reading) -> float:
     """How much the aspect tags are at odds: the smaller of the strongest positive and the
     strongest negative evidence of any token, each the mean over the pieces of a long text."""
-    return float(np.mean([_strongest(reading) for reading in readings], axis=0).min())
+    return float(np.mean([strongest(reading)[:2] for reading in readings], axis=0).min())
 
 
-def _strongest(reading: Reading) -> list[float]:
+def strongest(reading: Reading) -> list[float]:
+    """The strongest evidence of any token for a positive, a negative and a neutral term."""
     chances = softmax(reading.aspects)[1:-1]  # not [CLS], [SEP]
     if not len(chances):
-        return [0.0, 0.0]
+        return [0.0, 0.0, 0.0]
     return [
         float(
             (
@@ -112,7 +123,7 @@ def _strongest(reading: Reading) -> list[float]:
                 + chances[:, recipe.TAGS.index(f"I-{polarity}")]
             ).max()
         )
-        for polarity in ("positive", "negative")
+        for polarity in ("positive", "negative", "neutral")
     ]
 
 
@@ -122,19 +133,23 @@ def logit(chance: np.ndarray | float) -> np.ndarray:
     return np.log(clipped / (1 - clipped))
 
 
-def mixed_evidence(scores: np.ndarray, odds: float) -> np.ndarray:
-    """What speaks for `mixed`: how much the tags are at odds, and how much the sentiment head
-    is, each as a logit."""
-    return logit(np.array([odds, min(scores[0], scores[2])]))
+def mixed_evidence(scores: np.ndarray, odds: float, head: float | None = None) -> np.ndarray:
+    """What speaks for `mixed`: how much the tags are at odds, how much the sentiment head is, and
+    what the head says that was made for it, each as a logit."""
+    said = [odds, min(scores[0], scores[2])]
+    return logit(np.array(said if head is None else [*said, head]))
 
 
-def with_mixed(scores: np.ndarray, odds: float, rule: dict[str, float] | None) -> np.ndarray:
+def with_mixed(
+    scores: np.ndarray, odds: float, rule: dict[str, float] | None, head: float | None = None
+) -> np.ndarray:
     """The three labels' scores and that of `mixed` by a logistic rule of its evidence. The
-    others share the rest."""
+    others share the rest. `head` is the probability of the head for it, where a model has one."""
     if not rule:
         return np.append(scores, 0.0)
-    slopes = np.array([rule["slope"], rule.get("sentiment_slope", 0.0)])
-    mixed = 1 / (1 + np.exp(-(rule["intercept"] + slopes @ mixed_evidence(scores, odds))))
+    evidence = mixed_evidence(scores, odds, head)
+    slopes = [rule.get(name, 0.0) for name in MIXED_SLOPES[: len(evidence)]]
+    mixed = 1 / (1 + np.exp(-(rule["intercept"] + np.array(slopes) @ evidence)))
     return np.append(scores * (1 - mixed), mixed)
 
 

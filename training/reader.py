@@ -28,6 +28,7 @@ class Reading:
     emotions: np.ndarray  # [28]
     aspects: np.ndarray  # [tokens, 7]
     encoding: Encoding
+    odds: float | None = None  # of a model that has a head for it
 
 
 class Reader:
@@ -42,16 +43,18 @@ class Reader:
         )
         self.tokenizer = Tokenizer.from_file(str(tokenizer))
         self.tokenizer.enable_truncation(MAX_TOKENS)
+        self.has_odds = "odds" in [output.name for output in self.session.get_outputs()]
         # The same one, which cuts nothing.
         self.whole = Tokenizer.from_file(str(tokenizer))
 
     def read(self, text: str) -> Reading:
         encoding = self.tokenizer.encode(text)
         ids = np.array([encoding.ids], dtype=np.int64)
-        names = ["sentiment", "sarcasm", "emotions", "aspects"]
+        names = ["sentiment", "sarcasm", "emotions", "aspects", *(["odds"] if self.has_odds else [])]
         outputs = self.session.run(names, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
-        sentiment, sarcasm, emotions, aspects = (output[0] for output in outputs)
-        return Reading(sentiment, float(sarcasm[0]), emotions, aspects, encoding)
+        sentiment, sarcasm, emotions, aspects, *odds = (output[0] for output in outputs)
+        at_odds = float(odds[0][0]) if odds else None
+        return Reading(sentiment, float(sarcasm[0]), emotions, aspects, encoding, at_odds)
 
     def read_all(self, texts: list[str]) -> list[Reading]:
         """The same, on as many cores as there are."""

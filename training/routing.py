@@ -1,8 +1,9 @@
-"""Owns the choice of the routing thresholds: which texts a better reader should see.
+"""Owns what the routing is about: the gateway's verdict and plain signals, and the traffic on which
+what is escalated is chosen and measured.
 
-The traffic they are chosen on, from the texts set aside: 80 % plain, 10 % sarcastic,
-10 % at odds (both polarities among their aspects). So that a text's source gives nothing
-away, half of the plain come from the sets that the sarcastic and the odd ones come from.
+That traffic is 80 % plain, 10 % sarcastic, 10 % at odds (both polarities among the aspects). So
+that a text's source gives nothing away, half of the plain come from the sets that the sarcastic
+and the odd ones come from, and all are written alike.
 
     python -m training.routing --model models/NAME TEXT...
 
@@ -12,7 +13,6 @@ prints what a model reads in texts, each signal beside its threshold.
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +20,15 @@ from pathlib import Path
 import numpy as np
 
 from training import recipe
-from training.data import Row
+from training.data import Row, overall_label
 from training.metrics import odds, spans, with_mixed
 from training.reader import Reader, Reading, sigmoid, softmax
 
-ESCALATED = 0.20  # of all texts, at most
-
 SARCASM_SETS = {"sarcasm/isarcasm", "sarcasm/amazon_reviews"}
 ODDS_SETS = {"aspects/mams", "aspects/restaurants_2014"}
-PLAIN_SETS = {"sentiment/sst5", "sentiment/product_sentences", "sentiment/dynasent"}
+# The treebank has the same sentences in two sets: one is set aside from, the other measures.
+PLAIN_ASIDE = {"sentiment/sst5", "sentiment/product_sentences", "sentiment/dynasent"}
+PLAIN_DEV = {"sentiment/sst2", "sentiment/product_sentences", "sentiment/dynasent"}
 
 # What each kind of text makes up of the traffic.
 SHARES = {"sarcastic": 0.1, "odds": 0.1, "their plain": 0.4, "plain": 0.4}
@@ -39,53 +39,60 @@ DEFAULTS = {"ambiguous": 0.75, "sarcasm": 0.5, "multi_aspect": 0.5, "out_of_doma
 
 @dataclass(frozen=True)
 class Traffic:
-    """Parallel arrays, a place for each text; weights sum to 1."""
+    """Parallel arrays, a place for each text."""
 
-    kind: np.ndarray  # "plain", "sarcastic" or "odds"
-    needs: np.ndarray  # sarcastic, at odds, or read wrong
-    weight: np.ndarray
-    ambiguous: np.ndarray
-    sarcasm: np.ndarray
-    multi_aspect: np.ndarray
+    source: np.ndarray
+    kind: np.ndarray  # a name of SHARES
+    needs: np.ndarray  # sarcastic, at odds, or read wrong, as far as the set tells
+    weight: np.ndarray  # sums to 1
 
-    def fires(self, ambiguous: float, sarcasm: float, multi_aspect: float) -> np.ndarray:
-        return (
-            (self.ambiguous >= ambiguous)
-            | (self.sarcasm >= sarcasm)
-            | (self.multi_aspect >= multi_aspect)
+    def part(self, chosen: np.ndarray) -> Traffic:
+        """Some of the texts, or some of them repeatedly."""
+        weight = self.weight[chosen]
+        return Traffic(
+            self.source[chosen], self.kind[chosen], self.needs[chosen], weight / weight.sum()
         )
 
 
-def routing_thresholds(read: list[tuple[Row, Reading]], calibration: dict) -> dict[str, float]:
-    """The thresholds that catch most of what needs help among those that escalate a
-    fifth at most. Prints what they give."""
-    mix = traffic(read, calibration)
-    if mix is None:
-        print("routing: too few texts set aside, defaults kept")
-        return DEFAULTS
-    grids = [np.round(np.arange(start, 1.0, 0.02), 2) for start in (0.2, 0.2, 0.04)]
-    best, best_caught = (0.98, 0.98, 0.98), -1.0
-    for thresholds in itertools.product(*grids):
-        fired = mix.fires(*thresholds)
-        if mix.weight[fired].sum() > ESCALATED:
-            continue
-        caught = mix.weight[fired & mix.needs].sum()
-        if caught > best_caught:
-            best, best_caught = thresholds, caught
-    _report(mix, best)
-    names = ["ambiguous", "sarcasm", "multi_aspect"]
-    chosen = {name: float(value) for name, value in zip(names, best, strict=True)}
-    return {**chosen, "out_of_domain": 0.5}
+def traffic_of(aside: list[Row], dev: list[Row]) -> list[Row]:
+    """The rows of both that are of the traffic."""
+    sources = SARCASM_SETS | ODDS_SETS
+    return [
+        *(row for row in aside if row.set in sources | PLAIN_ASIDE),
+        *(row for row in dev if row.set in sources | PLAIN_DEV),
+    ]
+
+
+def traffic(read: list[tuple[Row, Reading]]) -> Traffic:
+    """What each text is and needs, and what it weighs in the mix."""
+    kind = np.array([kind_of(row) for row, _ in read])
+    needs = [
+        name in ("sarcastic", "odds") or (name == "plain" and read_wrong(*one))
+        for name, one in zip(kind, read, strict=True)
+    ]
+    weight = np.array([SHARES[name] / (kind == name).sum() for name in kind])
+    source = np.array([row.set.split("/")[1] for row, _ in read])
+    return Traffic(source, kind, np.array(needs, dtype=bool), weight / max(weight.sum(), 1e-12))
+
+
+def kind_of(row: Row) -> str:
+    if is_sarcastic(row):
+        return "sarcastic"
+    if row.set in ODDS_SETS and at_odds(row):
+        return "odds"
+    return "their plain" if row.set in SARCASM_SETS | ODDS_SETS else "plain"
 
 
 def verdict(reading: Reading, calibration: dict) -> np.ndarray:
     """The scores of negative, neutral, positive and mixed, as the gateway computes them."""
     three = softmax(reading.sentiment / calibration["temperatures"]["sentiment"])
-    return with_mixed(three, odds(reading), calibration.get("mixed"))
+    head = None if reading.odds is None else float(sigmoid(reading.odds))
+    return with_mixed(three, odds(reading), calibration.get("mixed"), head)
 
 
 def signals(reading: Reading, calibration: dict) -> dict[str, float]:
-    """The three signals of one text, as the gateway computes them."""
+    """The three signals of one text by the numbers that they are named for, as the gateway
+    computes them where a model has no estimators."""
     scores = np.sort(verdict(reading, calibration))
     return {
         "ambiguous": float(1 - (scores[-1] - scores[-2])),
@@ -94,42 +101,13 @@ def signals(reading: Reading, calibration: dict) -> dict[str, float]:
     }
 
 
-def traffic(read: list[tuple[Row, Reading]], calibration: dict) -> Traffic | None:
-    """The mixed traffic; None where one of its parts is missing."""
-    parts: dict[str, list[tuple[bool, dict[str, float]]]] = {
-        "sarcastic": [], "odds": [], "their plain": [], "plain": []
-    }  # fmt: skip
-    for row, reading in read:
-        values = signals(reading, calibration)
-        if row.set in SARCASM_SETS:
-            sarcastic = row.fields["label"] in recipe.SARCASTIC
-            parts["sarcastic" if sarcastic else "their plain"].append((sarcastic, values))
-        elif row.set in ODDS_SETS:
-            both = at_odds(row)
-            parts["odds" if both else "their plain"].append((both, values))
-        elif row.set in PLAIN_SETS:
-            parts["plain"].append((read_wrong(row, reading), values))
-    if any(len(part) < 5 for part in parts.values()):
-        return None
-    flat = [
-        (name, needs, SHARES[name] / len(part), values)
-        for name, part in parts.items()
-        for needs, values in part
-    ]
-    return Traffic(
-        kind=np.array([name.removeprefix("their ") for name, *_ in flat]),
-        needs=np.array([needs for _, needs, _, _ in flat]),
-        weight=np.array([weight for _, _, weight, _ in flat]),
-        ambiguous=np.array([values["ambiguous"] for *_, values in flat]),
-        sarcasm=np.array([values["sarcasm"] for *_, values in flat]),
-        multi_aspect=np.array([values["multi_aspect"] for *_, values in flat]),
-    )
+def is_sarcastic(row: Row) -> bool:
+    return row.task == "sarcasm" and row.fields["label"] in recipe.SARCASTIC
 
 
 def at_odds(row: Row) -> bool:
     """Whether the text likes one thing and dislikes another."""
-    polarities = {aspect["polarity"] for aspect in row.fields["aspects"]}
-    return {"positive", "negative"} <= polarities or "conflict" in polarities
+    return overall_label(row.fields["aspects"]) == "mixed"
 
 
 def read_wrong(row: Row, reading: Reading) -> bool:
@@ -137,32 +115,20 @@ def read_wrong(row: Row, reading: Reading) -> bool:
     return recipe.SENTIMENTS[int(reading.sentiment.argmax())] != truth
 
 
-def _report(mix: Traffic, thresholds: tuple[float, float, float]) -> None:
-    fired = mix.fires(*thresholds)
-
-    def share(chosen: np.ndarray) -> float:
-        return float(mix.weight[chosen & fired].sum() / max(mix.weight[chosen].sum(), 1e-12))
-
-    escalated = share(mix.weight > 0)
-    print(f"routing, chosen on {len(mix.weight)} texts set aside: escalated {escalated:.3f}")
-    print(f"  of the sarcastic {share(mix.kind == 'sarcastic'):.2f}", end=", ")
-    print(f"at odds {share(mix.kind == 'odds'):.2f}", end=", ")
-    print(f"plain and read wrong {share((mix.kind == 'plain') & mix.needs):.2f}", end=", ")
-    print(f"plain otherwise {share((mix.kind == 'plain') & ~mix.needs):.2f}")
-
-
 def _show(reader: Reader, calibration: dict, text: str) -> None:
+    from training.deferral import chances  # builds on this module
+
     reading = reader.read(text)
     thresholds = calibration["thresholds"]
     scores = verdict(reading, calibration)
-    chances = zip(recipe.EMOTIONS, sigmoid(reading.emotions), strict=True)
+    emotions = zip(recipe.EMOTIONS, sigmoid(reading.emotions), strict=True)
     detected = [
-        name for name, chance in chances if chance >= calibration["emotion_thresholds"][name]
+        name for name, chance in emotions if chance >= calibration["emotion_thresholds"][name]
     ]
     print(text)
     labels = zip([*recipe.SENTIMENTS, "mixed"], scores, strict=True)
     print("  ", ", ".join(f"{name} {score:.3f}" for name, score in labels))
-    for name, value in signals(reading, calibration).items():
+    for name, value in (signals(reading, calibration) | chances(reading, calibration)).items():
         fires = "fires" if value >= thresholds[name] else "-"
         print(f"   {name} {value:.3f} of {thresholds[name]}: {fires}")
     terms = [f"{text[start:end]} ({polarity})" for start, end, polarity in sorted(spans(reading))]

@@ -18,6 +18,9 @@ const DEFAULTS: &str = include_str!("../../config/undertone.toml");
 /// A hundred years.
 const TTL_LIMIT_SECONDS: u64 = 100 * 365 * 24 * 60 * 60;
 
+/// The most signals that may be logged in a minute.
+const LOGGED_SIGNALS_LIMIT: u32 = 10_000;
+
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "config/undertone.toml";
 
@@ -123,6 +126,12 @@ impl Config {
             if value.is_some_and(|value| !(0.0..=1.0).contains(&value)) {
                 return Err(Error::Value(format!("{key} has to be from 0 to 1")));
             }
+        }
+        if cascade.logged_signals_per_minute > LOGGED_SIGNALS_LIMIT {
+            let message = format!(
+                "cascade.logged_signals_per_minute has to be at most {LOGGED_SIGNALS_LIMIT}"
+            );
+            return Err(Error::Value(message));
         }
         let categories = &self.aspects.categories;
         let names: HashSet<&str> = categories.iter().map(|one| one.name.as_str()).collect();

@@ -34,12 +34,7 @@ impl CostRequest {
         to: Option<&str>,
         group_by: Option<&str>,
     ) -> Result<CostRequest, BadParameter> {
-        let (this_month, next_month) = month_of(SystemTime::now());
-        let from = from.map_or(Ok(this_month), |text| moment("from", text))?;
-        let to = to.map_or(Ok(next_month), |text| moment("to", text))?;
-        if to <= from {
-            return Err(BadParameter { field: "to", message: "has to be after `from`".into() });
-        }
+        let (from, to) = period(from, to)?;
         let group_by = group_by
             .into_iter()
             .flat_map(|list| list.split(','))
@@ -67,6 +62,21 @@ impl CostRequest {
         let query = CostQuery { from, to, group_by, price };
         store.costs(query, SystemTime::now()).await
     }
+}
+
+/// `from` is included and defaults to the start of this month, `to` is not and defaults to the start
+/// of the next; both as a date (UTC) or RFC 3339.
+pub(super) fn period(
+    from: Option<&str>,
+    to: Option<&str>,
+) -> Result<(OffsetDateTime, OffsetDateTime), BadParameter> {
+    let (this_month, next_month) = month_of(SystemTime::now());
+    let from = from.map_or(Ok(this_month), |text| moment("from", text))?;
+    let to = to.map_or(Ok(next_month), |text| moment("to", text))?;
+    if to <= from {
+        return Err(BadParameter { field: "to", message: "has to be after `from`".into() });
+    }
+    Ok((from, to))
 }
 
 fn moment(field: &'static str, text: &str) -> Result<OffsetDateTime, BadParameter> {

@@ -83,7 +83,7 @@ impl App {
 
     /// `None` without a provider in the configuration, or without a price.
     pub fn estimate_call(&self, task: Task, text: &str) -> Option<CallEstimate> {
-        call(&self.config, &self.book, self.cascade.categories(), task, text)
+        call(&self.config, &self.prices.current(), self.cascade.categories(), task, text)
     }
 }
 

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{App, CallEstimate, Config, estimate, ledgered_llm};
 use crate::llm::{self, FailureKind, Hint, Limits, Llm, ProviderName, Question};
-use crate::pricing::{Caller, PriceBook, Usd};
+use crate::pricing::{Caller, Prices, Usd};
 use crate::sentiment::{
     Aspect, Category, Emotion, Emotions, Findings, Label, SarcasmScore, Scores, Task, Verdict,
 };
@@ -23,7 +23,7 @@ pub struct Interviewer {
     config: Config,
     provider: ProviderName,
     llm: Arc<Llm>,
-    book: Arc<PriceBook>,
+    prices: Arc<Prices>,
     categories: Arc<[Category]>,
     store: Store,
     calls: TaskTracker,
@@ -90,10 +90,10 @@ impl App {
             abilities.successor = None;
         }
         Ok(Some(Interviewer {
-            llm: Arc::new(ledgered_llm(&config, &self.book, &self.store)?),
+            llm: Arc::new(ledgered_llm(&config, &self.prices, &self.store)?),
             config,
             provider,
-            book: Arc::clone(&self.book),
+            prices: Arc::clone(&self.prices),
             categories: Arc::clone(self.cascade.categories()),
             store: self.store.clone(),
             calls: self.interviews.clone(),
@@ -121,7 +121,7 @@ impl Interviewer {
 
     /// `None` without a price.
     pub fn estimate(&self, task: Task, text: &str) -> Option<CallEstimate> {
-        estimate::call(&self.config, &self.book, &self.categories, task, text)
+        estimate::call(&self.config, &self.prices.current(), &self.categories, task, text)
     }
 
     /// The most that one attempt can cost; `None` without a key or a price.

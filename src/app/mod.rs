@@ -8,14 +8,18 @@ mod estimate;
 mod interview;
 mod measure;
 mod models;
+mod prices;
 mod readiness;
+mod replay;
+mod signal_log;
 mod telemetry;
+mod thresholds;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use anyhow::Context;
+use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinHandle;
@@ -24,7 +28,7 @@ use tokio_util::task::TaskTracker;
 use crate::cascade::{self, Cascade};
 use crate::classifier::ModelFolder;
 use crate::llm::{AttemptLog, Llm, LogDown};
-use crate::pricing::{AttemptId, PriceBook, Reservation, Settlement};
+use crate::pricing::{AttemptId, Prices, Reservation, Settlement};
 use crate::sentiment::{Task, Thresholds};
 use crate::store;
 
@@ -40,8 +44,14 @@ pub use estimate::CallEstimate;
 pub use interview::{Asking, BoughtAnswer, Interviewer, KeptAnswers, Unanswered, recall};
 pub use measure::milliseconds;
 pub use models::{model_folder, model_names};
+pub use prices::{PriceStatus, TierPrice, price_book, price_book_text, price_status, replaceable};
 pub use readiness::Readiness;
+pub use replay::{Change, CostBasis, ReplayReport, ReplayRequest};
 pub use telemetry::start_logs;
+pub use thresholds::{
+    CalibratedOn, InForce, ThresholdsFile, graph_sha256, named, own_thresholds,
+    thresholds_in_force, thresholds_to_try,
+};
 
 pub type SharedApp = Arc<App>;
 
@@ -50,10 +60,13 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
 pub struct App {
     config: Config,
-    book: Arc<PriceBook>,
+    prices: Arc<Prices>,
+    /// Why the newest price book was refused, if it was.
+    refused_prices: ArcSwapOption<String>,
     store: Store,
     cascade: Cascade,
     counter: counts::Counter,
+    signal_log: signal_log::SignalLog,
     /// Paid calls that are no request's.
     interviews: TaskTracker,
     metrics: PrometheusHandle,
@@ -71,32 +84,58 @@ pub enum RequestError {
 impl App {
     /// Loads the model, opens the store, and makes ready to ask the providers.
     pub async fn start(config: Config) -> anyhow::Result<SharedApp> {
+        let classifier = config.classifier.clone();
+        let read = move || ThresholdsFile::of_model(&classifier);
+        let calibrated = tokio::task::spawn_blocking(read).await??;
+        App::start_by(config, calibrated.map(|file| file.thresholds)).await
+    }
+
+    /// The same by the thresholds that the model came with, whatever was calibrated since.
+    pub async fn start_uncalibrated(config: Config) -> anyhow::Result<SharedApp> {
+        App::start_by(config, None).await
+    }
+
+    async fn start_by(config: Config, calibrated: Option<Thresholds>) -> anyhow::Result<SharedApp> {
         let metrics = telemetry::start_metrics()?;
-        let book = Arc::new(price_book(&config)?);
+        let prices = Arc::new(Prices::new(price_book(&config)?));
         let store = Store::open(&config.store).await?;
-        let llm = Arc::new(open_llm(&config, &book, &store)?);
+        let llm = Arc::new(open_llm(&config, &prices, &store)?);
         let (classifier_config, categories) =
             (config.classifier.clone(), config.aspects.categories.clone());
         let load = move || Classifier::start(&classifier_config, &categories);
         let classifier = tokio::task::spawn_blocking(load).await??;
         let cascade = Cascade::new(
             config.cascade,
+            calibrated,
             config.cache,
             classifier,
             llm,
             config.llm.deadline(),
             config.aspects.categories.as_slice().into(),
         );
+        let refused_prices = ArcSwapOption::empty();
         let (counter, interviews) = (counts::Counter::default(), TaskTracker::new());
-        Ok(Arc::new(App { config, book, store, cascade, counter, interviews, metrics }))
+        let signal_log = signal_log::SignalLog::new(config.cascade.logged_signals_per_minute);
+        Ok(Arc::new(App {
+            config,
+            prices,
+            refused_prices,
+            store,
+            cascade,
+            counter,
+            signal_log,
+            interviews,
+            metrics,
+        }))
     }
 
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    pub fn thresholds(&self) -> &Thresholds {
-        self.cascade.thresholds()
+    /// From where on a task's signals call for an LLM.
+    pub fn thresholds(&self, task: Task) -> Thresholds {
+        self.cascade.thresholds().of(task)
     }
 
     pub fn render_metrics(&self) -> String {
@@ -129,12 +168,13 @@ impl App {
 
     /// Analyses a text and counts it.
     pub async fn analyse(&self, request: Request) -> Result<Analysis, RequestError> {
-        let (task, caller) = (request.task, request.caller.clone());
+        let (task, route, caller) = (request.task, request.route, request.caller.clone());
         let text_bytes = request.text.len() as u64;
         let result = self.cascade.analyse(request).await;
         match &result {
             Ok(analysis) => {
                 self.counter.count(task, text_bytes, &caller, analysis);
+                self.signal_log.offer(task, route, text_bytes, analysis);
                 measure(analysis);
             }
             Err(cascade::Error::Llm(failure)) if failure.bill.attempts > 0 => {
@@ -164,7 +204,7 @@ impl App {
     pub async fn costs(self: &Arc<App>, request: CostRequest) -> Result<CostReport, RequestError> {
         // What was counted a moment ago belongs in the report.
         self.flush().await;
-        Ok(request.run(&self.store, &self.book, &self.config).await?)
+        Ok(request.run(&self.store, &self.prices.current(), &self.config).await?)
     }
 
     /// Writes counts to the store once a second, until the task is aborted.
@@ -184,7 +224,11 @@ impl App {
     async fn flush(self: &Arc<App>) {
         let app = Arc::clone(self);
         // It can only end early by a panic, which has been logged.
-        let _ = tokio::spawn(async move { app.write_counts().await }).await;
+        let written = async move {
+            app.write_counts().await;
+            app.write_signals(false).await;
+        };
+        let _ = tokio::spawn(written).await;
     }
 
     async fn write_counts(&self) {
@@ -201,12 +245,23 @@ impl App {
         }
     }
 
+    async fn write_signals(&self, is_end: bool) {
+        // Without rows too: those that are old are let go of.
+        let Some(rows) = self.signal_log.take(is_end) else { return };
+        let forget = SystemTime::now() - signal_log::KEPT_FOR;
+        if let Err(error) = self.store.log_signals(rows.clone(), forget).await {
+            tracing::warn!(%error, "logged signals wait for the store");
+            self.signal_log.put_back(rows);
+        }
+    }
+
     /// Waits for paid calls to be written down, then writes the last counts and closes the store.
     pub async fn close(&self) {
         self.cascade.finish_calls().await;
         self.interviews.close();
         self.interviews.wait().await;
         self.write_counts().await;
+        self.write_signals(true).await;
         self.store.clone().close().await;
     }
 }
@@ -225,36 +280,26 @@ fn measure(analysis: &Analysis) {
     }
 }
 
-/// Checks what a configuration names beside its own values: the model's folder and the price book.
-/// Returns the model's name.
+/// Checks what a configuration names beside its own values: the model's folder with its thresholds, and
+/// the price book. Returns the model's name.
 pub fn check_files(config: &Config) -> anyhow::Result<String> {
     price_book(config)?;
+    thresholds_in_force(config)?;
     Ok(ModelFolder::read(&config.classifier.model, &config.classifier)?.name)
 }
 
-/// The price book as configured, else the built-in one.
-pub fn price_book(config: &Config) -> anyhow::Result<PriceBook> {
-    let file = &config.pricing.file;
-    if file.as_os_str().is_empty() {
-        return Ok(PriceBook::built_in());
-    }
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("pricing.file: {} cannot be read", file.display()))?;
-    PriceBook::parse(&text).with_context(|| format!("pricing.file: {}", file.display()))
-}
-
 /// The providers as configured, with the store as their ledger.
-pub fn open_llm(config: &Config, book: &Arc<PriceBook>, store: &Store) -> anyhow::Result<Llm> {
-    let llm = ledgered_llm(config, book, store)?;
+pub fn open_llm(config: &Config, prices: &Arc<Prices>, store: &Store) -> anyhow::Result<Llm> {
+    let llm = ledgered_llm(config, prices, store)?;
     llm.warn_of_retirements();
     Ok(llm)
 }
 
 /// The same, without a word on which models retire.
-fn ledgered_llm(config: &Config, book: &Arc<PriceBook>, store: &Store) -> anyhow::Result<Llm> {
+fn ledgered_llm(config: &Config, prices: &Arc<Prices>, store: &Store) -> anyhow::Result<Llm> {
     let log = Arc::new(Ledger(store.clone()));
     let configs = config.providers();
-    Ok(Llm::new(&configs, Arc::clone(book), log, &Llm::http_client(&configs)?)?)
+    Ok(Llm::new(&configs, Arc::clone(prices), log, &Llm::http_client(&configs)?)?)
 }
 
 /// When a settlement that could not be written is tried again.

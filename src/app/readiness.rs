@@ -82,7 +82,12 @@ impl App {
         let model = Part::of(classifier.name(), read);
         let store = Part::of(self.store.kind(), self.store.ping().await);
         let health = self.cascade.llm().health();
-        let warnings = health.iter().filter_map(retirement).collect();
+        let refused = self.refused_prices.load_full();
+        let refused = refused.map(|reason| {
+            let version = self.prices.current().version().to_owned();
+            format!("the new price book is refused and version {version} stays in force: {reason}")
+        });
+        let warnings = health.iter().filter_map(retirement).chain(refused).collect();
         let providers = health.iter().map(ProviderState::from).collect();
         Readiness { ready: model.ok, model, store, providers, warnings }
     }

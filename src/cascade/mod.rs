@@ -18,9 +18,10 @@ use crate::pricing::{Caller, Usd};
 use crate::sentiment::{Category, Outcome, Reason, Route, Signals, Task, Thresholds, Verdict};
 
 use flight::Reply;
-use policy::{Allowance, Decision, decide};
+pub use policy::{Allowance, Decision, decide};
 
-/// The section `[cascade]`: thresholds that override the model's own, one for each signal.
+/// The section `[cascade]`: thresholds that override the calibrated ones, one for each signal, and how
+/// many texts' signals are kept for `undertone replay`.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -28,12 +29,18 @@ pub struct Config {
     pub sarcasm: Option<f32>,
     pub multi_aspect: Option<f32>,
     pub out_of_domain: Option<f32>,
+    /// 0: none.
+    pub logged_signals_per_minute: u32,
 }
 
 impl Config {
-    fn over(&self, own: Thresholds) -> Thresholds {
+    /// The thresholds that count where these are the calibrated ones. A key that is set counts for every
+    /// task.
+    pub fn over(&self, own: Thresholds) -> Thresholds {
         Thresholds {
             ambiguous: self.ambiguous.unwrap_or(own.ambiguous),
+            ambiguous_aspects: self.ambiguous.or(own.ambiguous_aspects),
+            ambiguous_emotions: self.ambiguous.or(own.ambiguous_emotions),
             sarcasm: self.sarcasm.unwrap_or(own.sarcasm),
             multi_aspect: self.multi_aspect.unwrap_or(own.multi_aspect),
             out_of_domain: self.out_of_domain.unwrap_or(own.out_of_domain),
@@ -117,8 +124,10 @@ pub struct Abandoned {
 }
 
 impl Cascade {
+    /// `calibrated` stand in for the model's own thresholds.
     pub fn new(
         config: Config,
+        calibrated: Option<Thresholds>,
         cache: cache::Config,
         classifier: Classifier,
         llm: Arc<Llm>,
@@ -126,7 +135,7 @@ impl Cascade {
         categories: Arc<[Category]>,
     ) -> Cascade {
         Cascade {
-            thresholds: config.over(classifier.thresholds()),
+            thresholds: config.over(calibrated.unwrap_or_else(|| classifier.thresholds())),
             answers: Cache::new(cache),
             fingerprints: Task::ALL.map(|task| (task, llm.fingerprint(task, &categories))),
             calls: TaskTracker::new(),
@@ -179,7 +188,7 @@ impl Cascade {
             self.classifier.read(request.task, request.text.clone(), request.language.clone());
         let reading =
             timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(self.classifier.busy()))?;
-        match self.decide(request.route, &reading.signals) {
+        match self.decide(&request, &reading.signals) {
             Decision::Ask { reasons } => self.escalate(request, reading, reasons, deadline).await,
             Decision::Local { .. } if request.route == Route::Llm => {
                 Err(Error::Llm(Failure::unasked(FailureKind::NoProvider)))
@@ -196,7 +205,7 @@ impl Cascade {
             return None;
         }
         let answer = self.answers.get(&self.key(request))?;
-        match self.decide(request.route, &answer.signals) {
+        match self.decide(request, &answer.signals) {
             Decision::Ask { reasons } => {
                 Some(from_cache(&answer, reasons, Duration::ZERO, Duration::ZERO))
             }
@@ -252,10 +261,10 @@ impl Cascade {
         }
     }
 
-    fn decide(&self, route: Route, signals: &Signals) -> Decision {
+    fn decide(&self, request: &Request, signals: &Signals) -> Decision {
         let allowance =
             if self.llm.is_enabled() { Allowance::Granted } else { Allowance::Disabled };
-        decide(route, signals, &self.thresholds, allowance)
+        decide(request.route, signals, &self.thresholds.of(request.task), allowance)
     }
 }
 

@@ -57,8 +57,14 @@ mod tests {
         )
     }
 
-    const THRESHOLDS: Thresholds =
-        Thresholds { ambiguous: 0.6, sarcasm: 0.5, multi_aspect: 0.4, out_of_domain: 0.5 };
+    const THRESHOLDS: Thresholds = Thresholds {
+        ambiguous: 0.6,
+        ambiguous_aspects: None,
+        ambiguous_emotions: None,
+        sarcasm: 0.5,
+        multi_aspect: 0.4,
+        out_of_domain: 0.5,
+    };
 
     proptest! {
         #[test]

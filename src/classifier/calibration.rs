@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::estimators::Estimators;
 use crate::sentiment::{Emotion, Thresholds};
 
 /// The file `calibration.json` beside a model.
@@ -25,6 +26,9 @@ pub struct Calibration {
     /// How the label `mixed` follows from the aspect tags.
     #[serde(default)]
     pub mixed: Option<MixedRule>,
+    /// What makes the signals probabilities; without them they are the heads' own numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimators: Option<Estimators>,
     pub thresholds: Thresholds,
 }
 
@@ -37,10 +41,11 @@ pub struct Temperatures {
     pub sarcasm: f32,
 }
 
-/// P(mixed) = σ(intercept + slope · logit(tags) + sentiment_slope · logit(sentiment)): how much the
-/// tags are at odds (the weaker of the strongest positive and the strongest negative evidence), and
-/// how much the sentiment head is (the smaller of its negative and its positive probability).
-/// Platt's scaling of two numbers (<https://en.wikipedia.org/wiki/Platt_scaling>). The three other
+/// P(mixed) = σ(intercept + slope · logit(tags) + sentiment_slope · logit(sentiment) + odds_slope ·
+/// logit(odds)): how much the tags are at odds (the weaker of the strongest positive and the strongest
+/// negative evidence), how much the sentiment head is (the smaller of its negative and its positive
+/// probability), and what the head for such texts says, where there is one. Platt's scaling of three
+/// numbers (<https://en.wikipedia.org/wiki/Platt_scaling>). The three other
 /// labels share the rest.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,18 +53,22 @@ pub struct MixedRule {
     pub slope: f32,
     #[serde(default)]
     pub sentiment_slope: f32,
+    #[serde(default)]
+    pub odds_slope: f32,
     pub intercept: f32,
 }
 
 impl MixedRule {
-    pub fn probability(&self, tags: f32, sentiment: f32) -> f32 {
-        let sum = self.slope * logit(tags) + self.sentiment_slope * logit(sentiment);
+    pub fn probability(&self, tags: f32, sentiment: f32, odds: f32) -> f32 {
+        let sum = self.slope * logit(tags)
+            + self.sentiment_slope * logit(sentiment)
+            + self.odds_slope * logit(odds);
         1.0 / (1.0 + (-(self.intercept + sum)).exp())
     }
 }
 
 /// The logarithm of the odds of a probability, which is kept off 0 and 1.
-fn logit(chance: f32) -> f32 {
+pub fn logit(chance: f32) -> f32 {
     let chance = chance.clamp(1e-4, 1.0 - 1e-4);
     (chance / (1.0 - chance)).ln()
 }

@@ -58,7 +58,7 @@ pub fn detect(text: &str, english: &Encoding) -> &'static str {
 }
 
 /// The share of words that took more than one token; 0 for fewer than two words.
-fn share_in_pieces(encoding: &Encoding) -> f32 {
+pub fn share_in_pieces(encoding: &Encoding) -> f32 {
     let words = encoding.get_word_ids();
     let is_start = |at: usize| words[at].is_some() && (at == 0 || words[at - 1] != words[at]);
     let is_cut = |at: usize| is_start(at) && words.get(at + 1) == Some(&words[at]);
@@ -68,7 +68,7 @@ fn share_in_pieces(encoding: &Encoding) -> f32 {
 }
 
 /// Mentions, hashtags and links are in no language.
-fn without_names(text: &str) -> Cow<'_, str> {
+pub fn without_names(text: &str) -> Cow<'_, str> {
     let is_name = |word: &str| {
         word.starts_with(['@', '#']) || word.starts_with("http") || word.starts_with("www.")
     };

@@ -24,6 +24,8 @@ pub struct ModelFolder {
     pub sentiment: (String, Vec<Label>),
     /// The output that holds the logit of sarcasm.
     pub sarcasm: Option<String>,
+    /// The output that holds the logit of a text that likes one thing and dislikes another.
+    pub odds: Option<String>,
     /// The output that holds a logit for each emotion, and which ones.
     pub emotions: Option<(String, Vec<Emotion>)>,
     /// The output that holds a logit for each token and tag, and the tags.
@@ -64,6 +66,7 @@ struct ManifestFile {
 struct Heads {
     sentiment: Head,
     sarcasm: Option<Head>,
+    odds: Option<Head>,
     emotions: Option<Head>,
     aspects: Option<Head>,
 }
@@ -150,6 +153,7 @@ fn from_manifest(folder: &Path, text: &str, config: &Config) -> Result<ModelFold
         languages: manifest.languages,
         sentiment: (manifest.heads.sentiment.output, labels),
         sarcasm: manifest.heads.sarcasm.map(|head| head.output),
+        odds: manifest.heads.odds.map(|head| head.output),
         emotions: manifest.heads.emotions.map(|head| known(head, Emotion::named)).transpose()?,
         aspects: manifest.heads.aspects.map(|head| known(head, Tag::named)).transpose()?,
         calibration: None,
@@ -202,6 +206,7 @@ fn from_hub(folder: &Path, text: &str, config: &Config) -> Result<ModelFolder, S
         languages: config.languages.clone(),
         sentiment: ("logits".into(), meanings(&labels, config)?),
         sarcasm: None,
+        odds: None,
         emotions: None,
         aspects: None,
         calibration: None,

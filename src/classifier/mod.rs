@@ -6,7 +6,9 @@
 mod calibration;
 mod categories;
 mod config;
+mod domain;
 mod error;
+mod estimators;
 mod graph;
 mod language;
 mod manifest;
@@ -23,6 +25,7 @@ mod windows;
 use calibration::Calibration;
 use categories::Categories;
 pub use config::Config;
+pub use domain::{Familiarity, out_of_domain};
 pub use error::Error;
 pub use graph::Graph;
 pub use language::Language;

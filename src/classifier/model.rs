@@ -16,6 +16,8 @@ use super::{Error, Graph, ModelFolder};
 #[derive(Clone)]
 pub struct Encoder {
     tokenizer: Arc<Tokenizer>,
+    /// What stands for words that are not in the vocabulary.
+    pub unknown: Option<u32>,
 }
 
 impl Encoder {
@@ -25,7 +27,8 @@ impl Encoder {
         let mut tokenizer = Tokenizer::from_file(path).map_err(|error| error.to_string())?;
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(|error| error.to_string())?;
-        Ok(Encoder { tokenizer: Arc::new(tokenizer) })
+        let unknown = ["[UNK]", "<unk>"].iter().find_map(|token| tokenizer.token_to_id(token));
+        Ok(Encoder { tokenizer: Arc::new(tokenizer), unknown })
     }
 
     /// The tokens of a text, special ones included, with byte offsets.
@@ -85,7 +88,7 @@ impl Model {
                 Ok(Input { name: input.name().to_owned(), feed, buffer: Vec::new() })
             })
             .collect::<Result<Vec<Input>, Error>>()?;
-        let wanted = [Some(&folder.sentiment.0), folder.sarcasm.as_ref()];
+        let wanted = [Some(&folder.sentiment.0), folder.sarcasm.as_ref(), folder.odds.as_ref()];
         let aspects = folder.aspects.as_ref().map(|(output, _)| output);
         let emotions = folder.emotions.as_ref().map(|(output, _)| output);
         for output in wanted.into_iter().chain([aspects, emotions]).flatten() {

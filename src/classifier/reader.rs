@@ -5,9 +5,13 @@ use std::time::{Duration, Instant};
 
 use ort::environment::Environment;
 
+use super::domain::Familiarity;
+use super::estimators::Estimators;
 use super::passes::Passes;
 use super::windows::{self, Window};
-use super::{Categories, Config, Encoder, Error, Graph, Language, Model, ModelFolder, Opinions};
+use super::{
+    Calibration, Categories, Config, Encoder, Error, Graph, Language, Model, ModelFolder, Opinions,
+};
 use crate::sentiment::{Category, Scores, Signals, Task, Thresholds, Verdict};
 
 /// What the local model makes of a text.
@@ -87,15 +91,27 @@ impl Library {
         &self.model.folder.name
     }
 
-    /// The routing thresholds beside the model, else beside the bundled one.
-    pub fn thresholds(&self) -> Result<Thresholds, Error> {
+    /// Whose vocabulary tells English from other languages: the bundled model's where it is there.
+    fn english(&self) -> &Encoder {
+        &self.heads.as_ref().unwrap_or(&self.model).encoder
+    }
+
+    /// What was fitted to the model, else to the bundled one whose heads it borrows.
+    fn calibration(&self) -> Option<&Calibration> {
         let own = self.model.folder.calibration.as_ref();
         own.or(self.heads.as_ref().and_then(|heads| heads.folder.calibration.as_ref()))
-            .map(|calibration| calibration.thresholds)
-            .ok_or_else(|| Error::Model {
-                folder: self.model.folder.folder.clone(),
-                reason: "neither it nor the bundled model has a calibration.json".into(),
-            })
+    }
+
+    pub fn estimators(&self) -> Option<&Estimators> {
+        self.calibration().and_then(|calibration| calibration.estimators.as_ref())
+    }
+
+    /// The routing thresholds that go with [`Library::estimators`].
+    pub fn thresholds(&self) -> Result<Thresholds, Error> {
+        self.calibration().map(|calibration| calibration.thresholds).ok_or_else(|| Error::Model {
+            folder: self.model.folder.folder.clone(),
+            reason: "neither it nor the bundled model has a calibration.json".into(),
+        })
     }
 }
 
@@ -148,7 +164,8 @@ impl Reader {
         let concluded = asked.iter().zip(sums).zip(english).map(|((asked, sums), windows)| {
             let Asked { task, text, language } = *asked;
             let language = Language::of(text, language, &windows[0].tokens, languages);
-            let (verdict, signals) = sums.conclude(task, text, &language, library);
+            let familiarity = Familiarity::of(&windows[0].tokens, library.english().unknown);
+            let (verdict, signals) = sums.conclude(task, text, &language, familiarity, library);
             Reading { verdict, signals, language, took: Duration::ZERO }
         });
         let mut readings: Vec<Reading> = concluded.collect();

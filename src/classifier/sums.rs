@@ -1,6 +1,8 @@
 //! A text's windows put together: from logits to a verdict and its signals.
 
 use super::calibration::{EMOTION_THRESHOLD, MixedRule, Temperatures};
+use super::domain::{Familiarity, out_of_domain};
+use super::estimators::{Estimators, Facts, Features};
 use super::model::Outputs;
 use super::reader::Library;
 use super::tags::{self, Evidence, Term, Word};
@@ -18,8 +20,10 @@ const UNREAD_LANGUAGE_CEILING: f32 = 0.5;
 #[derive(Default)]
 pub struct Sums {
     windows: f32,
+    tokens: usize,
     sentiment: [f32; 4],
     sarcasm: Option<f32>,
+    odds: Option<f32>,
     emotions: Option<EmotionSums>,
     aspects: Option<Tagged>,
 }
@@ -65,6 +69,7 @@ impl Sums {
         folder: &ModelFolder,
     ) -> Result<(), Error> {
         self.windows += 1.0;
+        self.tokens += window.tokens.len();
         let calibration = folder.calibration.as_ref();
         let temperatures = calibration.map_or_else(Temperatures::default, |fit| fit.temperatures);
         let (output, labels) = &folder.sentiment;
@@ -76,6 +81,9 @@ impl Sums {
         if let Some(output) = &folder.sarcasm {
             let logit = outputs.row(output, row, 1)?[0];
             *self.sarcasm.get_or_insert(0.0) += sigmoid(logit / temperatures.sarcasm);
+        }
+        if let Some(output) = &folder.odds {
+            *self.odds.get_or_insert(0.0) += sigmoid(outputs.row(output, row, 1)?[0]);
         }
         if let (Some((output, labels)), Some(sums)) = (&folder.emotions, &mut self.emotions) {
             for (label, logit) in labels.iter().zip(outputs.row(output, row, labels.len())?) {
@@ -89,6 +97,7 @@ impl Sums {
             tagged.words.extend(words);
             tagged.evidence.positive += evidence.positive;
             tagged.evidence.negative += evidence.negative;
+            tagged.evidence.neutral += evidence.neutral;
         }
         Ok(())
     }
@@ -99,6 +108,7 @@ impl Sums {
     pub fn take_missing(&mut self, other: Sums) {
         let share = self.windows / other.windows;
         self.sarcasm = self.sarcasm.or(other.sarcasm.map(|sum| sum * share));
+        self.odds = self.odds.or(other.odds.map(|sum| sum * share));
         self.emotions = self.emotions.take().or(other
             .emotions
             .map(|sums| EmotionSums { scores: sums.scores.map(|sum| sum * share), ..sums }));
@@ -116,46 +126,105 @@ impl Sums {
         task: Task,
         text: &str,
         language: &Language,
+        familiarity: Familiarity,
         library: &Library,
     ) -> (Verdict, Signals) {
         let ceiling = if language.supported { 1.0 } else { UNREAD_LANGUAGE_CEILING };
         let sarcasm = self.sarcasm.map_or(0.0, |sum| sum / self.windows);
+        let odds = self.odds.map_or(0.5, |sum| sum / self.windows);
         let tagged = self.aspects.unwrap_or_default();
-        let odds = tagged.evidence.positive.min(tagged.evidence.negative) / self.windows;
-        let scores = with_mixed(self.sentiment, odds, tagged.mixed);
-        let scores = scores.at_most(ceiling);
-        let plain = Signals {
-            ambiguous: 1.0 - scores.margin(),
-            sarcasm,
-            multi_aspect: odds,
-            out_of_domain: if language.supported { 0.0 } else { 1.0 },
+        let evidence = tagged.evidence.times(1.0 / self.windows);
+        let terms = tags::terms(&tagged.words);
+        let emotions = self.emotions.map(|EmotionSums { scores, thresholds }| {
+            (Emotions::new(scores.map(|sum| sum / self.windows), &thresholds), thresholds)
+        });
+        let own = with_mixed(self.sentiment, evidence, odds, tagged.mixed);
+        let doubts = Doubts {
+            terms: doubt(&terms, own.label()),
+            emotions: emotions.as_ref().map_or(1.0, |(found, above)| found.doubt(above)),
+            contradicted: emotions.as_ref().is_some_and(|(found, _)| found.contradict(own.label())),
         };
-        let (findings, signals) = match (task, self.emotions) {
-            (Task::Aspects, _) => {
-                let terms = tags::terms(&tagged.words);
-                let ambiguous = doubt(&terms, scores.label());
-                let found = aspects(text, terms, library);
-                (Findings::Aspects(found), Signals { ambiguous, multi_aspect: 0.0, ..plain })
+        let scores = own.at_most(ceiling);
+        let signals = match library.estimators() {
+            Some(estimators) => {
+                let features = Features::of(&Facts {
+                    scores: own,
+                    head: self.sentiment.map(|sum| sum / self.windows),
+                    sarcasm,
+                    odds,
+                    evidence,
+                    terms: &terms,
+                    emotions: emotions.as_ref().map_or([0.5; 28], |(found, _)| *found.scores()),
+                    emotions_doubt: doubts.emotions,
+                    emotions_contradict: doubts.contradicted,
+                    tokens: self.tokens,
+                    pieces: familiarity.pieces,
+                    unknown: familiarity.unknown,
+                });
+                estimated(task, estimators, &features)
             }
-            (Task::Emotions, Some(EmotionSums { scores: sums, thresholds })) => {
-                let emotions = Emotions::new(sums.map(|sum| sum / self.windows), &thresholds);
-                let ambiguous = match emotions.contradict(scores.label()) {
-                    true => 1.0,
-                    false => emotions.doubt(&thresholds),
-                };
-                (Findings::Emotions(emotions), Signals { ambiguous, ..plain })
-            }
-            _ => (Findings::None, plain),
+            None => Signals {
+                ambiguous: doubts.of(task, scores),
+                sarcasm,
+                multi_aspect: evidence.positive.min(evidence.negative),
+                out_of_domain: 0.0,
+            },
+        };
+        let signals = Signals {
+            // That there are several is no difficulty where they are what is asked for.
+            multi_aspect: if task == Task::Aspects { 0.0 } else { signals.multi_aspect },
+            out_of_domain: out_of_domain(text, language, familiarity),
+            ..signals
+        };
+        let findings = match (task, emotions) {
+            (Task::Aspects, _) => Findings::Aspects(aspects(text, terms, library)),
+            (Task::Emotions, Some((emotions, _))) => Findings::Emotions(emotions),
+            _ => Findings::None,
         };
         (Verdict { scores, sarcasm: SarcasmScore(sarcasm), findings }, signals)
     }
 }
 
+/// How unsure the heads are by themselves, each 0 to 1.
+struct Doubts {
+    terms: f32,
+    emotions: f32,
+    contradicted: bool,
+}
+
+impl Doubts {
+    /// That of the answer to a task, where nothing was fitted that says it better.
+    fn of(&self, task: Task, scores: Scores) -> f32 {
+        match task {
+            Task::Sentiment => 1.0 - scores.margin(),
+            Task::Aspects => self.terms,
+            Task::Emotions if self.contradicted => 1.0,
+            Task::Emotions => self.emotions,
+        }
+    }
+}
+
+fn estimated(task: Task, estimators: &Estimators, features: &Features) -> Signals {
+    let ambiguous = match task {
+        Task::Sentiment => &estimators.ambiguous,
+        Task::Aspects => &estimators.ambiguous_aspects,
+        Task::Emotions => &estimators.ambiguous_emotions,
+    };
+    Signals {
+        ambiguous: ambiguous.probability(features),
+        sarcasm: estimators.sarcasm.probability(features),
+        multi_aspect: estimators.multi_aspect.probability(features),
+        out_of_domain: 0.0,
+    }
+}
+
 /// The scores of the model's labels, with a share for `mixed` where a rule gives it one.
-fn with_mixed(sums: [f32; 4], odds: f32, rule: Option<MixedRule>) -> Scores {
+fn with_mixed(sums: [f32; 4], evidence: Evidence, odds: f32, rule: Option<MixedRule>) -> Scores {
     let own = Scores::from_weights(sums);
     let Some(rule) = rule.filter(|_| own.of(Label::Mixed) == 0.0) else { return own };
-    let mixed = rule.probability(odds, own.of(Label::Negative).min(own.of(Label::Positive)));
+    let tags = evidence.positive.min(evidence.negative);
+    let sides = own.of(Label::Negative).min(own.of(Label::Positive));
+    let mixed = rule.probability(tags, sides, odds);
     let mut weights = own.as_array().map(|score| score * (1.0 - mixed));
     weights[Label::Mixed as usize] = mixed;
     Scores::from_weights(weights)

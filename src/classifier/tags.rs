@@ -51,16 +51,21 @@ pub struct Term {
     pub margin: f32,
 }
 
-/// The strongest sign of a term that is liked, and of one that is not, 0 to 1.
+/// The strongest sign of a term that is liked, of one that is not, and of one that is neither, 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Evidence {
     pub positive: f32,
     pub negative: f32,
+    pub neutral: f32,
 }
 
 impl Evidence {
     pub fn times(self, factor: f32) -> Evidence {
-        Evidence { positive: self.positive * factor, negative: self.negative * factor }
+        Evidence {
+            positive: self.positive * factor,
+            negative: self.negative * factor,
+            neutral: self.neutral * factor,
+        }
     }
 }
 
@@ -91,6 +96,7 @@ pub fn words(
         let (begin, inside) = chances(logits, tags);
         evidence.positive = evidence.positive.max(begin[2] + inside[2]);
         evidence.negative = evidence.negative.max(begin[0] + inside[0]);
+        evidence.neutral = evidence.neutral.max(begin[1] + inside[1]);
         let end = start + offsets.1;
         match words.last_mut() {
             Some((last, pieces, whole)) if *last == id => {

@@ -2,6 +2,7 @@
 
 mod analyze;
 mod arguments;
+mod calibrate;
 mod ceiling;
 mod config;
 mod costs;
@@ -9,7 +10,9 @@ mod evaluate;
 pub mod models;
 mod output;
 pub mod page;
+mod prices;
 mod providers;
+mod replay;
 mod rows;
 mod serve;
 mod share;
@@ -52,10 +55,16 @@ enum Command {
     Analyze(Box<analyze::Analyze>),
     // Its own words, the long ones too.
     Evaluate(Box<evaluate::Evaluate>),
+    // Its own words, the long ones too.
+    Calibrate(Box<calibrate::Calibrate>),
+    Replay(replay::Replay),
     /// Report what was spent and what was answered for nothing
     Costs(costs::Costs),
     /// Manage local models
     Models(models::Models),
+    /// Check the prices of the configured models, or take over new ones
+    #[command(subcommand)]
+    Prices(prices::Prices),
     /// Try the configured LLM providers
     #[command(subcommand)]
     Providers(providers::Providers),
@@ -90,8 +99,11 @@ impl Command {
             Command::Serve(command) => command.run(config()?).await,
             Command::Analyze(command) => command.run(config()?).await,
             Command::Evaluate(command) => command.run(config()?).await,
+            Command::Calibrate(command) => command.run(config()?).await,
+            Command::Replay(command) => command.run(config()?).await,
             Command::Costs(command) => command.run(config()?).await,
             Command::Models(command) => models::run(command, &config()?).await,
+            Command::Prices(command) => command.run(&config()?),
             Command::Providers(command) => command.run(config()?).await,
             Command::Config(command) => command.run(config()?),
             Command::Openapi => output::json(&crate::http::openapi_document()),

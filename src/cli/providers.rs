@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::output;
 use crate::app::{self, Check, Config, Store, start_logs};
-use crate::pricing::Caller;
+use crate::pricing::{Caller, Prices};
 
 #[derive(Subcommand)]
 pub enum Providers {
@@ -20,9 +20,9 @@ impl Providers {
     pub async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         let Providers::Check = self;
         start_logs(&config.telemetry)?;
-        let book = Arc::new(app::price_book(&config)?);
+        let prices = Arc::new(Prices::new(app::price_book(&config)?));
         let store = Store::open(&config.store).await?;
-        let llm = app::open_llm(&config, &book, &store)?;
+        let llm = app::open_llm(&config, &prices, &store)?;
         if !llm.is_enabled() {
             anyhow::bail!(
                 "no provider has a key: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or name a file in \

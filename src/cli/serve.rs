@@ -38,6 +38,7 @@ impl Serve {
             anyhow::bail!("the local model does not answer: {error}");
         }
         let flushing = app.spawn_flushing();
+        let prices = app.spawn_price_watch();
 
         let url = format!("http://{}", listener.local_addr()?);
         output::line(&format!("Undertone listens on {url}"))?;
@@ -61,6 +62,7 @@ impl Serve {
             _ = interrupt.recv() => anyhow::bail!("stopped at once: requests were still running"),
         };
         flushing.abort();
+        prices.abort();
         app.close().await;
         finished.context("requests were still running")??;
         Ok(ExitCode::SUCCESS)

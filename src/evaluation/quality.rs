@@ -65,7 +65,7 @@ pub fn quality(dataset: &Dataset, predictions: &[Option<Prediction>]) -> Option<
 }
 
 /// The labels of sentiment that occur in the file.
-fn occurring(dataset: &Dataset) -> Vec<Label> {
+pub(super) fn occurring(dataset: &Dataset) -> Vec<Label> {
     let occurs = |label: &Label| {
         dataset.examples.iter().any(|example| example.truth == Truth::Sentiment(*label))
     };

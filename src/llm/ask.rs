@@ -88,7 +88,7 @@ impl Llm {
         let mut retries = 0;
         let mut was_invalid = false;
         loop {
-            let model = lane.models.in_force(&self.book, today());
+            let model = lane.models.in_force(&self.prices.current(), today());
             let model = model.ok_or(Stop::Provider(FailureKind::ModelNotFound))?;
             let failed = match self.attempt(lane, model, asked, tally).await? {
                 Ended::Answered { verdict, model } => return Ok((verdict, model)),

@@ -86,7 +86,7 @@ impl Llm {
         };
         let day = OffsetDateTime::from(reserved_at).date();
         let (settlement, ended) =
-            judge(reply, asked.question, model, &self.book, day, sent.elapsed());
+            judge(reply, asked.question, model, &self.prices.current(), day, sent.elapsed());
         lane.report(match &ended {
             Ended::Failed(failed) => Some(failed),
             _ => None,
@@ -113,7 +113,13 @@ impl Llm {
         let input_tokens = (bytes * model.abilities.tokens_per_byte).ceil() as u64;
         let output_tokens = structured::output_limit(task, self.config.max_output_tokens).into();
         let tier = lane.provider.tier();
-        self.book.worst_case(&model.id, tier, super::today(), input_tokens, output_tokens)
+        self.prices.current().worst_case(
+            &model.id,
+            tier,
+            super::today(),
+            input_tokens,
+            output_tokens,
+        )
     }
 }
 

@@ -24,7 +24,7 @@ impl Llm {
     ) -> Option<Usd> {
         let question = widest(task, text, categories);
         let worst = self.lanes.iter().filter_map(|lane| {
-            let model = lane.models.in_force(&self.book, today())?;
+            let model = lane.models.in_force(&self.prices.current(), today())?;
             self.worst_case(lane, model, task, &lane.compose(model, &question))
         });
         worst.max()

@@ -150,7 +150,47 @@ impl Error {
     }
 }
 
+/// A model that may be called as the configuration stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfiguredModel {
+    pub provider: &'static str,
+    pub id: String,
+    /// The service tier that requests name.
+    pub tier: String,
+    /// The model that it takes over from.
+    pub follows: Option<String>,
+}
+
 impl Configs {
+    /// Every model that may be called: the configured ones and those who follow them, in order of
+    /// fallback.
+    pub fn models(&self) -> Vec<ConfiguredModel> {
+        let mut all = Vec::new();
+        for provider in &self.llm.providers {
+            let (model, tier, table) = match provider {
+                ProviderName::OpenAi => {
+                    (&self.openai.model, &self.openai.service_tier, &self.openai.models)
+                }
+                ProviderName::Anthropic => {
+                    (&self.anthropic.model, &self.anthropic.service_tier, &self.anthropic.models)
+                }
+            };
+            let (mut next, mut follows) = (Some(model.clone()), None);
+            while let Some(id) = next {
+                let is_there =
+                    |one: &ConfiguredModel| one.provider == provider.name() && one.id == id;
+                if all.iter().any(is_there) {
+                    break;
+                }
+                next = table.get(&id).and_then(|abilities| abilities.successor.clone());
+                let (provider, tier) = (provider.name(), tier.clone());
+                all.push(ConfiguredModel { provider, id: id.clone(), tier, follows });
+                follows = Some(id);
+            }
+        }
+        all
+    }
+
     /// Refuses values with which no call could be made.
     pub fn check(&self) -> Result<(), Error> {
         let at_least_one = [

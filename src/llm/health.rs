@@ -15,7 +15,7 @@ use crate::pricing::Caller;
 use crate::sentiment::Task;
 
 /// How long before a model retires its operator is told.
-const NOTICE: time::Duration = time::Duration::days(60);
+pub const NOTICE: time::Duration = time::Duration::days(60);
 
 /// One provider's state, as seen without calling it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Llm {
         self.lanes
             .iter()
             .map(|lane| {
-                let model = lane.models.in_force(&self.book, day);
+                let model = lane.models.in_force(&self.prices.current(), day);
                 ProviderHealth {
                     provider: lane.name(),
                     model: model.unwrap_or(lane.models.configured()).id.clone(),
@@ -85,7 +85,7 @@ impl Llm {
         let day = today();
         for lane in &self.lanes {
             if let (Some(model), Some(date)) =
-                (lane.models.in_force(&self.book, day), self.retires_soon(lane, day))
+                (lane.models.in_force(&self.prices.current(), day), self.retires_soon(lane, day))
             {
                 let successor = model.abilities.successor.as_deref().unwrap_or("none");
                 let (provider, model) = (lane.name(), &model.id);
@@ -95,8 +95,8 @@ impl Llm {
     }
 
     fn retires_soon(&self, lane: &Lane, day: Date) -> Option<Date> {
-        let model = lane.models.in_force(&self.book, day)?;
-        self.book.retires(&model.id).filter(|date| *date <= day.saturating_add(NOTICE))
+        let model = lane.models.in_force(&self.prices.current(), day)?;
+        self.prices.current().retires(&model.id).filter(|date| *date <= day.saturating_add(NOTICE))
     }
 }
 
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
     use crate::llm::testing::{Ledger, Stage, answer, caller, dollars, error};
     use crate::llm::{Config, FailureKind};
-    use crate::pricing::PriceBook;
+    use crate::pricing::{PriceBook, Prices};
 
     #[tokio::test(start_paused = true)]
     async fn a_check_asks_each_provider_on_its_own() {
@@ -130,7 +130,7 @@ mod tests {
             );
             let mut stage = Stage::new([]);
             let llm = Arc::get_mut(&mut stage.llm).unwrap();
-            llm.book = Arc::new(PriceBook::parse(&book).unwrap());
+            llm.prices = Arc::new(Prices::new(PriceBook::parse(&book).unwrap()));
             (llm.health().remove(0).retires, date)
         };
         let (soon, date) = retires(60);

@@ -42,17 +42,17 @@ pub use bill::Bill;
 pub use bounds::request_bytes;
 pub use breaker::BreakerState;
 pub use config::{
-    Abilities, AnthropicConfig, Config, Configs, Error, OpenAiConfig, OutputLimitField,
-    ProviderName,
+    Abilities, AnthropicConfig, Config, Configs, ConfiguredModel, Error, OpenAiConfig,
+    OutputLimitField, ProviderName,
 };
-pub use health::{Check, ProviderHealth};
+pub use health::{Check, NOTICE, ProviderHealth};
 pub use identity::{prompt_id, question_id};
 pub use ledger::{AttemptLog, LogDown};
 pub use provider::Fault;
 pub use structured::{output_limit, schemas};
 
 use self::lane::Lane;
-use crate::pricing::{PriceBook, Usd};
+use crate::pricing::{Prices, Usd};
 use crate::sentiment::{Category, Label, Reason, Scores, Task, Verdict};
 
 /// What varies from one call to the next.
@@ -201,7 +201,7 @@ pub struct Llm {
     /// In order of fallback.
     lanes: Vec<Lane>,
     without_key: Vec<&'static str>,
-    book: Arc<PriceBook>,
+    prices: Arc<Prices>,
     log: Arc<dyn AttemptLog>,
     /// One for each call in the air.
     permits: Semaphore,
@@ -215,7 +215,7 @@ impl Llm {
     /// A value of the configuration with which no call could be made, and a key that cannot be read.
     pub fn new(
         configs: &Configs,
-        book: Arc<PriceBook>,
+        prices: Arc<Prices>,
         log: Arc<dyn AttemptLog>,
         http: &reqwest::Client,
     ) -> Result<Llm, Error> {
@@ -228,17 +228,17 @@ impl Llm {
                 None => without_key.push(provider.name()),
             }
         }
-        Ok(Llm { without_key, ..Llm::assemble(configs.llm.clone(), lanes, book, log) })
+        Ok(Llm { without_key, ..Llm::assemble(configs.llm.clone(), lanes, prices, log) })
     }
 
     fn assemble(
         config: Config,
         lanes: Vec<Lane>,
-        book: Arc<PriceBook>,
+        prices: Arc<Prices>,
         log: Arc<dyn AttemptLog>,
     ) -> Llm {
         let permits = Semaphore::new(config.max_concurrent.min(Semaphore::MAX_PERMITS));
-        Llm { config, lanes, without_key: Vec::new(), book, log, permits }
+        Llm { config, lanes, without_key: Vec::new(), prices, log, permits }
     }
 
     /// A client for the providers: no redirects, which would carry a key elsewhere, and no time-out
@@ -290,6 +290,7 @@ impl Llm {
     }
 }
 
-fn today() -> time::Date {
+/// The day (UTC) whose prices hold.
+pub fn today() -> time::Date {
     time::OffsetDateTime::now_utc().date()
 }

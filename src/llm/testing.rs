@@ -14,7 +14,7 @@ use super::models::{Model, Succession};
 use super::provider::{Completion, Content, ErrorReply, Fault, Provider, Reply};
 use super::retry::RetryAdvice;
 use super::{Answered, AttemptLog, Failure, Limits, Llm, LogDown, Question};
-use crate::pricing::{AttemptId, Caller, PriceBook, Reservation, Settlement, Usage, Usd};
+use crate::pricing::{AttemptId, Caller, PriceBook, Prices, Reservation, Settlement, Usage, Usd};
 use crate::sentiment::Task;
 
 pub(super) const ANSWER: &str = r#"{"sarcasm":"yes","label":"negative","certainty":"certain"}"#;
@@ -190,7 +190,7 @@ impl Stage {
             })
             .collect();
         let ledger = Arc::new(ledger);
-        let llm = Llm::assemble(config, lanes, Arc::new(book()), ledger.clone());
+        let llm = Llm::assemble(config, lanes, Arc::new(Prices::new(book())), ledger.clone());
         Stage { llm: Arc::new(llm), ledger, diary }
     }
 

@@ -146,6 +146,14 @@ impl PriceBook {
         self.model(model)?.price(tier, at)
     }
 
+    /// The tiers that one which a request asks for may be served as.
+    pub fn served<'a>(&'a self, provider: &str, tier: &'a str) -> Vec<&'a str> {
+        match self.served.get(provider).and_then(|served| served.get(tier)) {
+            Some(served) => served.iter().map(String::as_str).collect(),
+            None => vec![tier],
+        }
+    }
+
     /// The most that a call can cost which requests `tier`: all input in the dearest bucket, at the
     /// dearest rates and the dearest tier that it may be served at. `None` where one of these
     /// tiers has no price.
@@ -159,14 +167,8 @@ impl PriceBook {
     ) -> Option<Usd> {
         let entry = self.model(model)?;
         let cost = |tier| entry.price(tier, at)?.worst_case(input_tokens, output_tokens);
-        match self.served.get(&entry.provider).and_then(|served| served.get(tier)) {
-            Some(served) => served
-                .iter()
-                .map(|tier| cost(tier))
-                .reduce(|dearest, next| Some(dearest?.max(next?)))
-                .flatten(),
-            None => cost(tier),
-        }
+        let served = self.served(&entry.provider, tier).into_iter();
+        served.map(cost).reduce(|dearest, next| Some(dearest?.max(next?))).flatten()
     }
 }
 

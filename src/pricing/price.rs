@@ -83,6 +83,16 @@ impl Price {
         self.rates(total.prompt().div_ceil(calls.max(1))).cost(total)
     }
 
+    /// The day (UTC) from which on it holds.
+    pub fn from(&self) -> Date {
+        self.from
+    }
+
+    /// US dollars per million tokens of a short prompt, and of output.
+    pub fn input_and_output(&self) -> (Usd, Usd) {
+        (self.rates.input, self.rates.output)
+    }
+
     /// Which row of which price book this is: enough to compute a cost again.
     pub fn version(&self) -> String {
         format!("{}/{}/{}@{}", self.model, self.tier, self.from, self.book)

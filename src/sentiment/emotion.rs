@@ -106,6 +106,11 @@ impl Emotions {
         Emotions { scores, detected }
     }
 
+    /// In the order of [`Emotion::ALL`].
+    pub fn scores(&self) -> &[f32; 28] {
+        &self.scores
+    }
+
     /// Each emotion with its score and whether it is detected, the highest score first.
     pub fn sorted(&self) -> Vec<(Emotion, f32, bool)> {
         let mut sorted: Vec<(Emotion, f32, bool)> = Emotion::ALL

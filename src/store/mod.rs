@@ -1,5 +1,5 @@
-//! The store: the ledger of attempts at providers, counts of the texts that needed none, and the
-//! answers that evaluations bought.
+//! The store: the ledger of attempts at providers, counts of the texts that needed none, the answers
+//! that evaluations bought, and a sample of the signals by which texts were routed.
 //! It owns the tables, the transactions and the sums over them. What an attempt costs is computed
 //! by whoever made it; which texts are counted as what is the application's business.
 
@@ -9,6 +9,7 @@ mod counts;
 mod postgres;
 mod queue;
 mod report;
+mod signals;
 mod sqlite;
 mod url;
 
@@ -31,6 +32,7 @@ pub use report::{
     CostQuery, CostReport, CostRow, Figures, GroupBy, OpenAttempt, OpenState, ParseGroupByError,
     month_of,
 };
+pub use signals::LoggedSignals;
 pub use url::StoreUrl;
 
 use crate::pricing::{AttemptId, Reservation, Settlement, Usd};
@@ -258,6 +260,34 @@ impl Store {
         match self {
             Store::Sqlite(sqlite) => sqlite.warned(of, percent).await,
             Store::Postgres(postgres) => postgres.warned(of, percent).await,
+        }
+    }
+
+    /// Adds to the logged signals, and lets go of those from before `forget`, a part at a time where
+    /// they are many.
+    pub async fn log_signals(
+        &self,
+        rows: Vec<LoggedSignals>,
+        forget: SystemTime,
+    ) -> Result<(), Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.log_signals(rows, forget).await,
+            Store::Postgres(postgres) => postgres.log_signals(rows, forget).await,
+        }
+    }
+
+    /// Folds the signals that were logged from `from` on and before `to`, in the order of time; however
+    /// many there are, one is in memory at a time.
+    pub async fn fold_signals<T: Send + 'static>(
+        &self,
+        from: SystemTime,
+        to: SystemTime,
+        folded: T,
+        fold: impl FnMut(&mut T, LoggedSignals) + Send + 'static,
+    ) -> Result<T, Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.fold_signals(from, to, folded, fold).await,
+            Store::Postgres(postgres) => postgres.fold_signals(from, to, folded, fold).await,
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{CountKey, Counts, Error, Interview, KeptAnswer};
+use super::{CountKey, Counts, Error, Interview, KeptAnswer, LoggedSignals};
 use crate::pricing::{AttemptId, Reservation, Settlement};
 
 /// Records that may wait before callers wait to hand theirs over.
@@ -36,6 +36,7 @@ pub(super) enum Op {
     Settle(AttemptId, Box<Settlement>, SystemTime),
     Count(Vec<(CountKey, Counts)>),
     Keep(Box<(Interview, KeptAnswer)>),
+    LogSignals(Vec<LoggedSignals>, SystemTime),
     Ping,
 }
 

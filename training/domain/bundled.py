@@ -71,11 +71,11 @@ class BundledStart(Start):
         return np.stack([reading.sentiment for reading in readings])
 
     def calibration(self, temperature: float) -> dict:
-        kept = ("emotion_thresholds", "mixed", "thresholds")
+        kept = {"emotion_thresholds", "mixed", "thresholds", "estimators"}
         return {
             "temperatures": {
                 **self.own_calibration["temperatures"],
                 "sentiment": temperature,
             },
-            **{name: self.own_calibration[name] for name in kept},
+            **{name: own for name, own in self.own_calibration.items() if name in kept},
         }

@@ -22,9 +22,9 @@ from training.encode import Example, plan
 from training.fit import PlannedTrainer, fit
 from training.package import sha256, write_tokenizer
 from training.quantise import quantise
+from training.routing import DEFAULTS
 from training.tiny_models import export_classifier
 
-BUNDLED = Path(__file__).parents[2] / "models" / "undertone-mini"
 WEIGHTS = ["model.safetensors", "pytorch_model.bin"]
 MOST_TOKENS = 512
 
@@ -104,11 +104,10 @@ class HubStart(Start):
         return logits
 
     def calibration(self, temperature: float) -> dict:
-        """The thresholds are the bundled model's, which reads what this one has no head for."""
-        bundled = json.loads((BUNDLED / "calibration.json").read_text())
+        """The thresholds are those of a model without estimators."""
         return {
             "temperatures": {"sentiment": temperature, "sarcasm": 1.0},
-            "thresholds": bundled["thresholds"],
+            "thresholds": DEFAULTS,
         }
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from training import recipe
-from training.calibrate import FOLDS, best_temperature, fold, temperature_losses
+from training.calibrate import best_temperature, temperature_losses
+from training.data import FOLDS, fold
 from training.domain.rows import Labelled
 from training.metrics import calibration_error, macro_f1, restricted
 from training.reader import softmax

@@ -5,16 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from training.data import alike
 from training.metrics import auroc
+from training.routing import Traffic
 from training.routing_figures import (
-    Traffic,
-    alike,
     by_kind,
     catch,
     escalated,
+    fired_by_fold,
     interval,
+    isotonic,
     risk_area,
     weighted_auroc,
+    weighted_ece,
 )
 
 
@@ -69,3 +72,31 @@ def test_an_interval_holds_the_measured_value() -> None:
     of = mix(list(needs), kinds)
     low, high = interval(score, of, weighted_auroc)
     assert low < weighted_auroc(score, of) < high < low + 0.25
+
+
+def test_the_calibration_error_is_the_distance_to_what_came() -> None:
+    kinds = ["plain"] * 4
+    of = mix([True, False, False, False], kinds)
+    assert weighted_ece(np.array([0.25] * 4), of) == pytest.approx(0)
+    assert weighted_ece(np.array([1.0, 0.0, 0.0, 0.0]), of) == pytest.approx(0)
+    assert weighted_ece(np.array([0.65] * 4), of) == pytest.approx(0.4)
+
+
+def test_the_isotonic_map_rises_and_pools_what_falls() -> None:
+    score = np.array([0.1, 0.2, 0.3, 0.4])
+    line = isotonic(score, np.array([0.0, 1.0, 0.0, 1.0]), np.ones(4))
+    assert line(score).tolist() == pytest.approx([0, 0.5, 0.5, 1])
+    assert line(np.array([0.0, 0.9])).tolist() == pytest.approx([0, 1])
+
+
+def test_thresholds_are_chosen_without_the_fold_that_they_measure() -> None:
+    """One fold's texts, all in need, score below everything else: a threshold chosen with them
+    would reach down to them."""
+    kinds = [name for name in ("plain", "their plain", "odds", "sarcastic") for _ in range(100)]
+    folds = np.tile(np.arange(5), 80)
+    needs = folds == 4
+    chance = np.where(needs, 0.2, np.random.default_rng(4).random(400) * 0.5 + 0.3)
+    chances = {name: chance for name in ("ambiguous", "sarcasm", "multi_aspect")}
+    fired = fired_by_fold(chances, mix(list(needs), kinds), folds)
+    assert not fired[needs].any()
+    assert 0.15 < fired[~needs].mean() < 0.3

@@ -100,7 +100,7 @@ pub async fn of(
                 let reading = app.read(*task, Arc::clone(text)).await?;
                 let is_asked = match route {
                     Route::Local => false,
-                    Route::Auto => !reading.signals.reasons(app.thresholds()).is_empty(),
+                    Route::Auto => !reading.signals.reasons(&app.thresholds(*task)).is_empty(),
                     Route::Llm => true,
                 };
                 asking.extend(is_asked.then_some(*task));

@@ -5,13 +5,13 @@
 //! what it would cost.
 
 mod buying;
-mod data;
+pub(super) mod data;
 mod estimate;
 mod html;
 mod json;
 mod lexicon;
 mod locally;
-mod progress;
+pub(super) mod progress;
 mod run;
 mod strategies;
 mod table;
@@ -32,6 +32,9 @@ use buying::Purse;
 use data::About;
 use run::Run;
 use strategies::{Reader, Strategy};
+
+/// How figures read, in every command that compares.
+pub(super) use table::{dollars, percent};
 
 /// What people most often want of it.
 const EXAMPLES: &str = "\
@@ -183,7 +186,8 @@ impl Evaluate {
     }
 }
 
-fn subject(name: &str) -> Result<Subject, String> {
+/// Reads a `--task`.
+pub(super) fn subject(name: &str) -> Result<Subject, String> {
     Subject::ALL
         .into_iter()
         .find(|subject| subject.name() == name)

@@ -196,8 +196,9 @@ impl<'a> Run<'a> {
 
     /// The texts that the gateway would ask an LLM about, with what it would tell.
     fn escalated(&self, local: &Locally) -> Vec<Wanted> {
+        let thresholds = self.app.thresholds(self.dataset.subject.task());
         let wanted = local.readings.iter().enumerate().filter_map(|(at, reading)| {
-            let reasons = reading.signals.reasons(self.app.thresholds());
+            let reasons = reading.signals.reasons(&thresholds);
             let is_asked = !reasons.is_empty();
             is_asked.then(|| Wanted { at, hint: Some(Hint::of(&reading.verdict.scores, reasons)) })
         });

@@ -37,9 +37,14 @@ impl Destination {
 
     /// Puts the page in its place, over what was there.
     pub fn publish(&self, page: &Markup) -> anyhow::Result<()> {
+        self.write(&page.0)
+    }
+
+    /// The same of what is no page.
+    pub fn write(&self, content: &str) -> anyhow::Result<()> {
         let write = || {
             let mut file = File::create(&self.draft)?;
-            file.write_all(page.0.as_bytes())?;
+            file.write_all(content.as_bytes())?;
             file.sync_all()?;
             fs::rename(&self.draft, &self.path)
         };

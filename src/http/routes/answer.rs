@@ -36,7 +36,7 @@ pub async fn answer(
     id: &RequestId,
 ) -> Result<AnalysisResponse, Problem> {
     let started = Instant::now();
-    let thresholds = request.includes(Include::Signals).then(|| app.thresholds());
+    let thresholds = request.includes(Include::Signals).then(|| app.thresholds(task));
     let wants_sentences = request.includes(Include::Sentences);
     let terms = request.aspects.clone();
     let request = request.into_request(task, id)?;
@@ -48,7 +48,8 @@ pub async fn answer(
     let analysis = app.analyse(request).await?;
     let verdict_id = Uuid::now_v7().to_string();
     let total = started.elapsed();
-    let verdict = AnalysisResponse::new(verdict_id, analysis, total, thresholds, terms.as_deref());
+    let verdict =
+        AnalysisResponse::new(verdict_id, analysis, total, thresholds.as_ref(), terms.as_deref());
     let sentences = sentences.map(|all| all.into_iter().map(Into::into).collect());
     Ok(AnalysisResponse { sentences, ..verdict })
 }

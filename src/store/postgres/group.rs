@@ -7,7 +7,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
 use super::budgets::{self, Locked};
-use super::{answers, rows};
+use super::{answers, rows, signals};
 use crate::pricing::{AttemptId, AttemptState, Settlement, Usd};
 use crate::store::queue::{self, Answer, Op, Waiting};
 use crate::store::{self, CountKey, Counts};
@@ -21,7 +21,10 @@ pub(super) async fn write(
 ) -> Result<(i64, Vec<Option<Answer>>), Error> {
     // Whoever sets a budget meanwhile waits for this transaction, or this one for them: so each
     // attempt counts in a budget once, by its own transaction or by the sum over the ledger.
-    let begin = client.batch_execute("BEGIN; LOCK TABLE attempts IN ROW EXCLUSIVE MODE");
+    let begin = client.batch_execute(match withdrawn.is_empty() && group.iter().all(is_beside) {
+        true => "BEGIN",
+        false => "BEGIN; LOCK TABLE attempts IN ROW EXCLUSIVE MODE",
+    });
     let look = "SELECT txid_current(), EXISTS (SELECT 1 FROM budgets)";
     let look = client.query_typed(look, &[]);
     // The second is on its way before the first is answered.
@@ -38,8 +41,10 @@ pub(super) async fn write(
         rows::add_counts(client, &sorted.counts).await?;
     }
     for op in group.iter().map(|(op, _)| op) {
-        if let Op::Keep(answer) = op {
-            answers::keep(client, &answer.0, &answer.1).await?;
+        match op {
+            Op::Keep(answer) => answers::keep(client, &answer.0, &answer.1).await?,
+            Op::LogSignals(rows, forget) => signals::log(client, rows, *forget).await?,
+            _ => {}
         }
     }
     // Last, since every gateway writes this one row and holds it to its commit.
@@ -71,6 +76,11 @@ pub(super) async fn write(
     };
     let results = group.iter().enumerate().map(result).collect();
     Ok((transaction, results))
+}
+
+/// Whether a record is of no attempt.
+fn is_beside((op, _): &Waiting) -> bool {
+    matches!(op, Op::Count(_) | Op::Keep(_) | Op::LogSignals(..) | Op::Ping)
 }
 
 /// Whether that transaction was committed. One that still runs, because its server process has not
@@ -139,7 +149,7 @@ impl<'a> Sorted<'a> {
                     }
                 }
                 Op::Ping => sorted.ping = true,
-                Op::Reserve(_) | Op::Settle(..) | Op::Keep(_) => {}
+                Op::Reserve(_) | Op::Settle(..) | Op::Keep(_) | Op::LogSignals(..) => {}
             }
         }
         sorted.counts = counts.into_iter().collect();

@@ -8,6 +8,7 @@ mod connect;
 mod group;
 mod report;
 mod rows;
+mod signals;
 mod writer;
 
 #[cfg(test)]
@@ -23,7 +24,7 @@ use self::connect::{Connector, Link, reason};
 use super::queue::{Op, Queue};
 use super::{
     AccessState, BudgetState, CostQuery, CostReport, CountKey, Counts, Durability, Error,
-    Interview, KeptAnswer, OpenAttempt, Period, StoredKey, Subject, millis,
+    Interview, KeptAnswer, LoggedSignals, OpenAttempt, Period, StoredKey, Subject, millis,
 };
 use crate::pricing::{AttemptId, Reservation, Settlement, Usd};
 
@@ -83,6 +84,28 @@ impl Postgres {
 
     pub async fn kept_answers(&self, interview: Interview) -> Result<Vec<KeptAnswer>, Error> {
         self.read(async |snapshot| answers::kept(snapshot, &interview).await).await
+    }
+
+    pub async fn log_signals(
+        &self,
+        rows: Vec<LoggedSignals>,
+        forget: SystemTime,
+    ) -> Result<(), Error> {
+        self.queue.write(Op::LogSignals(rows, forget)).await
+    }
+
+    pub async fn fold_signals<T: Send + 'static>(
+        &self,
+        from: SystemTime,
+        to: SystemTime,
+        folded: T,
+        fold: impl FnMut(&mut T, LoggedSignals) + Send + 'static,
+    ) -> Result<T, Error> {
+        // However long it takes: the server bounds each of its steps.
+        self.snapshot(async |snapshot| {
+            signals::fold(snapshot, millis(from), millis(to), folded, fold).await
+        })
+        .await
     }
 
     pub async fn ping(&self) -> Result<(), Error> {
@@ -174,20 +197,25 @@ impl Postgres {
         &self,
         read: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, Error> {
-        let reading = async {
-            let mut client = self.reader().await?;
-            let snapshot = client
-                .build_transaction()
-                .isolation_level(IsolationLevel::RepeatableRead)
-                .read_only(true)
-                .start()
-                .await
-                .map_err(unreadable)?;
-            let value = read(&snapshot).await.map_err(unreadable)?;
-            snapshot.commit().await.map_err(unreadable)?;
-            Ok(value)
-        };
+        let reading = self.snapshot(read);
         tokio::time::timeout(READ_LIMIT, reading).await.unwrap_or(Err(Error::Slow(READ_LIMIT)))
+    }
+
+    async fn snapshot<T>(
+        &self,
+        read: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Error> {
+        let mut client = self.reader().await?;
+        let snapshot = client
+            .build_transaction()
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .read_only(true)
+            .start()
+            .await
+            .map_err(unreadable)?;
+        let value = read(&snapshot).await.map_err(unreadable)?;
+        snapshot.commit().await.map_err(unreadable)?;
+        Ok(value)
     }
 
     async fn reader(&self) -> Result<deadpool_postgres::Client, Error> {

@@ -7,6 +7,7 @@ mod budgets;
 mod checkpointer;
 mod report;
 mod rows;
+mod signals;
 mod writer;
 
 #[cfg(test)]
@@ -22,7 +23,7 @@ use time::OffsetDateTime;
 use super::queue::{Op, Queue};
 use super::{
     AccessState, BudgetState, CostQuery, CostReport, CountKey, Counts, Durability, Error,
-    Interview, KeptAnswer, OpenAttempt, Period, StoredKey, Subject, millis,
+    Interview, KeptAnswer, LoggedSignals, OpenAttempt, Period, StoredKey, Subject, millis,
 };
 use crate::pricing::{AttemptId, Reservation, Settlement, Usd};
 
@@ -75,6 +76,27 @@ impl Sqlite {
 
     pub async fn kept_answers(&self, interview: Interview) -> Result<Vec<KeptAnswer>, Error> {
         self.read(move |connection| answers::kept(connection, &interview)).await
+    }
+
+    pub async fn log_signals(
+        &self,
+        rows: Vec<LoggedSignals>,
+        forget: SystemTime,
+    ) -> Result<(), Error> {
+        self.queue.write(Op::LogSignals(rows, forget)).await
+    }
+
+    pub async fn fold_signals<T: Send + 'static>(
+        &self,
+        from: SystemTime,
+        to: SystemTime,
+        folded: T,
+        fold: impl FnMut(&mut T, LoggedSignals) + Send + 'static,
+    ) -> Result<T, Error> {
+        self.read(move |connection| {
+            signals::fold(connection, millis(from), millis(to), folded, fold)
+        })
+        .await
     }
 
     pub async fn ping(&self) -> Result<(), Error> {

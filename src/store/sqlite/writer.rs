@@ -9,7 +9,7 @@ use flume::RecvTimeoutError;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::checkpointer::Checkpointer;
-use super::{Durability, answers, connect, rows};
+use super::{Durability, answers, connect, rows, signals};
 use crate::pricing::AttemptId;
 use crate::store::Error;
 use crate::store::queue::{self, Answer, Job, Jobs, Op, Queue, TICK, Taken, Waiting};
@@ -136,6 +136,7 @@ fn execute(op: &Op, connection: &Connection) -> rusqlite::Result<Answer> {
         },
         Op::Count(counts) => rows::add_counts(connection, counts),
         Op::Keep(answer) => answers::keep(connection, &answer.0, &answer.1),
+        Op::LogSignals(rows, forget) => signals::log(connection, rows, *forget),
         Op::Ping => rows::ping(connection, SystemTime::now()),
     };
     match done {

@@ -57,6 +57,7 @@ macro_rules! on_either_store {
 mod access;
 mod ledger;
 mod reports;
+mod signals;
 
 fn usd(text: &str) -> Usd {
     text.parse().expect("an amount")
