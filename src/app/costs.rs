@@ -8,7 +8,7 @@ use time::{Date, OffsetDateTime, UtcOffset};
 
 use super::Config;
 use crate::pricing::PriceBook;
-use crate::store::{self, CostQuery, CostReport, GroupBy, Store, month_of};
+use crate::store::{self, Charge, CostQuery, CostReport, GroupBy, Store, month_of};
 
 /// A period and how to break it down, parsed.
 #[derive(Clone, Debug)]
@@ -48,6 +48,11 @@ impl CostRequest {
         Ok(CostRequest { from, to, group_by })
     }
 
+    /// Reads what was charged in the period, as a bill lists it.
+    pub async fn charges(self, store: &Store) -> Result<Vec<Charge>, store::Error> {
+        store.charges(self.from, self.to).await
+    }
+
     /// Reads the report from the store.
     pub async fn run(
         self,
@@ -79,7 +84,8 @@ pub(super) fn period(
     Ok((from, to))
 }
 
-fn moment(field: &'static str, text: &str) -> Result<OffsetDateTime, BadParameter> {
+/// A day or a time, in UTC.
+pub fn moment(field: &'static str, text: &str) -> Result<OffsetDateTime, BadParameter> {
     let date = Date::parse(text, format_description!("[year]-[month]-[day]"))
         .map(|date| date.midnight().assume_utc());
     date.or_else(|_| OffsetDateTime::parse(text, &Rfc3339))

@@ -2,6 +2,7 @@
 //! configuration, counts texts, and takes the parts down in order.
 
 mod config;
+mod corrections;
 mod costs;
 mod counts;
 mod estimate;
@@ -10,8 +11,10 @@ mod measure;
 mod models;
 mod prices;
 mod readiness;
+mod reconcile;
 mod replay;
 mod signal_log;
+mod statement;
 mod telemetry;
 mod thresholds;
 
@@ -36,17 +39,20 @@ use crate::store;
 pub use crate::cascade::{Analysis, Error as CascadeError, Request};
 pub use crate::classifier::{Classifier, Error as ClassifierError, Reading, Sentence};
 pub use crate::llm::{Check, Failure, FailureKind, Hint, ProviderName, schemas};
-pub use crate::store::{CostReport, Figures, OpenAttempt, Store};
+pub use crate::store::{Charge, CostReport, Figures, OpenAttempt, Store};
 
 pub use config::{Config, Error as ConfigError};
-pub use costs::{BadParameter, CostRequest};
+pub use corrections::{Repriced, Repricing, late_prices, resolve, write_prices};
+pub use costs::{BadParameter, CostRequest, moment};
 pub use estimate::CallEstimate;
 pub use interview::{Asking, BoughtAnswer, Interviewer, KeptAnswers, Unanswered, recall};
 pub use measure::milliseconds;
 pub use models::{model_folder, model_names};
 pub use prices::{PriceStatus, TierPrice, price_book, price_book_text, price_status, replaceable};
 pub use readiness::Readiness;
+pub use reconcile::{Difference, Reconciliation, Verdict, close as close_explained, reconcile};
 pub use replay::{Change, CostBasis, ReplayReport, ReplayRequest};
+pub use statement::{Statement, StatementError};
 pub use telemetry::start_logs;
 pub use thresholds::{
     CalibratedOn, InForce, ThresholdsFile, graph_sha256, named, own_thresholds,

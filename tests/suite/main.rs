@@ -2,6 +2,7 @@
 //! are played by `double`.
 
 mod client;
+mod corrections;
 mod double;
 mod gateway;
 mod money;

@@ -5,6 +5,7 @@ mod access;
 mod answers;
 mod budgets;
 mod connect;
+mod corrections;
 mod group;
 mod report;
 mod rows;
@@ -23,8 +24,9 @@ use tokio_postgres::{IsolationLevel, Transaction};
 use self::connect::{Connector, Link, reason};
 use super::queue::{Op, Queue};
 use super::{
-    AccessState, BudgetState, CostQuery, CostReport, CountKey, Counts, Durability, Error,
-    Interview, KeptAnswer, LoggedSignals, OpenAttempt, Period, StoredKey, Subject, millis,
+    AccessState, BudgetState, Charge, Correction, CostQuery, CostReport, CountKey, Counts,
+    DayUsage, Durability, Error, Interview, KeptAnswer, LoggedSignals, OpenAttempt, Period,
+    StoredKey, Subject, millis,
 };
 use crate::pricing::{AttemptId, Reservation, Settlement, Usd};
 
@@ -124,6 +126,30 @@ impl Postgres {
 
     pub async fn open_attempts(&self, now: SystemTime) -> Result<Vec<OpenAttempt>, Error> {
         self.read(async |snapshot| report::open_attempts(snapshot, millis(now)).await).await
+    }
+
+    pub async fn correct(
+        &self,
+        corrections: Vec<Correction>,
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        self.change(async |transaction| {
+            corrections::correct(transaction, &corrections, millis(now)).await
+        })
+        .await?
+    }
+
+    pub async fn charges(&self, from: i64, to: i64) -> Result<Vec<Charge>, Error> {
+        self.read(async |snapshot| corrections::charges(snapshot, from, to).await).await
+    }
+
+    pub async fn usage(
+        &self,
+        provider: String,
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<DayUsage>, Error> {
+        self.read(async |snapshot| corrections::usage(snapshot, &provider, from, to).await).await
     }
 
     pub async fn add_key(&self, key: StoredKey) -> Result<(), Error> {
