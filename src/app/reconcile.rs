@@ -354,3 +354,86 @@ fn day(text: &str) -> Option<Date> {
 fn next_day(day: Date) -> OffsetDateTime {
     day.midnight().assume_utc() + time::Duration::days(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use time::macros::date;
+
+    use super::*;
+
+    fn open(reserved: Option<i64>) -> OpenAttempt {
+        OpenAttempt {
+            id: AttemptId::now_v7(),
+            state: OpenState::Unresolved,
+            reserved_at: OffsetDateTime::UNIX_EPOCH,
+            request_id: "r".into(),
+            team: None,
+            key_id: None,
+            endpoint: "sentiment".into(),
+            provider: "openai".into(),
+            model: "m".into(),
+            reserved_usd: reserved.map(Usd::from_pico),
+            error: None,
+            model_served: None,
+            tier: None,
+            usage: Usage::default(),
+        }
+    }
+
+    #[test]
+    fn shares_sum_to_the_whole_whatever_was_reserved() {
+        for reserved in [
+            vec![Some(1)],
+            vec![Some(3), Some(3), Some(3)],
+            vec![Some(1), Some(i64::MAX), Some(7)],
+            vec![None, Some(5)],
+            vec![Some(0), Some(0)],
+        ] {
+            let open: Vec<_> = reserved.iter().copied().map(open).collect();
+            for whole in [0, 1, 2, 100, 577_500_000, i64::MAX] {
+                let parts: Vec<i64> =
+                    shares(whole, &open).iter().map(|(_, usd)| usd.pico()).collect();
+                assert_eq!(parts.iter().sum::<i64>(), whole, "{reserved:?}");
+                assert!(parts.iter().all(|part| *part >= 0), "{reserved:?}: {parts:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn costs_agree_to_the_last_digit_that_is_given() {
+        let day = date!(2026 - 11 - 01);
+        let compare = |ours: &str, theirs: &str, amounts, decimals, open: &[i64]| {
+            let usd = |text: &str| text.parse::<Usd>().expect("an amount");
+            let open = open.iter().map(|pico| self::open(Some(*pico))).collect();
+            let ours = Ours { cost: usd(ours), open, ..Ours::default() };
+            let theirs = Billed { cost: Some(usd(theirs)), amounts, tokens: None };
+            let compared = costs(day, None, ours, theirs, decimals, next_day(day));
+            compared.map(|row| {
+                let closing: Usd = row.closing.iter().map(|(_, usd)| *usd).sum();
+                (row.verdict, closing.to_string())
+            })
+        };
+        let row = |verdict, closing: &str| Some((verdict, closing.to_owned()));
+        const CENT: i64 = 10_000_000_000;
+        for (ours, theirs, amounts, decimals, open, expected) in [
+            ("0.0123", "0.01", 1, 2, &[][..], None),
+            ("0.0151", "0.01", 1, 2, &[], row(Verdict::BilledLess, "0")),
+            ("0.0123", "0.01", 1, 4, &[], row(Verdict::BilledLess, "0")),
+            ("0.02", "0.01", 2, 2, &[], None),
+            ("0.0123", "0.01", 1, 2, &[CENT], row(Verdict::Explained, "0")),
+            ("0.0123", "0.02", 1, 2, &[CENT], row(Verdict::Explained, "0.0077")),
+            ("0.0123", "0.03", 1, 2, &[CENT], row(Verdict::BilledMore, "0")),
+            ("0.0123", "0.03", 1, 2, &[CENT, CENT], row(Verdict::Explained, "0.0177")),
+            ("0.0123", "0.012300000001", 1, 12, &[CENT], row(Verdict::Explained, "0.000000000001")),
+            ("0", "1", 1, 0, &[], row(Verdict::NothingOpen, "0")),
+        ] {
+            let found = compare(ours, theirs, amounts, decimals, open);
+            // Without open attempts nothing else than that is to be said.
+            let expected = match (open, expected) {
+                ([], Some(_)) => row(Verdict::NothingOpen, "0"),
+                (_, expected) => expected,
+            };
+            assert_eq!(found, expected, "{ours} beside {theirs}, {decimals} decimals, {open:?}");
+        }
+    }
+}

@@ -9,7 +9,6 @@ use time::{Date, Month};
 
 use super::output;
 use crate::app::Charge;
-use crate::pricing::Usd;
 
 /// A column: its name, and how a charge reads there.
 type Column = (&'static str, fn(&Row<'_>) -> String);
@@ -20,7 +19,7 @@ struct Row<'a> {
     day: Date,
 }
 
-const COLUMNS: [Column; 41] = [
+const COLUMNS: [Column; 43] = [
     ("BilledCost", |row| decimal(row.charge.cost)),
     // Which account pays is the provider's knowledge: its name stands for it.
     ("BillingAccountId", |row| row.charge.provider.clone()),
@@ -35,14 +34,17 @@ const COLUMNS: [Column; 41] = [
     ("ChargeFrequency", |_| "Usage-Based".into()),
     ("ChargePeriodEnd", |row| midnight(row.day.next_day().unwrap_or(row.day))),
     ("ChargePeriodStart", |row| midnight(row.day)),
-    ("ConsumedQuantity", |row| tokens(row.charge).to_string()),
+    // None is known; its absence would leave open whether the quantity below was consumed.
+    ("CommitmentDiscountStatus", |_| String::new()),
+    ("ConsumedQuantity", |row| decimal(tokens(row.charge))),
     ("ConsumedUnit", |_| "Tokens".into()),
     ("ContractedCost", |row| decimal(row.charge.cost)),
     ("EffectiveCost", |row| decimal(row.charge.cost)),
+    ("InvoiceId", |_| String::new()),
     ("InvoiceIssuerName", |row| provider(row).to_owned()),
     ("ListCost", |row| decimal(row.charge.cost)),
     ("PricingCategory", |_| "Standard".into()),
-    ("PricingQuantity", |row| tokens(row.charge).to_string()),
+    ("PricingQuantity", |row| decimal(tokens(row.charge))),
     ("PricingUnit", |_| "Tokens".into()),
     ("ProviderName", |row| provider(row).to_owned()),
     ("PublisherName", |row| provider(row).to_owned()),
@@ -103,7 +105,7 @@ fn tokens(charge: &Charge) -> u64 {
 }
 
 /// Always with a point: a column in which none had one would be read as one of whole numbers.
-fn decimal(amount: Usd) -> String {
+fn decimal(amount: impl ToString) -> String {
     let text = amount.to_string();
     if text.contains('.') { text } else { text + ".0" }
 }

@@ -2,7 +2,6 @@
 //! are played by `double`.
 
 mod client;
-mod corrections;
 mod double;
 mod gateway;
 mod money;
@@ -15,6 +14,7 @@ mod batch;
 mod billing;
 mod cache;
 mod calibrate;
+mod corrections;
 mod errors;
 mod escalation;
 mod evaluate;

@@ -142,3 +142,111 @@ impl Statement {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use time::macros::date;
+
+    use super::*;
+
+    fn parse(provider: &str, text: &str) -> Statement {
+        Statement::parse(provider, text).expect("a statement")
+    }
+
+    fn cost(statement: &Statement, day: Date, model: Option<&str>) -> Option<String> {
+        let billed = statement.rows.get(&(day, model.map(str::to_owned)))?;
+        billed.cost.map(|cost| cost.to_string())
+    }
+
+    #[test]
+    fn openais_costs_are_read_by_day_and_the_model_of_the_line_item() {
+        let result = |usd: f64, item: &str| {
+            json!({"object": "organization.costs.result", "line_item": item, "project_id": null,
+                   "amount": {"value": usd, "currency": "usd"}})
+        };
+        let bucket = |start: i64, results: &[serde_json::Value]| {
+            json!({"object": "bucket", "start_time": start, "end_time": start + 86_400,
+                   "results": results})
+        };
+        let page = |data: &[serde_json::Value], more: bool| json!({"object": "page", "data": data, "has_more": more, "next_page": null});
+        let gpt =
+            [result(0.06, "gpt-4o-2024-08-06, input"), result(1e-5, "gpt-4o-2024-08-06, output")];
+        let pages = json!([
+            page(&[bucket(1_730_419_200, &gpt)], true),
+            page(&[bucket(1_730_505_600, &[])], false),
+        ]);
+        let statement = parse("openai", &pages.to_string());
+        let day = date!(2024 - 11 - 01);
+        assert_eq!(cost(&statement, day, Some("gpt-4o-2024-08-06")).as_deref(), Some("0.06001"));
+        assert_eq!(statement.days, Some((day, date!(2024 - 11 - 02))), "days without a cost count");
+        assert_eq!(statement.decimals, 5);
+        let part = Statement::parse("openai", &page(&[], true).to_string());
+        assert!(matches!(part, Err(StatementError::Part)), "{part:?}");
+    }
+
+    #[test]
+    fn the_csv_of_openais_dashboard_has_lines_without_an_amount() {
+        let text = "\u{feff}start_time,end_time,start_time_iso,end_time_iso,amount_value,\
+                    amount_currency,line_item,project_id\n\
+                    1759622400,1759708800,2025-10-05T00:00:00+00:00,,0.8958740000000000,usd,,\n\
+                    1759708800,1759795200,2025-10-06T00:00:00+00:00,,,,,\n";
+        let statement = parse("openai", text);
+        let day = date!(2025 - 10 - 05);
+        assert_eq!(cost(&statement, day, None).as_deref(), Some("0.895874"));
+        assert_eq!(statement.days, Some((day, date!(2025 - 10 - 06))));
+    }
+
+    #[test]
+    fn anthropics_report_counts_cents_and_its_usage_all_that_was_read() {
+        let page = |result: serde_json::Value| {
+            json!({"data": [{"starting_at": "2026-08-01T00:00:00Z",
+                             "ending_at": "2026-08-02T00:00:00Z", "results": [result]}],
+                   "has_more": false, "next_page": null})
+            .to_string()
+        };
+        let day = date!(2026 - 08 - 01);
+        let costs = page(json!({"currency": "USD", "amount": "123.78912", "cost_type": "tokens",
+            "model": "claude-haiku-5-5", "description": "Claude Haiku 5.5 Usage - Input Tokens"}));
+        let statement = parse("anthropic", &costs);
+        assert_eq!(cost(&statement, day, Some("claude-haiku-5-5")).as_deref(), Some("1.2378912"));
+        let usage = page(json!({"uncached_input_tokens": 1500, "cache_read_input_tokens": 200,
+            "cache_creation": {"ephemeral_1h_input_tokens": 1000, "ephemeral_5m_input_tokens": 500},
+            "output_tokens": 70, "model": "claude-haiku-5-5"}));
+        let statement = parse("anthropic", &usage);
+        let billed = statement.rows[&(day, Some("claude-haiku-5-5".to_owned()))];
+        let expected = Tokens { prompt: 3200, cache_read: 200, output: 70 };
+        assert_eq!((billed.tokens, billed.cost), (Some(expected), None));
+    }
+
+    #[test]
+    fn anthropics_csv_of_tokens_is_read_by_its_columns() {
+        let text = "usage_date_utc,model_version,api_key,workspace,usage_type,context_window,\
+                    usage_input_tokens_no_cache,usage_input_tokens_cache_write_5m,\
+                    usage_input_tokens_cache_write_1h,usage_input_tokens_cache_read,\
+                    usage_output_tokens,web_search_count,inference_geo,speed\n\
+                    2026-08-05,claude-opus-5-5,A,Default,standard,\u{2264} 200k,46981,15969,0,7,16932,0,,\n";
+        let statement = parse("anthropic", text);
+        let billed = statement.rows[&(date!(2026 - 08 - 05), Some("claude-opus-5-5".to_owned()))];
+        let expected = Tokens { prompt: 46981 + 15969 + 7, cache_read: 7, output: 16932 };
+        assert_eq!(billed.tokens, Some(expected));
+    }
+
+    #[test]
+    fn other_currencies_longer_buckets_and_mixtures_are_refused() {
+        let cost = json!({"amount": {"value": 1, "currency": "eur"}});
+        let usage = json!({"input_tokens": 1});
+        let dollars = json!({"amount": {"value": 1, "currency": "usd"}});
+        for (days, results, expected) in [
+            (1, json!([cost]), "2026-11-01, amount: is in eur: only usd is read"),
+            (2, json!([]), "data[0]: spans more than one day (UTC)"),
+            (1, json!([dollars, usage]), "costs and usage in one file"),
+        ] {
+            let bucket = json!({"start_time": 1_793_491_200, "results": results,
+                                "end_time": 1_793_491_200 + days * 86_400});
+            let page = json!({"data": [bucket], "has_more": false}).to_string();
+            let error = Statement::parse("openai", &page).expect_err(expected).to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+}
