@@ -8,7 +8,7 @@ use time::{Date, OffsetDateTime, UtcOffset};
 
 use super::Config;
 use crate::pricing::PriceBook;
-use crate::store::{self, CostQuery, CostReport, GroupBy, Store, month_of};
+use crate::store::{self, Charge, CostQuery, CostReport, GroupBy, Store, month_of};
 
 /// A period and how to break it down, parsed.
 #[derive(Clone, Debug)]
@@ -46,6 +46,11 @@ impl CostRequest {
             })
             .collect::<Result<_, _>>()?;
         Ok(CostRequest { from, to, group_by })
+    }
+
+    /// Reads what was charged in the period, as a bill lists it.
+    pub async fn charges(self, store: &Store) -> Result<Vec<Charge>, store::Error> {
+        store.charges(self.from, self.to).await
     }
 
     /// Reads the report from the store.

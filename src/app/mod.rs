@@ -4,6 +4,7 @@
 mod background;
 mod budgets;
 mod config;
+mod corrections;
 mod costs;
 mod counts;
 mod drift;
@@ -16,9 +17,11 @@ mod measure;
 mod models;
 mod prices;
 mod readiness;
+mod reconcile;
 mod replay;
 mod shadow;
 mod signal_log;
+mod statement;
 mod telemetry;
 mod thresholds;
 
@@ -46,12 +49,13 @@ pub use crate::llm::{
     CallEstimate, Check, Company, Failure, FailureKind, Hint, ProviderName, schemas,
 };
 pub use crate::store::{
-    CostReport, Error as StoreError, Figures, KeptRow, KeptText, OpenAttempt, Period, Said, Store,
-    StoredKey, Subject,
+    Charge, CostReport, Error as StoreError, Figures, KeptRow, KeptText, OpenAttempt, Period, Said,
+    Store, StoredKey, Subject,
 };
 
 pub use budgets::{BudgetList, BudgetRow, all_budgets};
 pub use config::{Config, Error as ConfigError};
+pub use corrections::{Repriced, Repricing, late_prices, resolve, write_prices};
 pub use costs::{BadParameter, CostRequest, moment};
 pub use interview::{Asking, BoughtAnswer, Interviewer, KeptAnswers, Unanswered, recall};
 pub use kept_verdict::KeptVerdict;
@@ -61,7 +65,9 @@ pub use measure::milliseconds;
 pub use models::{model_folder, model_names};
 pub use prices::{PriceStatus, TierPrice, price_book, price_book_text, price_status, replaceable};
 pub use readiness::Readiness;
+pub use reconcile::{Difference, Reconciliation, Verdict, close as close_explained, reconcile};
 pub use replay::{Change, CostBasis, ReplayReport, ReplayRequest};
+pub use statement::{Statement, StatementError};
 pub use telemetry::start_logs;
 pub use thresholds::{
     CalibratedOn, InForce, ThresholdsFile, graph_sha256, named, own_thresholds,

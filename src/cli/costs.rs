@@ -3,10 +3,15 @@
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
+use super::corrections::{Reprice, Resolve};
+use super::focus;
 use super::output::{self, Format};
-use crate::app::{self, Config, CostReport, CostRequest, Figures, OpenAttempt, Store};
+use super::reconcile::Reconcile;
+use crate::app::{
+    self, BadParameter, Config, CostReport, CostRequest, Figures, OpenAttempt, Store,
+};
 use crate::pricing::Usd;
 
 /// Report what was spent and what was answered for nothing.
@@ -29,6 +34,43 @@ enum CostsCommand {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Close an open attempt at what the provider billed for it, or at nothing
+    ///
+    /// For an attempt that is unresolved or unpriced, not for one in flight. It counts as open no more;
+    /// the money counts in reports from today on, so that a closed month stays as it was reported,
+    /// and in the budgets of the attempt's own period. Once and for good: a second correction is
+    /// refused, and a reply that arrives after it changes nothing.
+    Resolve(Resolve),
+    /// Price the unpriced attempts that have a price in the price book by now
+    ///
+    /// Each at the price of its own day, model and tier, as a correction dated now. Its row on the
+    /// ledger stays as it was; the correction names the version of the price.
+    Reprice(Reprice),
+    /// Compare the ledger with the provider's own export of costs or usage
+    ///
+    /// FILE is, of OpenAI, the JSON of /v1/organization/costs (group_by=line_item) or
+    /// /v1/organization/usage/completions (group_by=model), or the CSV that the dashboard saves; of
+    /// Anthropic, the JSON of /v1/organizations/cost_report (group_by=description) or
+    /// /v1/organizations/usage_report/messages (group_by=model), or the CSV that the Console saves.
+    /// Days are UTC. With --close, the open attempts that the provider's figures explain are closed,
+    /// in sum at exactly what it bills beyond what is settled; what they do not explain stays open.
+    /// Exit code 1 where differences remain.
+    Reconcile(Reconcile),
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum ReportFormat {
+    /// For people.
+    #[default]
+    Table,
+    /// Comma-separated, with a header.
+    Csv,
+    /// As the gateway answers.
+    Json,
+    /// A bill in CSV, as the FinOps Open Cost and Usage Specification 1.2 has it; it has rows of its
+    /// own, by day, model, team, key and tags.
+    Focus,
 }
 
 #[derive(Args)]
@@ -43,7 +85,7 @@ struct Report {
     #[arg(long, value_name = "COLUMNS")]
     group_by: Option<String>,
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: ReportFormat,
 }
 
 impl Costs {
@@ -55,10 +97,23 @@ impl Costs {
                 store.close().await;
                 print_open(&attempts, format)
             }
+            Some(CostsCommand::Resolve(command)) => command.run(config).await,
+            Some(CostsCommand::Reprice(command)) => command.run(config).await,
+            Some(CostsCommand::Reconcile(command)) => command.run(config).await,
             None => {
                 let Report { from, to, group_by, format } = self.report;
                 let group_by = group_by.as_deref();
                 let request = CostRequest::parse(from.as_deref(), to.as_deref(), group_by)?;
+                if format == ReportFormat::Focus {
+                    if group_by.is_some() {
+                        let message = "FOCUS has rows of its own: leave it out".to_owned();
+                        return Err(BadParameter { field: "group_by", message }.into());
+                    }
+                    let store = Store::open(&config.store).await?;
+                    let charges = request.charges(&store).await?;
+                    store.close().await;
+                    return focus::print(&charges);
+                }
                 let book = app::price_book(&config)?;
                 let store = Store::open(&config.store).await?;
                 let report = request.run(&store, &book, &config).await?;
@@ -89,15 +144,43 @@ const COLUMNS: [Column; 14] = [
     ("saved_usd", |row| optional(row.saved_usd)),
 ];
 
+fn columns() -> impl Iterator<Item = &'static Column> {
+    COLUMNS.iter().chain(&DERIVED)
+}
+
 fn optional(amount: Option<Usd>) -> String {
     amount.map(|amount| amount.to_string()).unwrap_or_default()
 }
 
-fn print_report(report: &CostReport, format: Format) -> anyhow::Result<ExitCode> {
+/// What follows from a row's figures, for those who read tables.
+const DERIVED: [Column; 3] = [
+    ("local_share", |row| share(row.local, row.requests)),
+    ("cached_share", |row| share(row.cached, row.requests)),
+    ("cost_per_1k_usd", |row| optional(per_thousand(row.cost_usd, row.requests))),
+];
+
+/// A part of one, with three decimals; empty where there is nothing to be a part of.
+fn share(part: u64, of: u64) -> String {
+    let thousandths = |of: u64| (u128::from(part) * 2000 + u128::from(of)) / (2 * u128::from(of));
+    match of {
+        0 => String::new(),
+        of => {
+            Usd::from_pico(i64::try_from(thousandths(of)).unwrap_or(0) * 1_000_000_000).to_string()
+        }
+    }
+}
+
+/// What a thousand texts cost, rounded half up.
+fn per_thousand(cost: Usd, requests: u64) -> Option<Usd> {
+    let (cost, requests) = (i128::from(cost.pico()) * 2000, i128::from(requests));
+    let doubled = cost.checked_add(requests)?.checked_div_euclid(2 * requests)?;
+    i64::try_from(doubled).ok().map(Usd::from_pico)
+}
+
+fn print_report(report: &CostReport, format: ReportFormat) -> anyhow::Result<ExitCode> {
     let groups = report.group_by.iter().map(ToString::to_string);
-    let header: Vec<String> =
-        groups.chain(COLUMNS.iter().map(|(name, _)| (*name).to_owned())).collect();
-    let cells = |figures: &Figures| COLUMNS.map(|(_, read)| read(figures));
+    let header: Vec<String> = groups.chain(columns().map(|(name, _)| (*name).to_owned())).collect();
+    let cells = |figures: &Figures| columns().map(|(_, read)| read(figures)).collect::<Vec<_>>();
     let mut rows: Vec<Vec<String>> = report
         .rows
         .iter()
@@ -107,14 +190,16 @@ fn print_report(report: &CostReport, format: Format) -> anyhow::Result<ExitCode>
         })
         .collect();
     match format {
-        Format::Json => output::json(report),
-        Format::Csv => {
+        ReportFormat::Json => output::json(report),
+        ReportFormat::Csv => {
             if report.group_by.is_empty() {
-                rows.push(cells(&report.total).into());
+                rows.push(cells(&report.total));
             }
             output::csv(&header, &rows)
         }
-        Format::Table => {
+        // It was printed before, from charges.
+        ReportFormat::Focus => Ok(ExitCode::SUCCESS),
+        ReportFormat::Table => {
             let mut total: Vec<String> = vec![String::new(); report.group_by.len()];
             if let Some(first) = total.first_mut() {
                 "total".clone_into(first);

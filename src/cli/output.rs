@@ -54,16 +54,21 @@ pub fn table(header: &[String], rows: &[Vec<String>], words: usize) -> anyhow::R
     line(&table.to_string())
 }
 
-/// A spreadsheet's table: no cell of it is run as a formula.
+/// A spreadsheet's table: no cell of it is run as a formula, and numbers stay numbers.
 pub fn csv(header: &[String], rows: &[Vec<String>]) -> anyhow::Result<ExitCode> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(header)?;
     for row in rows {
-        // A spreadsheet runs a cell that starts like a formula; an apostrophe makes it text.
-        writer.write_record(row.iter().map(|cell| match cell.chars().next() {
-            Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{cell}"),
-            _ => cell.clone(),
-        }))?;
+        writer.write_record(row.iter().map(|cell| spreadsheet_text(cell)))?;
     }
     line(String::from_utf8(writer.into_inner()?)?.trim_end())
+}
+
+/// A spreadsheet runs a cell that starts like a formula; an apostrophe makes it text.
+pub fn spreadsheet_text(cell: &str) -> String {
+    let is_number = cell.parse::<crate::pricing::Usd>().is_ok();
+    match cell.chars().next() {
+        Some('=' | '+' | '-' | '@' | '\t' | '\r') if !is_number => format!("'{cell}"),
+        _ => cell.to_owned(),
+    }
 }

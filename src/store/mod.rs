@@ -6,6 +6,7 @@
 
 mod access;
 mod answers;
+mod corrections;
 mod counts;
 mod journal;
 mod learning;
@@ -31,6 +32,7 @@ use time::OffsetDateTime;
 
 pub use access::{AccessState, Budget, BudgetState, Period, StoredKey, Subject};
 pub use answers::{Interview, KeptAnswer, KeptContent};
+pub use corrections::{Charge, Correction, CorrectionKind, DayUsage, NotOpen};
 pub use counts::{CountKey, Counts, Minute, VerdictBy};
 pub use journal::Journal;
 pub use learning::{Baseline, KeptRow, KeptText, Said};
@@ -38,9 +40,8 @@ pub use report::{
     CostQuery, CostReport, CostRow, Figures, GroupBy, OpenAttempt, OpenState, ParseGroupByError,
     month_of,
 };
-pub use url::StoreUrl;
-
 pub use signals::LoggedSignals;
+pub use url::StoreUrl;
 
 use crate::pricing::{AttemptId, Reservation, Settlement, Usd};
 
@@ -109,6 +110,8 @@ pub enum Error {
     Closed,
     #[error("the ledger has no attempt {0}")]
     UnknownAttempt(AttemptId),
+    #[error("attempt {0} {1}")]
+    NotOpen(AttemptId, NotOpen),
     #[error(
         "the {} budget of {} {} is {limit}, of which {gone} is spent or reserved: no room for {}",
         period.name(), subject.kind(), subject.name(),
@@ -220,6 +223,48 @@ impl Store {
         match self {
             Store::Sqlite(sqlite) => sqlite.open_attempts(now).await,
             Store::Postgres(postgres) => postgres.open_attempts(now).await,
+        }
+    }
+
+    /// Closes open attempts: all of these or, after an error, none. What is in flight, settled or
+    /// corrected already is refused.
+    pub async fn correct(
+        &self,
+        corrections: Vec<Correction>,
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.correct(corrections, now).await,
+            Store::Postgres(postgres) => postgres.correct(corrections, now).await,
+        }
+    }
+
+    /// What was charged in a period, `to` not included, as a bill lists it. It sums to the
+    /// `cost_usd` of the report.
+    pub async fn charges(
+        &self,
+        from: OffsetDateTime,
+        to: OffsetDateTime,
+    ) -> Result<Vec<Charge>, Error> {
+        let (from, to) = (millis(from.into()), millis(to.into()));
+        match self {
+            Store::Sqlite(sqlite) => sqlite.charges(from, to).await,
+            Store::Postgres(postgres) => postgres.charges(from, to).await,
+        }
+    }
+
+    /// What was used at a provider in a period, `to` not included, by the day and the model of the
+    /// attempts.
+    pub async fn usage(
+        &self,
+        provider: String,
+        from: OffsetDateTime,
+        to: OffsetDateTime,
+    ) -> Result<Vec<DayUsage>, Error> {
+        let (from, to) = (millis(from.into()), millis(to.into()));
+        match self {
+            Store::Sqlite(sqlite) => sqlite.usage(provider, from, to).await,
+            Store::Postgres(postgres) => postgres.usage(provider, from, to).await,
         }
     }
 

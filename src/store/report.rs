@@ -164,6 +164,13 @@ pub struct OpenAttempt {
     pub model: String,
     pub reserved_usd: Option<Usd>,
     pub error: Option<String>,
+    /// What the reply named, where it was read.
+    #[serde(skip)]
+    pub model_served: Option<String>,
+    #[serde(skip)]
+    pub tier: Option<String>,
+    #[serde(skip)]
+    pub usage: Usage,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

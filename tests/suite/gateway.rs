@@ -206,6 +206,11 @@ impl Gateway {
         self.client.base().rsplit(':').next().expect("the address has a port")
     }
 
+    /// A path in the folder that it runs in.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.setup.path(name)
+    }
+
     /// Runs another command in the gateway's folder and environment.
     pub async fn run(&self, arguments: &[&str]) -> Finished {
         self.setup.run(arguments).await

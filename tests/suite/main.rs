@@ -17,6 +17,7 @@ mod budgets;
 mod cache;
 mod calibrate;
 mod cheaper;
+mod corrections;
 mod errors;
 mod escalation;
 mod evaluate;

@@ -19,18 +19,29 @@ pub(super) struct Counted {
     reserved: i64,
 }
 
-/// The open ones among those attempts.
+/// Those of the attempts that can be settled.
 pub(super) async fn counted(client: &Client, ids: &[AttemptId]) -> Result<Vec<Counted>, Error> {
+    counted_in(client, ids, "state = 'reserved'").await
+}
+
+/// Those of the attempts that can be corrected.
+pub(super) async fn open_ones(client: &Client, ids: &[AttemptId]) -> Result<Vec<Counted>, Error> {
+    counted_in(client, ids, "state <> 'settled'").await
+}
+
+async fn counted_in(
+    client: &Client,
+    ids: &[AttemptId],
+    state: &str,
+) -> Result<Vec<Counted>, Error> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = client
-        .query_typed(
-            "SELECT id, key_id, team, reserved_at, reserved_pico FROM attempts
-             WHERE id = ANY ($1) AND state = 'reserved'",
-            &[(&ids, Type::UUID_ARRAY)],
-        )
-        .await?;
+    let select = format!(
+        "SELECT id, key_id, team, reserved_at, reserved_pico FROM attempts
+         WHERE id = ANY ($1) AND {state} AND corrected_at IS NULL"
+    );
+    let rows = client.query_typed(&select, &[(&ids, Type::UUID_ARRAY)]).await?;
     rows.iter()
         .map(|row| {
             let at: i64 = row.try_get("reserved_at")?;
@@ -226,9 +237,12 @@ pub(super) async fn set(
     };
     let sum = format!(
         "INSERT INTO spending (subject, name, period, starts_at, spent_pico, reserved_pico)
-         SELECT $1, $2, $3, $4, coalesce(sum(cost_pico), 0)::bigint,
-            coalesce(sum(reserved_pico) FILTER (WHERE state <> 'settled'), 0)::bigint
-         FROM attempts WHERE reserved_at >= $4 AND reserved_at < $5 AND {column} = $2"
+         SELECT $1, $2, $3, $4, coalesce(sum(coalesce(a.cost_pico, c.cost_pico)), 0)::bigint,
+            coalesce(sum(reserved_pico)
+                FILTER (WHERE state <> 'settled' AND corrected_at IS NULL), 0)::bigint
+         FROM attempts AS a
+            LEFT JOIN corrections AS c ON c.attempt = a.id AND a.corrected_at IS NOT NULL
+         WHERE reserved_at >= $4 AND reserved_at < $5 AND {column} = $2"
     );
     transaction
         .query_typed(

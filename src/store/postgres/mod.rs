@@ -5,6 +5,7 @@ mod access;
 mod answers;
 mod budgets;
 mod connect;
+mod corrections;
 mod group;
 mod learning;
 mod report;
@@ -24,8 +25,9 @@ use tokio_postgres::{IsolationLevel, Transaction};
 use self::connect::{Connector, Link, reason};
 use super::queue::{Op, Queue};
 use super::{
-    AccessState, BudgetState, CostQuery, CostReport, CountKey, Counts, Durability, Error,
-    Interview, KeptAnswer, LoggedSignals, OpenAttempt, Period, StoredKey, Subject, millis,
+    AccessState, BudgetState, Charge, Correction, CostQuery, CostReport, CountKey, Counts,
+    DayUsage, Durability, Error, Interview, KeptAnswer, LoggedSignals, OpenAttempt, Period,
+    StoredKey, Subject, millis,
 };
 use crate::pricing::{AttemptId, Reservation, Settlement, Usd};
 
@@ -137,6 +139,30 @@ impl Postgres {
         self.read(async |snapshot| report::open_attempts(snapshot, millis(now)).await).await
     }
 
+    pub async fn correct(
+        &self,
+        corrections: Vec<Correction>,
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        self.transact(async |transaction| {
+            corrections::correct(transaction, &corrections, millis(now)).await
+        })
+        .await?
+    }
+
+    pub async fn charges(&self, from: i64, to: i64) -> Result<Vec<Charge>, Error> {
+        self.read(async |snapshot| corrections::charges(snapshot, from, to).await).await
+    }
+
+    pub async fn usage(
+        &self,
+        provider: String,
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<DayUsage>, Error> {
+        self.read(async |snapshot| corrections::usage(snapshot, &provider, from, to).await).await
+    }
+
     pub async fn add_key(&self, key: StoredKey) -> Result<(), Error> {
         self.transact(async |transaction| access::add(transaction, &key).await).await
     }
@@ -208,20 +234,25 @@ impl Postgres {
         &self,
         read: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, Error> {
-        let reading = async {
-            let mut client = self.reader().await?;
-            let snapshot = client
-                .build_transaction()
-                .isolation_level(IsolationLevel::RepeatableRead)
-                .read_only(true)
-                .start()
-                .await
-                .map_err(unreadable)?;
-            let value = read(&snapshot).await.map_err(unreadable)?;
-            snapshot.commit().await.map_err(unreadable)?;
-            Ok(value)
-        };
+        let reading = self.snapshot(read);
         tokio::time::timeout(READ_LIMIT, reading).await.unwrap_or(Err(Error::Slow(READ_LIMIT)))
+    }
+
+    async fn snapshot<T>(
+        &self,
+        read: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Error> {
+        let mut client = self.reader().await?;
+        let snapshot = client
+            .build_transaction()
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .read_only(true)
+            .start()
+            .await
+            .map_err(unreadable)?;
+        let value = read(&snapshot).await.map_err(unreadable)?;
+        snapshot.commit().await.map_err(unreadable)?;
+        Ok(value)
     }
 
     async fn reader(&self) -> Result<deadpool_postgres::Client, Error> {

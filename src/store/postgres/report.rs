@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Error, Row, Transaction};
 
-use crate::pricing::Usd;
+use crate::pricing::{Usage, Usd};
 use crate::store::report::{Group, Means, Sums, mean_period};
 use crate::store::{CostQuery, Counts, Figures, GroupBy, Minute, OpenAttempt, OpenState, millis};
 
@@ -16,8 +16,10 @@ pub(super) async fn sums(
     query: &CostQuery,
     now: SystemTime,
 ) -> Result<Sums, Error> {
+    let mut calls = calls(snapshot, query).await?;
+    calls.extend(corrections(snapshot, query).await?);
     Ok(Sums {
-        calls: calls(snapshot, query).await?,
+        calls,
         texts: texts(snapshot, query).await?,
         means: means(snapshot, mean_period(query, now)).await?,
     })
@@ -27,23 +29,15 @@ async fn calls(
     snapshot: &Transaction<'_>,
     query: &CostQuery,
 ) -> Result<Vec<(Group, Figures)>, Error> {
-    let columns = Columns::of(&query.group_by, |by| match by {
-        GroupBy::Day => {
-            "to_char(to_timestamp(reserved_at / 1000) AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
-        }
-        GroupBy::Month => "to_char(to_timestamp(reserved_at / 1000) AT TIME ZONE 'UTC', 'YYYY-MM')",
-        GroupBy::Team => "nullif(team, '')",
-        GroupBy::Key => "nullif(key_id, '')",
-        GroupBy::Model => "coalesce(model_served, model_asked)",
-        GroupBy::Endpoint => "endpoint",
-        GroupBy::Route => "'llm'::text",
-        GroupBy::Tag(_) => TAG,
-    });
-    let (open, groups) = ("FILTER (WHERE state IN ('reserved', 'unresolved'))", columns.count);
+    let columns = Columns::of(&query.group_by, of_attempt);
+    let (open, groups) = (
+        "FILTER (WHERE state IN ('reserved', 'unresolved') AND corrected_at IS NULL)",
+        columns.count,
+    );
     let sql = format!(
         "SELECT {}
             count(*),
-            count(*) FILTER (WHERE state = 'unpriced'),
+            count(*) FILTER (WHERE state = 'unpriced' AND corrected_at IS NULL),
             count(*) {open},
             {},
             {}, {}, {}, {},
@@ -80,6 +74,51 @@ async fn calls(
             Ok((group(row, groups)?, figures))
         })
         .collect()
+}
+
+/// What corrections cost, on the day on which they were made, by the attempts' own columns.
+async fn corrections(
+    snapshot: &Transaction<'_>,
+    query: &CostQuery,
+) -> Result<Vec<(Group, Figures)>, Error> {
+    let columns = Columns::of(&query.group_by, |by| match by {
+        GroupBy::Day => "to_char(to_timestamp(made_at / 1000) AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+        GroupBy::Month => "to_char(to_timestamp(made_at / 1000) AT TIME ZONE 'UTC', 'YYYY-MM')",
+        by => of_attempt(by),
+    });
+    let sql = format!(
+        "SELECT {} {}
+         FROM corrections AS c JOIN attempts AS a ON a.id = c.attempt
+         WHERE made_at >= $1 AND made_at < $2
+         GROUP BY {}",
+        columns.select,
+        sum("sum(c.cost_pico)"),
+        grouping(columns.count),
+    );
+    let (from, to) = (millis(query.from.into()), millis(query.to.into()));
+    let rows = columns.query(snapshot, &sql, from, to).await?;
+    rows.iter()
+        .map(|row| {
+            let cost_usd = row.try_get(columns.count).map(Usd::from_pico)?;
+            Ok((group(row, columns.count)?, Figures { cost_usd, ..Figures::default() }))
+        })
+        .collect()
+}
+
+/// How an attempt's row tells groups apart.
+fn of_attempt(by: &GroupBy) -> &'static str {
+    match by {
+        GroupBy::Day => {
+            "to_char(to_timestamp(reserved_at / 1000) AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
+        }
+        GroupBy::Month => "to_char(to_timestamp(reserved_at / 1000) AT TIME ZONE 'UTC', 'YYYY-MM')",
+        GroupBy::Team => "nullif(team, '')",
+        GroupBy::Key => "nullif(key_id, '')",
+        GroupBy::Model => "coalesce(model_served, model_asked)",
+        GroupBy::Endpoint => "endpoint",
+        GroupBy::Route => "'llm'::text",
+        GroupBy::Tag(_) => TAG,
+    }
 }
 
 async fn texts(
@@ -161,8 +200,10 @@ pub(super) async fn open_attempts(
     let rows = snapshot
         .query_typed(
             "SELECT id, state, expires_at, reserved_at, request_id, team, key_id, endpoint,
-                provider, coalesce(model_served, model_asked) AS model, reserved_pico, error
-             FROM attempts WHERE state <> 'settled' ORDER BY reserved_at, id",
+                provider, coalesce(model_served, model_asked) AS model, reserved_pico, error,
+                model_served, tier, input, cache_read, cache_write_5m, cache_write_1h, output,
+                reasoning
+             FROM attempts WHERE state <> 'settled' AND corrected_at IS NULL ORDER BY reserved_at, id",
             &[],
         )
         .await?;
@@ -190,9 +231,24 @@ pub(super) async fn open_attempts(
                 model: row.try_get("model")?,
                 reserved_usd: row.try_get::<_, Option<i64>>("reserved_pico")?.map(Usd::from_pico),
                 error: row.try_get("error")?,
+                model_served: row.try_get("model_served")?,
+                tier: row.try_get("tier")?,
+                usage: usage(row)?,
             })
         })
         .collect()
+}
+
+fn usage(row: &Row) -> Result<Usage, Error> {
+    let number = |column| row.try_get::<_, i64>(column).map(i64::unsigned_abs);
+    Ok(Usage {
+        input: number("input")?,
+        cache_read: number("cache_read")?,
+        cache_write_5m: number("cache_write_5m")?,
+        cache_write_1h: number("cache_write_1h")?,
+        output: number("output")?,
+        reasoning: number("reasoning")?,
+    })
 }
 
 /// The value of a tag; the `?` becomes the number of its parameter.

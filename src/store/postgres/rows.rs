@@ -105,7 +105,7 @@ pub(super) async fn settle(
                 AS s (id, state, settled_at, model_served, tier, input, cache_read,
                     cache_write_5m, cache_write_1h, output, reasoning, price_version, cost_pico,
                     error, latency_ms)
-             WHERE a.id = s.id AND a.state = 'reserved'
+             WHERE a.id = s.id AND a.state = 'reserved' AND a.corrected_at IS NULL
              RETURNING a.id",
             &[
                 (&ids, Type::UUID_ARRAY),
@@ -147,7 +147,9 @@ pub(super) async fn withdraw(
     client: &Client,
     ids: &[AttemptId],
 ) -> Result<HashSet<AttemptId>, Error> {
-    let delete = "DELETE FROM attempts WHERE id = ANY ($1) AND state = 'reserved' RETURNING id";
+    let delete = "DELETE FROM attempts
+                  WHERE id = ANY ($1) AND state = 'reserved' AND corrected_at IS NULL
+                  RETURNING id";
     Ok(ids_of(&client.query_typed(delete, &[(&ids, Type::UUID_ARRAY)]).await?))
 }
 

@@ -139,9 +139,12 @@ pub(super) fn set(
     };
     let sum = format!(
         "INSERT INTO spending (subject, name, period, starts_at, spent_pico, reserved_pico)
-         SELECT ?1, ?2, ?3, ?4, ifnull(sum(cost_pico), 0),
-            ifnull(sum(reserved_pico) FILTER (WHERE state <> 'settled'), 0)
-         FROM attempts WHERE reserved_at >= ?4 AND reserved_at < ?5 AND {column} = ?2"
+         SELECT ?1, ?2, ?3, ?4, ifnull(sum(coalesce(a.cost_pico, c.cost_pico)), 0),
+            ifnull(sum(reserved_pico)
+                FILTER (WHERE state <> 'settled' AND corrected_at IS NULL), 0)
+         FROM attempts AS a
+            LEFT JOIN corrections AS c ON c.attempt = a.id AND a.corrected_at IS NOT NULL
+         WHERE reserved_at >= ?4 AND reserved_at < ?5 AND {column} = ?2"
     );
     connection.execute(
         &sum,

@@ -5,6 +5,7 @@ mod access;
 mod answers;
 mod budgets;
 mod checkpointer;
+mod corrections;
 mod learning;
 mod report;
 mod rows;
@@ -23,8 +24,9 @@ use time::OffsetDateTime;
 
 use super::queue::{Op, Queue};
 use super::{
-    AccessState, BudgetState, CostQuery, CostReport, CountKey, Counts, Durability, Error,
-    Interview, KeptAnswer, LoggedSignals, OpenAttempt, Period, StoredKey, Subject, millis,
+    AccessState, BudgetState, Charge, Correction, CostQuery, CostReport, CountKey, Counts,
+    DayUsage, Durability, Error, Interview, KeptAnswer, LoggedSignals, OpenAttempt, Period,
+    StoredKey, Subject, millis,
 };
 use crate::pricing::{AttemptId, Reservation, Settlement, Usd};
 
@@ -131,6 +133,28 @@ impl Sqlite {
 
     pub async fn open_attempts(&self, now: SystemTime) -> Result<Vec<OpenAttempt>, Error> {
         self.read(move |connection| report::open_attempts(connection, millis(now))).await
+    }
+
+    pub async fn correct(
+        &self,
+        corrections: Vec<Correction>,
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        let now = millis(now);
+        self.transact(move |connection| corrections::correct(connection, &corrections, now)).await?
+    }
+
+    pub async fn charges(&self, from: i64, to: i64) -> Result<Vec<Charge>, Error> {
+        self.read(move |connection| corrections::charges(connection, from, to)).await
+    }
+
+    pub async fn usage(
+        &self,
+        provider: String,
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<DayUsage>, Error> {
+        self.read(move |connection| corrections::usage(connection, &provider, from, to)).await
     }
 
     pub async fn add_key(&self, key: StoredKey) -> Result<(), Error> {

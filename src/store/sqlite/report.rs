@@ -7,13 +7,15 @@ use rusqlite::types::{Type, Value};
 use rusqlite::{Connection, Error, Result, Row, params_from_iter};
 use time::OffsetDateTime;
 
-use crate::pricing::Usd;
+use crate::pricing::{Usage, Usd};
 use crate::store::report::{Group, Means, Sums, mean_period};
 use crate::store::{CostQuery, Counts, Figures, GroupBy, Minute, OpenAttempt, OpenState, millis};
 
 pub(super) fn sums(connection: &Connection, query: &CostQuery, now: SystemTime) -> Result<Sums> {
+    let mut calls = calls(connection, query)?;
+    calls.extend(corrections(connection, query)?);
     Ok(Sums {
-        calls: calls(connection, query)?,
+        calls,
         texts: texts(connection, query)?,
         means: means(connection, mean_period(query, now))?,
     })
@@ -21,27 +23,13 @@ pub(super) fn sums(connection: &Connection, query: &CostQuery, now: SystemTime) 
 
 fn calls(connection: &Connection, query: &CostQuery) -> Result<Vec<(Group, Figures)>> {
     let groups = query.group_by.len();
-    let (columns, parameters) = columns(
-        &query.group_by,
-        millis(query.from.into()),
-        millis(query.to.into()),
-        |by| match by {
-            GroupBy::Day => "date(reserved_at / 1000, 'unixepoch')",
-            GroupBy::Month => "strftime('%Y-%m', reserved_at / 1000, 'unixepoch')",
-            GroupBy::Team => "nullif(team, '')",
-            GroupBy::Key => "nullif(key_id, '')",
-            GroupBy::Model => "coalesce(model_served, model_asked)",
-            GroupBy::Endpoint => "endpoint",
-            GroupBy::Route => "'llm'",
-            GroupBy::Tag(_) => TAG,
-        },
-    );
+    let (columns, parameters) =
+        columns(&query.group_by, millis(query.from.into()), millis(query.to.into()), of_attempt);
     let sql = format!(
         "SELECT {columns}
             count(*),
-            count(*) FILTER (WHERE state = 'unpriced'),
-            count(*) FILTER (WHERE state IN ('reserved', 'unresolved')),
-            ifnull(sum(reserved_pico) FILTER (WHERE state IN ('reserved', 'unresolved')), 0),
+            count(*) FILTER (WHERE state = 'unpriced' AND corrected_at IS NULL),
+            count(*) {OPEN}, ifnull(sum(reserved_pico) {OPEN}, 0),
             sum(input), sum(output), sum(cache_read), sum(cache_write_5m + cache_write_1h),
             ifnull(sum(cost_pico), 0)
          FROM attempts WHERE reserved_at >= ?1 AND reserved_at < ?2
@@ -66,6 +54,50 @@ fn calls(connection: &Connection, query: &CostQuery) -> Result<Vec<(Group, Figur
         Ok((group(row, groups)?, figures))
     };
     connection.prepare(&sql)?.query_map(params_from_iter(parameters), figures)?.collect()
+}
+
+/// Of the attempts in flight and the unresolved.
+const OPEN: &str = "FILTER (WHERE state IN ('reserved', 'unresolved') AND corrected_at IS NULL)";
+
+/// What corrections cost, on the day on which they were made, by the attempts' own columns.
+fn corrections(connection: &Connection, query: &CostQuery) -> Result<Vec<(Group, Figures)>> {
+    let groups = query.group_by.len();
+    let (columns, parameters) = columns(
+        &query.group_by,
+        millis(query.from.into()),
+        millis(query.to.into()),
+        |by| match by {
+            GroupBy::Day => "date(made_at / 1000, 'unixepoch')",
+            GroupBy::Month => "strftime('%Y-%m', made_at / 1000, 'unixepoch')",
+            by => of_attempt(by),
+        },
+    );
+    let sql = format!(
+        "SELECT {columns} sum(c.cost_pico)
+         FROM corrections AS c JOIN attempts AS a ON a.id = c.attempt
+         WHERE made_at >= ?1 AND made_at < ?2
+         GROUP BY {}",
+        grouping(groups)
+    );
+    let figures = |row: &Row<'_>| {
+        let cost_usd = row.get(groups).map(Usd::from_pico)?;
+        Ok((group(row, groups)?, Figures { cost_usd, ..Figures::default() }))
+    };
+    connection.prepare(&sql)?.query_map(params_from_iter(parameters), figures)?.collect()
+}
+
+/// How an attempt's row tells groups apart.
+fn of_attempt(by: &GroupBy) -> &'static str {
+    match by {
+        GroupBy::Day => "date(reserved_at / 1000, 'unixepoch')",
+        GroupBy::Month => "strftime('%Y-%m', reserved_at / 1000, 'unixepoch')",
+        GroupBy::Team => "nullif(team, '')",
+        GroupBy::Key => "nullif(key_id, '')",
+        GroupBy::Model => "coalesce(model_served, model_asked)",
+        GroupBy::Endpoint => "endpoint",
+        GroupBy::Route => "'llm'",
+        GroupBy::Tag(_) => TAG,
+    }
 }
 
 fn texts(connection: &Connection, query: &CostQuery) -> Result<Vec<(Group, String, Counts)>> {
@@ -155,16 +187,33 @@ pub(super) fn open_attempts(connection: &Connection, now: i64) -> Result<Vec<Ope
             model: row.get("model")?,
             reserved_usd: row.get::<_, Option<i64>>("reserved_pico")?.map(Usd::from_pico),
             error: row.get("error")?,
+            model_served: row.get("model_served")?,
+            tier: row.get("tier")?,
+            usage: usage(row)?,
         })
     };
     connection
         .prepare(
             "SELECT id, state, expires_at, reserved_at, request_id, team, key_id, endpoint,
-                provider, coalesce(model_served, model_asked) AS model, reserved_pico, error
-             FROM attempts WHERE state <> 'settled' ORDER BY reserved_at, id",
+                provider, coalesce(model_served, model_asked) AS model, reserved_pico, error,
+                model_served, tier, input, cache_read, cache_write_5m, cache_write_1h, output,
+                reasoning
+             FROM attempts WHERE state <> 'settled' AND corrected_at IS NULL ORDER BY reserved_at, id",
         )?
         .query_map([], attempt)?
         .collect()
+}
+
+fn usage(row: &Row<'_>) -> Result<Usage> {
+    let number = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
+    Ok(Usage {
+        input: number("input")?,
+        cache_read: number("cache_read")?,
+        cache_write_5m: number("cache_write_5m")?,
+        cache_write_1h: number("cache_write_1h")?,
+        output: number("output")?,
+        reasoning: number("reasoning")?,
+    })
 }
 
 /// The value of a tag. Its name is compared as data, because a JSON path would have to quote it;

@@ -62,7 +62,7 @@ fn insert(connection: &Connection, reservation: &Reservation) -> Result<()> {
     Ok(())
 }
 
-/// Completes an attempt that is still open; `false` where there is no such attempt at all.
+/// Completes an attempt that is still open, uncorrected too; `false` where there is no such attempt at all.
 pub(super) fn settle(
     connection: &Connection,
     id: AttemptId,
@@ -79,7 +79,7 @@ pub(super) fn settle(
                 cache_write_1h = :cache_write_1h, output = :output, reasoning = :reasoning,
                 price_version = :price_version, cost_pico = :cost_pico, error = :error,
                 latency_ms = :latency_ms
-             WHERE id = :id AND state = 'reserved'
+             WHERE id = :id AND state = 'reserved' AND corrected_at IS NULL
              RETURNING key_id, team, reserved_at, reserved_pico",
         )?
         .query_row(
@@ -121,7 +121,8 @@ pub(super) fn settle(
 pub(super) fn withdraw(connection: &Connection, id: AttemptId) -> Result<()> {
     let withdrawn = connection
         .prepare_cached(
-            "DELETE FROM attempts WHERE id = ?1 AND state = 'reserved'
+            "DELETE FROM attempts
+             WHERE id = ?1 AND state = 'reserved' AND corrected_at IS NULL
              RETURNING key_id, team, reserved_at, reserved_pico",
         )?
         .query_row([id.to_string()], Counted::read)

@@ -55,6 +55,7 @@ macro_rules! on_either_store {
 }
 
 mod access;
+mod corrections;
 mod journal;
 mod learning;
 mod ledger;
