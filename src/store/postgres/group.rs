@@ -79,9 +79,9 @@ pub(super) async fn write(
     Ok((transaction, results))
 }
 
-/// Whether a record is of no attempt.
+/// Whether a record is of no attempt. A ping asks whether attempts can be written.
 fn is_beside((op, _): &Waiting) -> bool {
-    matches!(op, Op::Count(_) | Op::Keep(_) | Op::LogSignals(..) | Op::Ping)
+    matches!(op, Op::Count(_) | Op::Keep(_) | Op::LogSignals(..) | Op::Learn(_))
 }
 
 /// Whether that transaction was committed. One that still runs, because its server process has not
