@@ -65,7 +65,7 @@ Examples:
 /// are bought once, within --max-cost-usd, and kept beside the ledger: the next evaluation reuses
 /// them, at the cost and latency that they had.
 ///
-/// Both llm and cascade ask as [llm] is configured: what first, hint, examples and texts_per_call are
+/// Both llm and cascade ask as the section llm is configured: what first, hint, examples and texts_per_call are
 /// worth on a file is seen by setting them, as UNDERTONE_LLM__TEXTS_PER_CALL=8. A model that is named
 /// is asked without those of first.
 #[derive(Args)]
