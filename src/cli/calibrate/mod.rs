@@ -51,9 +51,10 @@ Examples:
 /// is ASSUMED to be right as often as --llm-accuracy says, at the estimated cost of a call to the first
 /// configured model. A bound that rests on the assumption is as good as the assumption.
 ///
-/// Writes thresholds.json beside the model, for all tasks, and a page with the curve. A gateway takes
-/// them when it starts; cascade.* keys go before them. An equal number of right answers may be
-/// wrong in other ways: look at `undertone evaluate --strategies local,cascade` too.
+/// Writes thresholds.json beside the model (`ambiguous` for the task of the file, the others for all),
+/// and a page with the curve. A gateway takes them when it starts; cascade.* keys go before them. An
+/// equal number of right answers may be wrong in other ways: look at
+/// `undertone evaluate --strategies local,cascade` too.
 #[derive(Args)]
 #[command(
     after_help = EXAMPLES,
