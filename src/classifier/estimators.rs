@@ -13,7 +13,7 @@ use super::tags::{Evidence, Term};
 use crate::sentiment::{Emotion, Label, Scores};
 
 /// The names of [`Features`], in their order; behind them comes `emotion_NAME` for each emotion.
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 20] = [
     "margin",
     "entropy",
     "top",
@@ -34,8 +34,6 @@ const NAMES: [&str; 22] = [
     "conflict",
     "emotions_doubt",
     "emotions_contradict",
-    "pieces",
-    "unknown",
 ];
 
 const COUNT: usize = NAMES.len() + Emotion::ALL.len();
@@ -61,9 +59,6 @@ pub struct Facts<'a> {
     pub emotions_contradict: bool,
     /// Special ones included, over all windows.
     pub tokens: usize,
-    /// The share of words that the vocabulary has in pieces only, and of tokens it lacks.
-    pub pieces: f32,
-    pub unknown: f32,
 }
 
 impl Features {
@@ -95,8 +90,6 @@ impl Features {
             liked_yet_negative.max(disliked_yet_positive),
             facts.emotions_doubt,
             f32::from(u8::from(facts.emotions_contradict)),
-            facts.pieces,
-            facts.unknown,
         ];
         let mut all = [0.0; COUNT];
         all[..NAMES.len()].copy_from_slice(&own);
@@ -198,8 +191,6 @@ mod tests {
             emotions_doubt: 0.4,
             emotions_contradict: true,
             tokens: 1,
-            pieces: 0.0,
-            unknown: 0.0,
         }
     }
 

@@ -158,8 +158,6 @@ impl Sums {
                     emotions_doubt: doubts.emotions,
                     emotions_contradict: doubts.contradicted,
                     tokens: self.tokens,
-                    pieces: familiarity.pieces,
-                    unknown: familiarity.unknown,
                 });
                 let estimated = estimated(task, estimators, &features);
                 // What the verdict itself calls sarcastic is no less likely to be so.
