@@ -108,11 +108,11 @@ def served(model: Path, work: Path) -> Iterator[str]:
         server.wait(10)
 
 
-def ask(address: str, text: str) -> dict:
+def ask(address: str, text: str, **more: object) -> dict:
     """What the gateway says of a text."""
     request = urllib.request.Request(
         f"http://{address}/v1/sentiment",
-        json.dumps({"text": text}).encode(),
+        json.dumps({"text": text, **more}).encode(),
         {"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=10) as response:
