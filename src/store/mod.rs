@@ -1,6 +1,6 @@
 //! The store: the ledger of attempts at providers, counts of the texts that needed none, the answers
-//! that evaluations bought, a sample of the signals by which texts were routed, and what may be learnt
-//! from.
+//! that evaluations bought, a sample of the signals by which texts were routed, what may be learnt
+//! from, and windows of verdicts.
 //! It owns the tables, the transactions and the sums over them. What an attempt costs is computed
 //! by whoever made it; which texts are counted as what is the application's business.
 
@@ -15,6 +15,7 @@ mod queue;
 mod report;
 mod signals;
 mod sqlite;
+mod trends;
 mod url;
 
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub use report::{
     month_of,
 };
 pub use signals::LoggedSignals;
+pub use trends::{Advance, Changes, PartitionAdvance, Position, WindowQuery, WindowsFold};
 pub use url::StoreUrl;
 
 use crate::pricing::{AttemptId, Reservation, Settlement, Usd};
@@ -125,6 +127,12 @@ pub enum Error {
         /// What the call may cost at most; `None`: it has no price.
         worst_case: Option<Usd>,
     },
+    /// Somebody else has folded on.
+    #[error(
+        "partition {partition} of the topic {topic} is folded up to {}, not where this goes on",
+        stored.map_or_else(|| "no offset yet".to_owned(), |offset| offset.to_string())
+    )]
+    Moved { topic: String, partition: i32, stored: Option<i64> },
     #[error("the ledger refuses a record that contradicts itself or another: {0}")]
     Refused(String),
 }
