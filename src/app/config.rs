@@ -7,12 +7,13 @@ use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use serde::{Deserialize, Serialize};
 
+use super::alerts::AlertsConfig;
 use super::drift::DriftConfig;
 use super::learning::LearningConfig;
 use super::telemetry;
 use crate::pricing::Usd;
 use crate::sentiment::Category;
-use crate::{access, cache, cascade, classifier, llm, store, trends};
+use crate::{access, cache, cascade, classifier, llm, store, trends, webhook};
 
 /// Every key with its default, and why; a user's file and the environment override it.
 const DEFAULTS: &str = include_str!("../../config/undertone.toml");
@@ -44,6 +45,8 @@ pub struct Config {
     pub learning: LearningConfig,
     pub stream: trends::Windowing,
     pub trends: trends::Config,
+    pub alerts: AlertsConfig,
+    pub webhooks: webhook::Config,
     pub telemetry: telemetry::Config,
 }
 
@@ -176,6 +179,7 @@ impl Config {
             }
         }
         self.stream.check().map_err(Error::Value)?;
+        self.alerts.check(self.stream.window_seconds).map_err(Error::Value)?;
         self.trends.check().map_err(Error::Value)?;
         self.access.check().map_err(|error| Error::Value(error.to_string()))?;
         self.providers().check().map_err(|error| Error::Value(error.to_string()))

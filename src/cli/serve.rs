@@ -44,6 +44,7 @@ impl Serve {
         let prices = app.spawn_price_watch();
         let watching = app.spawn_watching().await?;
         let live = app.spawn_live();
+        let alerts = app.spawn_alerts();
 
         let url = format!("http://{}", listener.local_addr()?);
         output::line(&format!("Undertone listens on {url}"))?;
@@ -72,6 +73,7 @@ impl Serve {
         minding.abort();
         prices.abort();
         live.abort();
+        alerts.abort();
         watching.iter().for_each(JoinHandle::abort);
         app.close().await;
         finished.context("requests were still running")??;

@@ -8,6 +8,7 @@ mod metrics;
 mod money;
 mod verdict;
 
+mod alerts;
 mod analyze;
 mod analyze_report;
 mod analyze_rows;
