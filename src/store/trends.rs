@@ -141,6 +141,10 @@ impl Assembly {
         }
     }
 
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn finish(self) -> Vec<Window> {
         self.0.into_iter().map(|(id, sums)| Window { id, sums }).collect()
     }

@@ -1,4 +1,6 @@
-//! How windows of verdicts become rows, and rows windows.
+//! Windows of verdicts: how they become rows. How rows become windows is `read`'s business.
+
+mod read;
 
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,12 +11,10 @@ use super::Sqlite;
 use crate::store::Error;
 use crate::store::queue::{Answer, Op};
 use crate::store::trends::{
-    Advance, Assembly, Changes, MOST_FORGOTTEN, Position, SOURCE, WindowQuery, WindowsFold, moved,
-    signed, tell_crowded,
+    Advance, Changes, MOST_FORGOTTEN, Position, SOURCE, WindowQuery, WindowsFold, moved, signed,
+    tell_crowded,
 };
-use crate::trends::{
-    StoredKeys, StoredTerms, Sums, Window, WindowId, WindowKey, fit_keys, fit_terms,
-};
+use crate::trends::{StoredKeys, StoredTerms, Window, WindowId, WindowKey, fit_keys, fit_terms};
 
 type Read<T> = std::result::Result<T, Error>;
 
@@ -47,7 +47,7 @@ impl Sqlite {
     }
 
     pub async fn windows(&self, query: WindowQuery) -> Read<Vec<Window>> {
-        self.read(move |connection| windows(connection, &query)).await
+        self.read(move |connection| read::windows(connection, &query)).await
     }
 
     pub async fn changed_windows(&self, since_us: i64, most: usize) -> Read<Changes> {
@@ -257,87 +257,12 @@ pub(super) fn forget(connection: &Connection, unchanged_since_us: i64) -> Result
     Ok(())
 }
 
-/// Rows of windows summed to the width that is asked for: its columns, and the rows that are meant.
-const SUMMED: &str =
-    "iif(:width % width_seconds = 0, start_ms - start_ms % (:width * 1000), start_ms)
-        AS start_ms,
-    window_key,
-    iif(:width % width_seconds = 0, :width, width_seconds) AS width_seconds";
-const MEANT: &str = "start_ms >= :from AND start_ms < :to AND (:key IS NULL OR window_key = :key)";
-
-fn windows(connection: &Connection, query: &WindowQuery) -> Result<Vec<Window>> {
-    let mut assembly = Assembly::default();
-    let key = query.key.as_ref().map(WindowKey::stored);
-    let select = format!(
-        "SELECT {SUMMED}, sum(texts) AS texts, sum(late) AS late, sum(negative) AS negative,
-            sum(neutral) AS neutral, sum(positive) AS positive, sum(mixed) AS mixed,
-            sum(score_micros) AS score_micros
-         FROM trend_windows WHERE {MEANT} GROUP BY 1, 2, 3 LIMIT :most"
-    );
-    let mut select = connection.prepare_cached(&select)?;
-    let mut rows = select.query(named_params! {
-        ":width": query.width_seconds, ":from": query.from_ms, ":to": query.to_ms, ":key": key,
-        ":most": signed(query.most as u64 + 1),
-    })?;
-    let mut count = 0;
-    while let Some(row) = rows.next()? {
-        count += 1;
-        let sums = Sums {
-            count: number(row, "texts")?,
-            late: number(row, "late")?,
-            labels: labels(row)?,
-            score_micros: row.get("score_micros")?,
-            ..Sums::default()
-        };
-        assembly.window(id(row)?, sums);
-    }
-    if count > query.most {
-        return Ok(assembly.finish());
-    }
-    let whose = named_params! {
-        ":width": query.width_seconds, ":from": query.from_ms, ":to": query.to_ms, ":key": key,
-    };
-    let select = format!(
-        "SELECT {SUMMED}, emotion, sum(texts) AS texts FROM trend_emotions WHERE {MEANT}
-         GROUP BY 1, 2, 3, 4"
-    );
-    let mut select = connection.prepare_cached(&select)?;
-    let mut rows = select.query(whose)?;
-    while let Some(row) = rows.next()? {
-        assembly.emotion(&id(row)?, row.get_ref("emotion")?.as_str()?, number(row, "texts")?);
-    }
-    let select = format!(
-        "SELECT {SUMMED}, term, sum(negative) AS negative, sum(neutral) AS neutral,
-            sum(positive) AS positive, sum(mixed) AS mixed
-         FROM trend_aspects WHERE {MEANT} GROUP BY 1, 2, 3, 4"
-    );
-    let mut select = connection.prepare_cached(&select)?;
-    let mut rows = select.query(whose)?;
-    while let Some(row) = rows.next()? {
-        assembly.term(&id(row)?, row.get_ref("term")?.as_str()?, labels(row)?);
-    }
-    Ok(assembly.finish())
-}
-
 fn id(row: &Row<'_>) -> Result<WindowId> {
     Ok(WindowId {
         start_ms: row.get("start_ms")?,
         key: WindowKey::from_stored(row.get("window_key")?),
         width_seconds: row.get("width_seconds")?,
     })
-}
-
-fn labels(row: &Row<'_>) -> Result<[u64; 4]> {
-    Ok([
-        number(row, "negative")?,
-        number(row, "neutral")?,
-        number(row, "positive")?,
-        number(row, "mixed")?,
-    ])
-}
-
-fn number(row: &Row<'_>, column: &str) -> Result<u64> {
-    row.get::<_, i64>(column).map(i64::unsigned_abs)
 }
 
 fn now_us() -> i64 {
