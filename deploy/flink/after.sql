@@ -125,7 +125,7 @@ FROM (
   SELECT
     start_ms, window_key, judged,
     -- The form in which terms are counted: lower case, single spaces, at most 100 characters.
-    RTRIM(LEFT(LOWER(TRIM(REGEXP_REPLACE(written, '\s+', ' '))), 100)) AS term
+    RTRIM(LEFT(LOWER(TRIM(REGEXP_REPLACE(written, '(?U)\s+', ' '))), 100)) AS term
   FROM texts CROSS JOIN UNNEST(aspects_found) AS found (written, judged)
   WHERE judged IS NOT NULL
 )
