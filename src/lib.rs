@@ -20,5 +20,6 @@ pub mod evaluation;
 pub mod app;
 
 pub mod http;
+pub mod stream;
 
 pub mod cli;
