@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with those that it may name; two on one row never meet.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("kernels", &[]),
     ("sentiment", &[]),
     ("pricing", &[]),
@@ -34,7 +34,8 @@ const ARROWS: [(&str, &[&str]); 14] = [
         ],
     ),
     ("http", &["app", "sentiment", "pricing", "trends"]),
-    ("cli", &["app", "http", "evaluation", "sentiment", "pricing"]),
+    ("stream", &["app", "http", "sentiment", "pricing", "trends"]),
+    ("cli", &["app", "http", "stream", "evaluation", "sentiment", "pricing"]),
 ];
 
 fn allowed(module: &str) -> Option<&'static [&'static str]> {
