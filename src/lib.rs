@@ -22,5 +22,6 @@ pub mod evaluation;
 pub mod app;
 
 pub mod http;
+pub mod stream;
 
 pub mod cli;

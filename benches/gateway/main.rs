@@ -11,18 +11,20 @@ mod graphs;
 mod latency;
 mod memory;
 mod program;
+mod stream;
 mod texts;
 mod throughput;
 
 type Part = (&'static str, fn() -> anyhow::Result<()>);
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("graphs", graphs::run),
     ("latency", latency::run),
     ("throughput", throughput::run),
     ("cache", cache::run),
     ("escalation", escalation::run),
     ("memory", memory::run),
+    ("stream", stream::run),
 ];
 
 fn main() -> anyhow::Result<()> {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::alerts::AlertsConfig;
 use super::drift::DriftConfig;
 use super::learning::LearningConfig;
+use super::stream::StreamConfig;
 use super::telemetry;
 use crate::pricing::Usd;
 use crate::sentiment::Category;
@@ -43,7 +44,7 @@ pub struct Config {
     pub access: access::Config,
     pub drift: DriftConfig,
     pub learning: LearningConfig,
-    pub stream: trends::Windowing,
+    pub stream: StreamConfig,
     pub trends: trends::Config,
     pub alerts: AlertsConfig,
     pub webhooks: webhook::Config,
@@ -178,7 +179,7 @@ impl Config {
                 return Err(Error::Value(format!("{key} has to be at least 1")));
             }
         }
-        self.stream.check().map_err(Error::Value)?;
+        self.stream.check()?;
         self.alerts.check(self.stream.window_seconds).map_err(Error::Value)?;
         self.trends.check().map_err(Error::Value)?;
         self.access.check().map_err(|error| Error::Value(error.to_string()))?;

@@ -23,8 +23,10 @@ mod replay;
 mod shadow;
 mod signal_log;
 mod statement;
+mod stream;
 mod telemetry;
 mod thresholds;
+mod together;
 mod trends;
 
 use std::path::Path;
@@ -46,7 +48,7 @@ use crate::webhook::Webhook;
 pub use crate::access::{
     Access, Denied, Grant, NewKey, NewKeyError, Scope, Standing, create as create_key,
 };
-pub use crate::cascade::{Analysis, Error as CascadeError, Request};
+pub use crate::cascade::{Analysis, Error as CascadeError, Gate, Passage, Request};
 pub use crate::classifier::{Classifier, Error as ClassifierError, Reading, Sentence};
 pub use crate::llm::{
     CallEstimate, Check, Company, Failure, FailureKind, Hint, ProviderName, schemas,
@@ -71,6 +73,7 @@ pub use readiness::Readiness;
 pub use reconcile::{Difference, Reconciliation, Verdict, close as close_explained, reconcile};
 pub use replay::{Change, CostBasis, ReplayReport, ReplayRequest};
 pub use statement::{Statement, StatementError};
+pub use stream::{Delivery, KafkaProperties, StreamConfig, TopicNames};
 pub use telemetry::start_logs;
 pub use thresholds::{
     CalibratedOn, InForce, ThresholdsFile, graph_sha256, named, own_thresholds,
@@ -173,7 +176,7 @@ impl App {
             signal_log: signal_log::SignalLog::new(config.cascade.logged_signals_per_minute),
             learning: learning::Learning::new(config.learning),
             alerts: alerts::Alerts::new(&config, alerted),
-            trends: trends::Trends::new(config.stream, config.trends.clone()),
+            trends: trends::Trends::new(config.stream.windowing(), config.trends.clone()),
             counter: counts::Counter::default(),
             interviews: TaskTracker::new(),
             config,
@@ -301,17 +304,27 @@ impl App {
 }
 
 fn measure(task: Task, analysis: &Analysis) {
-    learning::compare(task, analysis);
+    count_verdict(task, analysis);
+    count_text(analysis);
+}
+
+/// Once a text.
+fn count_text(analysis: &Analysis) {
     let outcome = analysis.outcome.name();
     let cached = if analysis.cached { "true" } else { "false" };
     metrics::counter!("undertone_texts_total", "outcome" => outcome, "cached" => cached)
         .increment(1);
+    if !analysis.local.is_zero() {
+        metrics::histogram!("undertone_local_read_seconds").record(analysis.local);
+    }
+}
+
+/// Once for each task of a text.
+fn count_verdict(task: Task, analysis: &Analysis) {
+    learning::compare(task, analysis);
     for reason in &analysis.reasons {
         metrics::counter!("undertone_escalation_reasons_total", "reason" => reason.name())
             .increment(1);
-    }
-    if !analysis.local.is_zero() {
-        metrics::histogram!("undertone_local_read_seconds").record(analysis.local);
     }
 }
 

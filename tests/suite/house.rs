@@ -36,7 +36,8 @@ const ARROWS: [(&str, &[&str]); 15] = [
         ],
     ),
     ("http", &["app", "sentiment", "pricing", "trends"]),
-    ("cli", &["app", "http", "evaluation", "sentiment", "pricing"]),
+    ("stream", &["app", "http", "sentiment", "pricing", "trends"]),
+    ("cli", &["app", "http", "stream", "evaluation", "sentiment", "pricing"]),
 ];
 
 fn allowed(module: &str) -> Option<&'static [&'static str]> {

@@ -7,6 +7,7 @@ mod gateway;
 mod metrics;
 mod money;
 mod verdict;
+mod worker;
 
 mod alerts;
 mod analyze;
@@ -36,6 +37,9 @@ mod prices;
 mod replay;
 mod sentiment;
 mod sharing;
+mod stream;
+mod stream_chaos;
+mod stream_llm;
 mod tasks;
 mod trends;
 mod watching;
