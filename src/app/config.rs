@@ -113,6 +113,11 @@ impl Config {
         }
     }
 
+    /// Whether the windows of a topic's texts are a gateway's to make.
+    pub fn reads_results(&self) -> bool {
+        self.stream.is_configured() && self.trends.topic_windows == trends::TopicWindows::Gateway
+    }
+
     /// The model that is asked first, and the tier that its responses name.
     pub fn first_model(&self) -> Option<(String, String)> {
         let configs = self.providers();
