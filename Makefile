@@ -7,11 +7,12 @@ BINARY := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)/release
 # Where each Python environment keeps its interpreter.
 TRAINING := training/.venv/bin/python
 QUANTISE := training/.venv-quantise/bin/python
+FAUST := deploy/faust/.venv/bin/python
 # Marks that the teacher's weights are in the training environment too.
 TEACHER := training/.venv/teacher
 
 .DEFAULT_GOAL := help
-.PHONY: help run build vendor postgresql java kafka test test-training check check-licences bench train domain quantize clean
+.PHONY: help run build vendor postgresql java kafka flink faust demo test test-training check check-licences bench train domain quantize clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -26,7 +27,7 @@ build: vendor ## Build the program
 vendor: ## Fetch ONNX Runtime's library, by version and hash
 	@$(PYTHON) vendor/fetch.py
 
-test: vendor postgresql kafka ## Every test but the training chain's
+test: vendor postgresql kafka flink faust ## Every test but the training chain's
 	$(CARGO) test --locked
 
 # The store's tests start servers of their own.
@@ -36,7 +37,20 @@ postgresql:
 			"install it (Debian: apt-get install postgresql)" >&2; exit 1; }
 
 kafka: java ## Fetch the Kafka broker of the tests and the demo, by version and hash
-	@$(PYTHON) vendor/kafka.py
+	@$(PYTHON) vendor/jars.py kafka
+
+flink: java ## Fetch the Flink that runs deploy/flink on one machine (310 MB), by version and hash
+	@$(PYTHON) vendor/flink.py
+
+faust: $(FAUST) ## Install what deploy/faust needs, in an environment of its own
+
+$(FAUST): deploy/faust/requirements.txt
+	$(PYTHON) -m venv deploy/faust/.venv
+	$(FAUST) -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+demo: build kafka ## A topic of made-up reviews, a worker and the live page, with a double for the LLM
+	@$(PYTHON) demo/run.py --undertone "$(BINARY)"
 
 # The broker runs on it; a program called java that cannot run is none.
 java:
@@ -102,4 +116,4 @@ $(QUANTISE): training/requirements-quantise.txt
 
 clean: ## Remove what was built and fetched; the ledger in data/ stays
 	$(CARGO) clean
-	rm -rf vendor/onnxruntime vendor/kafka training/.venv training/.venv-quantise
+	rm -rf vendor/onnxruntime vendor/kafka vendor/flink deploy/faust/.venv training/.venv training/.venv-quantise

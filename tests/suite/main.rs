@@ -23,6 +23,8 @@ mod errors;
 mod escalation;
 mod evaluate;
 mod failures;
+mod faust;
+mod flink;
 mod house;
 mod hub;
 mod journal;
