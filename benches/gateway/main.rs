@@ -9,20 +9,24 @@ mod double;
 mod escalation;
 mod graphs;
 mod latency;
+mod ledger;
 mod memory;
+#[path = "../../tests/support/postgres.rs"]
+mod postgres;
 mod program;
 mod texts;
 mod throughput;
 
 type Part = (&'static str, fn() -> anyhow::Result<()>);
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("graphs", graphs::run),
     ("latency", latency::run),
     ("throughput", throughput::run),
     ("cache", cache::run),
     ("escalation", escalation::run),
     ("memory", memory::run),
+    ("ledger", ledger::run),
 ];
 
 fn main() -> anyhow::Result<()> {
