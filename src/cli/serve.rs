@@ -50,6 +50,7 @@ impl Serve {
             true => Some(stream::follow(&app, reading.clone())?),
             false => None,
         };
+        let alerts = app.spawn_alerts();
 
         let url = format!("http://{}", listener.local_addr()?);
         output::line(&format!("Undertone listens on {url}"))?;
@@ -82,6 +83,7 @@ impl Serve {
         if let Some(following) = following {
             following.join().await;
         }
+        alerts.abort();
         watching.iter().for_each(JoinHandle::abort);
         app.close().await;
         finished.context("requests were still running")??;

@@ -9,6 +9,7 @@ mod money;
 mod verdict;
 mod worker;
 
+mod alerts;
 mod analyze;
 mod analyze_report;
 mod analyze_rows;
