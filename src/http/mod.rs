@@ -17,7 +17,7 @@ use axum::routing::{get, post};
 use crate::app::{Scope, SharedApp};
 use crate::sentiment::Task;
 use auth::keyed;
-use routes::{answer, batch, budgets, costs, feedback, health, metrics, openapi as document};
+use routes::{answer, batch, budgets, costs, feedback, health, metrics, openapi as document, page};
 
 pub use openapi::document as openapi_document;
 pub use problem::Problem;
@@ -38,6 +38,10 @@ pub fn router(app: SharedApp) -> Router {
         .route("/v1/budgets", keyed(None, get(budgets::budgets)))
         .route("/metrics", keyed(Some(Scope::MetricsRead), get(metrics::metrics)))
         // Open, since they hold no data.
+        .route("/", get(page::home))
+        .route("/dashboard", get(page::dashboard))
+        .route("/dashboard/{*file}", get(page::file))
+        .route("/docs", get(page::docs))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/openapi.json", get(document::openapi))
