@@ -11,7 +11,7 @@ QUANTISE := training/.venv-quantise/bin/python
 TEACHER := training/.venv/teacher
 
 .DEFAULT_GOAL := help
-.PHONY: help run build vendor postgresql test test-training check check-licences bench train domain quantize clean
+.PHONY: help run build vendor postgresql chromium test test-training check check-licences bench train domain quantize clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -26,7 +26,7 @@ build: vendor ## Build the program
 vendor: ## Fetch ONNX Runtime's library, by version and hash
 	@$(PYTHON) vendor/fetch.py
 
-test: vendor postgresql ## Every test but the training chain's
+test: vendor postgresql chromium ## Every test but the training chain's
 	$(CARGO) test --locked
 
 # The store's tests start servers of their own.
@@ -34,6 +34,13 @@ postgresql:
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
 		|| { echo "PostgreSQL's server is missing, and the store's tests need it:" \
 			"install it (Debian: apt-get install postgresql)" >&2; exit 1; }
+
+# The page's tests look at it in a browser, headless.
+chromium:
+	@for name in "$(CHROMIUM)" chromium chromium-browser google-chrome; do \
+		test -n "$$name" && command -v "$$name" >/dev/null && exit 0; done; \
+		echo "Chromium is missing, and the page's tests need it: install it" \
+			"(Debian: apt-get install chromium) or name its program in CHROMIUM" >&2; exit 1
 
 # The environment is large (torch brings gigabytes of CUDA), so this stands apart.
 test-training: build $(TRAINING) ## The training chain, from CSV to a served model, on a tiny set

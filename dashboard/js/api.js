@@ -7,18 +7,13 @@ const TIMEOUT_MS = 30_000;
 
 /** Why a request gave nothing: the gateway's own words (RFC 9457) where it answered, else status 0. */
 export class Problem extends Error {
-  /** @param {{status: number, detail: string, errors?: {field: string, message: string}[], retryAfter?: number, costUsd?: string | null}} told */
-  constructor({ status, detail, errors = [], retryAfter, costUsd }) {
+  /** @param {{status: number, detail: string, errors?: {field: string, message: string}[], retryAfter?: number, key?: string | null}} told `key`: with which it was asked. */
+  constructor({ status, detail, errors = [], retryAfter, key = null }) {
     const fields = errors.map(({ field, message }) => `${field} ${message}`).join("; ");
     super(fields || detail);
     this.status = status;
     this.retryAfter = retryAfter;
-    this.costUsd = costUsd;
-  }
-
-  /** No answer at all, or none that a gateway gives. */
-  get isSilence() {
-    return this.status === 0;
+    this.key = key;
   }
 }
 
@@ -30,13 +25,12 @@ export function headers(more = {}) {
   return key === null ? more : { ...more, Authorization: `Bearer ${key}` };
 }
 
-/** @param {Response} response @returns {Promise<Problem>} */
-export async function problemOf(response) {
+/** @param {Response} response @param {string | null} key With which it was asked. @returns {Promise<Problem>} */
+export async function problemOf(response, key) {
   const told = await response.json().catch(() => ({}));
   const retryAfter = Number(response.headers.get("Retry-After")) || undefined;
   const detail = told.detail ?? `The gateway answered ${response.status}.`;
-  const { errors, cost_usd: costUsd } = told;
-  return new Problem({ status: response.status, detail, errors, retryAfter, costUsd });
+  return new Problem({ status: response.status, detail, errors: told.errors, retryAfter, key });
 }
 
 /**
@@ -45,6 +39,7 @@ export async function problemOf(response) {
  */
 async function ask(path, { timeoutMs = TIMEOUT_MS, ...options } = {}) {
   const signal = AbortSignal.timeout(timeoutMs);
+  const key = currentKey();
   /** @type {Response} */
   let response;
   try {
@@ -53,7 +48,7 @@ async function ask(path, { timeoutMs = TIMEOUT_MS, ...options } = {}) {
     const detail = signal.aborted ? `No answer within ${timeoutMs / 1000} s.` : SILENCE;
     throw new Problem({ status: 0, detail });
   }
-  if (!response.ok) throw await problemOf(response);
+  if (!response.ok) throw await problemOf(response, key);
   return response;
 }
 

@@ -19,6 +19,8 @@ export function startKeyPanel() {
     fill(fault, wrong);
     if (wrong) return input.focus();
     input.value = "";
+    // The panel goes, and the focus with it.
+    byId("main").focus();
     useKey(key);
   };
   fill(
@@ -48,7 +50,8 @@ function showHeld() {
   if (key !== null) byId("key-panel").hidden = true;
   const forget = () => {
     useKey(null);
-    askForKey("The key is forgotten. Enter one to go on.");
+    // What was shown with it goes too.
+    location.reload();
   };
   fill(
     byId("key-held"),
@@ -70,13 +73,14 @@ export function askForKey(why) {
 /** Asks for a key where a request lacked one, or had one that opens nothing. @param {unknown} problem */
 export function keyIsMissing(problem) {
   if (!(problem instanceof Problem) || problem.status !== 401) return false;
-  const had = currentKey() !== null;
-  if (had) useKey(null);
-  askForKey(
-    had
-      ? "The gateway does not know this key: it is mistyped, revoked or expired."
-      : "This gateway has keys, so its data and its box need one.",
-  );
+  // Of several requests with one key the first one says it; the others were under way.
+  if (problem.key !== currentKey()) return true;
+  if (problem.key !== null) {
+    useKey(null);
+    askForKey("The gateway does not know this key: it is mistyped, revoked or expired.");
+  } else if (byId("key-panel").hidden) {
+    askForKey("This gateway has keys, so its data and its box need one.");
+  }
   return true;
 }
 

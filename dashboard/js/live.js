@@ -1,6 +1,7 @@
 // The stream of changed windows (/v1/live): read as it comes, opened again when it breaks off.
 
 import { SILENCE, headers, problemOf } from "./api.js";
+import { currentKey } from "./key.js";
 import { EventParser } from "./sse.js";
 
 /** The gateway sends a comment every 15 s: a stream that is silent for three of them is dead. */
@@ -11,7 +12,7 @@ const LONGEST_WAIT_S = 15;
 /**
  * `connecting`; `live`; `waiting` (tries again at `until`); `refused` (another key is needed, or another
  * question); `stopped`.
- * @typedef {{name: "connecting" | "live" | "waiting" | "refused" | "stopped", until?: number, reason?: string, status?: number}} State
+ * @typedef {{name: "connecting" | "live" | "waiting" | "refused" | "stopped", until?: number, reason?: string, problem?: import("./api.js").Problem}} State
  */
 
 export class Live {
@@ -30,15 +31,19 @@ export class Live {
 
   /** Reads from there, at once. @param {string} path */
   open(path) {
-    this.close();
+    this.#drop();
     this.#connect(path);
   }
 
   close() {
+    this.#drop();
+    this.#onState({ name: "stopped" });
+  }
+
+  #drop() {
     clearTimeout(this.#timer);
     this.#attempt?.abort();
     this.#attempt = null;
-    this.#onState({ name: "stopped" });
   }
 
   /** @param {string} path */
@@ -48,6 +53,7 @@ export class Live {
     this.#onState({ name: "connecting" });
     let reason = "The stream ended.";
     let wait;
+    const key = currentKey();
     try {
       const response = await fetch(path, {
         headers: headers({ Accept: "text/event-stream" }),
@@ -59,11 +65,10 @@ export class Live {
         this.#onState({ name: "live" });
         await this.#read(response.body, attempt);
       } else {
-        const problem = await problemOf(response);
+        const problem = await problemOf(response, key);
         if (problem.status >= 400 && problem.status < 500 && problem.status !== 429) {
           if (this.#attempt !== attempt) return;
-          const { status, message } = problem;
-          return this.#onState({ name: "refused", reason: message, status });
+          return this.#onState({ name: "refused", reason: problem.message, problem });
         }
         [reason, wait] = [problem.message, problem.retryAfter];
       }

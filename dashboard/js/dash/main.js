@@ -25,7 +25,7 @@ const windows = new Windows();
 const sentiment = new Sentiment();
 const operations = new Operations();
 const money = new Money();
-const controls = new Controls((isNewQuestion) => (isNewQuestion ? start() : draw()));
+const controls = new Controls((isNewQuestion) => (isNewQuestion ? start() : sayAndDraw()));
 const live = new Live(heard, liveState);
 const status = new Status(start);
 
@@ -36,17 +36,30 @@ let width = controls.bestWidth;
 let isLoaded = false;
 let drawing = 0;
 let isLive = false;
+let isFirst = true;
+/** Whether the figures are to be read out: when they were asked for, and not as they move. */
+let isToBeSaid = true;
 
 /** Asks all over: at the start, for another range, with another key. */
 async function start() {
   question += 1;
   isLoaded = false;
-  live.close();
-  if (currentKey() === null && !(await knock())) return;
+  isToBeSaid = true;
+  if (currentKey() === null && !(await knock())) return close();
   const turn = question;
   await loadWindows();
   if (turn === question) live.open(livePath());
   refresh();
+}
+
+/** Shows nothing, for want of a key. */
+function close() {
+  question += 1;
+  live.close();
+  const noKey = new Problem({ status: 401, detail: "" });
+  [sentiment, operations].forEach((panels) => panels.fail(noKey));
+  money.failCost(noKey);
+  money.failBudgets(noKey);
 }
 
 function livePath() {
@@ -95,6 +108,12 @@ function later(what) {
   waiting.set(what, setTimeout(() => (waiting.delete(what), what()), wait));
 }
 
+/** For those who do not see what they asked for. */
+function sayAndDraw() {
+  isToBeSaid = true;
+  draw();
+}
+
 function draw() {
   if (!isLoaded) return;
   const to = Date.now();
@@ -104,7 +123,9 @@ function draw() {
   controls.offer(keys);
   const wants = (key) => controls.wants(key);
   const view = { from, to, range: controls.range, width, keys: keys.filter(wants) };
-  sentiment.show(windows.list(wants), view);
+  const gist = sentiment.show(windows.list(wants), view);
+  if (isToBeSaid) byId("said").textContent = gist;
+  isToBeSaid = false;
   drawing += 1;
   // What a test waits for.
   byId("main").dataset.drawn = String(drawing);
@@ -115,7 +136,7 @@ function liveState(state) {
   status.show(state);
   const wasLive = isLive;
   isLive = state.name === "live";
-  if (state.name === "refused" && state.status === 401) keyIsMissing(new Problem({ status: 401, detail: "" }));
+  if (state.name === "refused") keyIsMissing(state.problem);
   // What came while it was away is asked for; at the start it has just been.
   if (isLive && !wasLive && !isFirst) {
     loadWindows();
@@ -123,7 +144,6 @@ function liveState(state) {
   }
   if (isLive) isFirst = false;
 }
-let isFirst = true;
 
 const jobs = [
   { every: METRICS_MS, path: () => "/metrics", get: getText, show: (text) => operations.show(parseMetrics(text)), fail: (problem) => operations.fail(problem) },
@@ -160,14 +180,8 @@ function refresh() {
 
 startKeyPanel();
 onKey(() => {
-  if (currentKey() === null) {
-    question += 1;
-    live.close();
-    const noKey = new Problem({ status: 401, detail: "" });
-    [sentiment, operations].forEach((panels) => panels.fail(noKey));
-    money.failCost(noKey);
-    money.failBudgets(noKey);
-  } else start();
+  if (currentKey() === null) close();
+  else start();
 });
 jobs.forEach((job) => setInterval(() => run(job), job.every));
 setInterval(() => isLive && !document.hidden && loadWindows(), WINDOWS_MS);

@@ -1,11 +1,10 @@
 // What today cost, what it saved, and how much of each budget is gone.
 
-import { fill, h } from "../dom.js";
+import { byId, fill, h } from "../dom.js";
 import { count, percent, usd } from "../format.js";
 import { bar } from "./operations.js";
 import { Panel } from "./panel.js";
-import { byId } from "../dom.js";
-import { figure } from "./sentiment.js";
+import { blank, figure } from "./sentiment.js";
 
 const DAY_MS = 86_400_000;
 
@@ -22,6 +21,7 @@ export class Money {
   /** @param {unknown} problem */
   failCost(problem) {
     this.#cost.fail(problem, "costs:read");
+    blank(problem, "cost");
   }
 
   /** @param {unknown} problem */

@@ -6,7 +6,7 @@ import { count, duration, exactTime, percent, words } from "../format.js";
 import { held, histogram, quantile, select, since, total, totalsBy } from "../prometheus.js";
 import { Chart } from "./chart.js";
 import { Panel, command } from "./panel.js";
-import { figure } from "./sentiment.js";
+import { blank, figure } from "./sentiment.js";
 
 /** @typedef {import("../prometheus.js").Sample} Sample */
 
@@ -41,6 +41,7 @@ export class Operations {
   /** @param {unknown} problem */
   fail(problem) {
     [this.#escalation, this.#latency, this.#lag].forEach((panel) => panel.fail(problem, SCOPE));
+    blank(problem, "escalated", "latency", "lag");
   }
 
   /** @param {Sample[]} samples */

@@ -37,9 +37,10 @@ export class Sentiment {
   /** @param {unknown} problem */
   fail(problem) {
     this.#panels.forEach((panel) => panel.fail(problem, SCOPE));
+    blank(problem, "texts", "score", "negative");
   }
 
-  /** @param {Window[]} windows @param {View} view */
+  /** @param {Window[]} windows @param {View} view @returns {string} The gist. */
   show(windows, view) {
     const all = sum(windows);
     figures(all, view);
@@ -59,6 +60,8 @@ export class Sentiment {
     if (Object.keys(all.emotions).length === 0) {
       emotions.empty("Emotions are known of texts sent to /v1/emotions, and of streams with that task:", curl("/v1/emotions", "Thank you so much!", keyed));
     } else showEmotions(emotions, all.emotions);
+    const mean = all.count > 0 ? `, mean score ${score(all.score)}` : "";
+    return `${count(all.count)} texts in the last ${past(view.range)}${mean}`;
   }
 }
 
@@ -75,6 +78,11 @@ function figures(all, { range }) {
 /** @param {string} name @param {string} value @param {string} note */
 export function figure(name, value, note) {
   fill(byId(`figure-${name}`), h("span", { class: "value" }, value), h("span", { class: "small" }, note));
+}
+
+/** Figures that a key opens are not shown to who lacks it. @param {any} problem @param {...string} names */
+export function blank(problem, ...names) {
+  if (problem.status === 401 || problem.status === 403) names.forEach((name) => figure(name, "–", "not open to you"));
 }
 
 /** The starts of all windows in view, those without texts too. @param {View} view @param {{start: number}[]} known */
