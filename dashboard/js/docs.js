@@ -59,17 +59,18 @@ class Description {
 const prose = (text) =>
   h("span", {}, ...text.split(/`([^`]+)`/).map((part, at) => (at % 2 ? h("code", {}, part) : part)));
 
-/** @param {Description} description @param {string} title @param {any} content */
-function shape(description, title, content) {
+/** @param {Description} description @param {string} name The route. @param {string} title @param {any} content */
+function shape(description, name, title, content) {
   const [kind, { schema }] = Object.entries(content ?? {})[0] ?? ["", {}];
   const rows = schema ? description.fields(schema) : [];
   if (rows.length === 0) return null;
   const cells = rows.map(([name, type, words]) => [h("code", {}, name), h("span", { class: "kind" }, type), prose(words)]);
-  return h("details", {}, h("summary", {}, title), table(`${title}: ${kind}`, ["Field", "Kind", "What it is"], cells));
+  return h("details", {}, h("summary", {}, title), table(`${title} of ${name}, ${kind}`, ["Field", "Kind", "What it is"], cells));
 }
 
 /** @param {Description} description @param {string} path @param {string} verb @param {any} route */
 function section(description, path, verb, route) {
+  const name = `${verb.toUpperCase()} ${path}`;
   const id = `${verb}${path}`.replace(/[^a-z0-9]+/gi, "-");
   const parameters = (route.parameters ?? []).map((one) => [h("code", {}, one.name), description.kind(one.schema), prose(one.description ?? "")]);
   const responses = Object.entries(route.responses ?? {});
@@ -81,9 +82,9 @@ function section(description, path, verb, route) {
     h("h2", { id: `${id}-title` }, h("span", { class: "verb" }, verb.toUpperCase()), h("code", {}, path)),
     h("p", {}, prose(`${route.summary}.`)),
     route.description && h("p", { class: "small" }, route.description),
-    parameters.length > 0 && table("Parameters of the query", ["Name", "Kind", "What it is"], parameters),
-    shape(description, "Request", route.requestBody?.content),
-    shape(description, "Response", good?.content),
+    parameters.length > 0 && table(`Parameters of ${name}`, ["Name", "Kind", "What it is"], parameters),
+    shape(description, name, "Request", route.requestBody?.content),
+    shape(description, name, "Response", good?.content),
     bad.length > 0 && h("p", { class: "small errors" }, `Errors: ${bad.join(", ")}.`),
   );
 }
