@@ -6,8 +6,10 @@
 
 mod access;
 mod answers;
+mod config;
 mod corrections;
 mod counts;
+mod error;
 mod journal;
 mod learning;
 mod postgres;
@@ -24,16 +26,16 @@ mod postgres_server;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 pub use access::{AccessState, Budget, BudgetState, Period, StoredKey, Subject};
 pub use answers::{Interview, KeptAnswer, KeptContent};
+pub use config::{Config, Durability, WhenDown};
 pub use corrections::{Charge, Correction, CorrectionKind, DayUsage, NotOpen};
 pub use counts::{CountKey, Counts, Minute, VerdictBy};
+pub use error::Error;
 pub use journal::Journal;
 pub use learning::{Baseline, KeptRow, KeptText, Said};
 pub use report::{
@@ -44,90 +46,6 @@ pub use signals::LoggedSignals;
 pub use url::StoreUrl;
 
 use crate::pricing::{AttemptId, Reservation, Settlement, Usd};
-
-/// Where the store is and what it withstands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// `sqlite://PATH`, where a relative path starts at the working directory, or
-    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
-    pub url: StoreUrl,
-    pub durability: Durability,
-    pub when_down: WhenDown,
-    /// The folder of what could not be written to the store.
-    pub journal: PathBuf,
-}
-
-impl Config {
-    /// With the journal beside the working directory's data, as shipped.
-    pub fn new(url: String, durability: Durability) -> Config {
-        let journal = PathBuf::from("data/journal");
-        Config { url: url.into(), durability, when_down: WhenDown::Stop, journal }
-    }
-}
-
-/// What becomes of calls at LLMs while the store cannot be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WhenDown {
-    /// None is made.
-    Stop,
-    /// Those that no hard budget binds are made, each on the journal before it is sent.
-    Journal,
-}
-
-/// What outlives what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Durability {
-    /// Each group of commits is synced to disk before its callers are answered.
-    Disk,
-    /// Commits outlive the process; a power cut may lose the last second. With PostgreSQL, the
-    /// power of the server's machine, or a crash of the server.
-    Process,
-}
-
-/// Why the store cannot be opened, written or read. Cloneable, because callers whose records are
-/// committed together also fail together.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    #[error(
-        "store.url must be sqlite://PATH, the path of a file, or \
-         postgres://USER:PASSWORD@HOST:PORT/DATABASE; it is \"{0}\""
-    )]
-    Url(String),
-    #[error("store.url: {0}; expected postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
-    PostgresUrl(String),
-    #[error("the store {store} cannot be opened: {reason}")]
-    Open { store: String, reason: String },
-    #[error("the store cannot be written: {0}")]
-    Write(String),
-    #[error("the store cannot be read: {0}")]
-    Read(String),
-    #[error("the store gave no answer within {} ms", .0.as_millis())]
-    Slow(Duration),
-    #[error("the store is closed")]
-    Closed,
-    #[error("the ledger has no attempt {0}")]
-    UnknownAttempt(AttemptId),
-    #[error("attempt {0} {1}")]
-    NotOpen(AttemptId, NotOpen),
-    #[error(
-        "the {} budget of {} {} is {limit}, of which {gone} is spent or reserved: no room for {}",
-        period.name(), subject.kind(), subject.name(),
-        worst_case.map_or_else(|| "a call without a price".to_owned(), |usd| usd.to_string())
-    )]
-    OverBudget {
-        subject: Subject,
-        period: Period,
-        limit: Usd,
-        gone: Usd,
-        /// What the call may cost at most; `None`: it has no price.
-        worst_case: Option<Usd>,
-    },
-    #[error("the ledger refuses a record that contradicts itself or another: {0}")]
-    Refused(String),
-}
 
 /// A handle on the store, cheap to clone. Each write returns once it is committed.
 #[derive(Clone, Debug)]

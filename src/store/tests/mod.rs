@@ -1,6 +1,8 @@
 //! The ledger's meanings, through the handle alone: each store is held to them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use time::OffsetDateTime;
 use time::macros::datetime;
