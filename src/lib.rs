@@ -9,6 +9,7 @@ pub mod sentiment;
 
 pub mod cache;
 pub mod classifier;
+pub mod trends;
 
 pub mod llm;
 pub mod store;

@@ -12,7 +12,7 @@ use super::learning::LearningConfig;
 use super::telemetry;
 use crate::pricing::Usd;
 use crate::sentiment::Category;
-use crate::{access, cache, cascade, classifier, llm, store};
+use crate::{access, cache, cascade, classifier, llm, store, trends};
 
 /// Every key with its default, and why; a user's file and the environment override it.
 const DEFAULTS: &str = include_str!("../../config/undertone.toml");
@@ -42,6 +42,8 @@ pub struct Config {
     pub access: access::Config,
     pub drift: DriftConfig,
     pub learning: LearningConfig,
+    pub stream: trends::Windowing,
+    pub trends: trends::Config,
     pub telemetry: telemetry::Config,
 }
 
@@ -173,6 +175,8 @@ impl Config {
                 return Err(Error::Value(format!("{key} has to be at least 1")));
             }
         }
+        self.stream.check().map_err(Error::Value)?;
+        self.trends.check().map_err(Error::Value)?;
         self.access.check().map_err(|error| Error::Value(error.to_string()))?;
         self.providers().check().map_err(|error| Error::Value(error.to_string()))
     }

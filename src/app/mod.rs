@@ -24,6 +24,7 @@ mod signal_log;
 mod statement;
 mod telemetry;
 mod thresholds;
+mod trends;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -73,6 +74,10 @@ pub use thresholds::{
     CalibratedOn, InForce, ThresholdsFile, graph_sha256, named, own_thresholds,
     thresholds_in_force, thresholds_to_try,
 };
+pub use trends::{
+    FoldError, KEY_TAG, ListenError, Listener, Listening, Reached, TrendsError, TrendsRequest,
+    Update,
+};
 
 pub type SharedApp = Arc<App>;
 
@@ -90,6 +95,7 @@ pub struct App {
     signal_log: signal_log::SignalLog,
     learning: learning::Learning,
     drift: drift::Drift,
+    trends: trends::Trends,
     shadow: OnceLock<shadow::Shadow>,
     /// Paid calls that are no request's.
     interviews: TaskTracker,
@@ -160,6 +166,7 @@ impl App {
             refused_prices: ArcSwapOption::empty(),
             signal_log: signal_log::SignalLog::new(config.cascade.logged_signals_per_minute),
             learning: learning::Learning::new(config.learning),
+            trends: trends::Trends::new(config.stream, config.trends.clone()),
             counter: counts::Counter::default(),
             interviews: TaskTracker::new(),
             config,
@@ -278,6 +285,7 @@ impl App {
         self.interviews.close();
         self.interviews.wait().await;
         self.write_counts().await;
+        self.write_windows().await;
         self.write_signals(true).await;
         self.write_texts().await;
         self.ledger.replay().await;

@@ -17,7 +17,10 @@ use axum::routing::{get, post};
 use crate::app::{Scope, SharedApp};
 use crate::sentiment::Task;
 use auth::keyed;
-use routes::{answer, batch, budgets, costs, feedback, health, metrics, openapi as document, page};
+use routes::{
+    answer, batch, budgets, costs, feedback, health, live, metrics, openapi as document, page,
+    trends,
+};
 
 pub use openapi::document as openapi_document;
 pub use problem::Problem;
@@ -36,6 +39,8 @@ pub fn router(app: SharedApp) -> Router {
         .route("/v1/feedback", analyze(post(feedback::feedback)))
         .route("/v1/costs", keyed(Some(Scope::CostsRead), get(costs::costs)))
         .route("/v1/budgets", keyed(None, get(budgets::budgets)))
+        .route("/v1/trends", keyed(Some(Scope::TrendsRead), get(trends::trends)))
+        .route("/v1/live", keyed(Some(Scope::TrendsRead), get(live::live)))
         .route("/metrics", keyed(Some(Scope::MetricsRead), get(metrics::metrics)))
         // Open, since they hold no data.
         .route("/", get(page::home))

@@ -38,4 +38,5 @@ mod replay;
 mod sentiment;
 mod sharing;
 mod tasks;
+mod trends;
 mod watching;

@@ -6,6 +6,8 @@ pub mod budgets;
 pub mod costs;
 pub mod feedback;
 pub mod health;
+pub mod live;
 pub mod metrics;
 pub mod openapi;
 pub mod page;
+pub mod trends;
