@@ -100,7 +100,7 @@ fn greeting(url: &str, app: &App) -> String {
          have one."
     };
     format!(
-        "{llm}\n\nTry:\n  curl {url}/v1/sentiment -H 'Content-Type: application/json' \\\n    \
+        "{llm}\n\nOpen {url} to try a text, {url}/dashboard to watch them come. Or:\n  curl {url}/v1/sentiment -H 'Content-Type: application/json' \\\n    \
          -d '{{\"text\": \"I love this phone, the battery lasts all day.\"}}'\n\nStop with Ctrl-C."
     )
 }

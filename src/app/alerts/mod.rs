@@ -105,7 +105,7 @@ impl Alerts {
         Alerts {
             rules: config.alerts.rules.clone(),
             webhook,
-            windowing: config.stream,
+            windowing: config.stream.windowing(),
             topic_windows: config.trends.topic_windows,
         }
     }
