@@ -64,7 +64,10 @@ async fn a_topic_goes_through_the_batch_route_and_waits_for_a_gateway_that_is_aw
     assert_eq!(seen.len(), 40, "nothing failed, so nothing is there twice");
     for result in &seen {
         let value = result.json();
-        assert_eq!((&value["key"], &value["input"]["topic"]), (&json!("acme"), &json!(topics.input)));
+        assert_eq!(
+            (&value["key"], &value["input"]["topic"]),
+            (&json!("acme"), &json!(topics.input))
+        );
         check_shape(&value["sentiment"]);
         let (partition, offset) = result.origin();
         assert!((0..2).contains(&partition) && offset >= 0);
@@ -94,7 +97,8 @@ async fn a_topic_goes_through_the_batch_route_and_waits_for_a_gateway_that_is_aw
     let listen = format!("127.0.0.1:{port}");
     let gateway = setup.set("server.listen", &listen).start().await;
     let seen = topics.read(&topics.output, 41);
-    let late: Vec<Value> = seen.iter().map(|one| one.json()).filter(|one| one["key"] == "late").collect();
+    let late: Vec<Value> =
+        seen.iter().map(|one| one.json()).filter(|one| one["key"] == "late").collect();
     assert!(!late.is_empty() && late[0]["sentiment"]["label"] == "negative", "{late:?}");
     drop((app, gateway));
 }

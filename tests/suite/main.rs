@@ -47,6 +47,6 @@ mod stream;
 mod stream_chaos;
 mod stream_llm;
 mod tasks;
-mod trends;
 mod tls;
+mod trends;
 mod watching;

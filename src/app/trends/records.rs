@@ -118,7 +118,7 @@ mod tests {
 
     fn trends() -> Trends {
         let config = Config::load(None).expect("the defaults are sound");
-        Trends::new(config.stream, config.trends)
+        Trends::new(config.stream.windowing(), config.trends)
     }
 
     fn text(seconds: i64) -> (i32, Observation) {
