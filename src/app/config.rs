@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use serde::{Deserialize, Serialize};
+use time::Date;
 
 use super::alerts::AlertsConfig;
 use super::drift::DriftConfig;
 use super::learning::LearningConfig;
 use super::stream::StreamConfig;
 use super::telemetry;
-use crate::pricing::Usd;
+use crate::pricing::{Price, PriceBook, Usd};
 use crate::sentiment::Category;
 use crate::{access, cache, cascade, classifier, llm, store, trends, webhook};
 
@@ -116,12 +117,21 @@ impl Config {
         }
     }
 
-    /// The model that is asked first, and the tier that its responses name.
-    pub fn first_model(&self) -> Option<(String, String)> {
+    /// Whether the windows of a topic's texts are a gateway's to make.
+    pub fn reads_results(&self) -> bool {
+        self.stream.is_configured() && self.trends.topic_windows == trends::TopicWindows::Gateway
+    }
+
+    /// The model that is asked first.
+    pub fn first_model(&self) -> Option<String> {
+        Some(self.providers().in_order().into_iter().next()?.model)
+    }
+
+    /// What that model costs on a day, as far as can be told before a call.
+    pub fn first_price(&self, book: &PriceBook, day: Date) -> Option<Price> {
         let configs = self.providers();
         let first = configs.in_order().into_iter().next()?;
-        let tier = configs.served_tier(first.provider).to_owned();
-        Some((first.model, tier))
+        book.price(&first.model, configs.served(first.provider), day).cloned()
     }
 
     /// What types alone cannot say.

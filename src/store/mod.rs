@@ -16,6 +16,7 @@ mod learning;
 mod postgres;
 mod queue;
 mod report;
+mod settled;
 mod signals;
 mod sqlite;
 mod trends;
