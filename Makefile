@@ -7,11 +7,12 @@ BINARY := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)/release
 # Where each Python environment keeps its interpreter.
 TRAINING := training/.venv/bin/python
 QUANTISE := training/.venv-quantise/bin/python
+FAUST := deploy/faust/.venv/bin/python
 # Marks that the teacher's weights are in the training environment too.
 TEACHER := training/.venv/teacher
 
 .DEFAULT_GOAL := help
-.PHONY: help run build vendor postgresql chromium test test-training check check-licences bench train domain quantize clean
+.PHONY: help run build vendor postgresql java kafka flink faust chromium demo test test-training check check-licences bench train domain quantize clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -26,7 +27,7 @@ build: vendor ## Build the program
 vendor: ## Fetch ONNX Runtime's library, by version and hash
 	@$(PYTHON) vendor/fetch.py
 
-test: vendor postgresql chromium ## Every test but the training chain's
+test: vendor postgresql kafka flink faust chromium ## Every test but the training chain's
 	$(CARGO) test --locked
 
 # The store's tests start servers of their own.
@@ -35,12 +36,7 @@ postgresql:
 		|| { echo "PostgreSQL's server is missing, and the store's tests need it:" \
 			"install it (Debian: apt-get install postgresql)" >&2; exit 1; }
 
-# The page's tests look at it in a browser, headless.
-chromium:
-	@for name in "$(CHROMIUM)" chromium chromium-browser google-chrome; do \
-		test -n "$$name" && command -v "$$name" >/dev/null && exit 0; done; \
-		echo "Chromium is missing, and the page's tests need it: install it" \
-			"(Debian: apt-get install chromium) or name its program in CHROMIUM" >&2; exit 1
+test: vendor postgresql kafka flink faust chromium ## Every test but the training chain's
 
 # The environment is large (torch brings gigabytes of CUDA), so this stands apart.
 test-training: build $(TRAINING) ## The training chain, from CSV to a served model, on a tiny set
@@ -62,7 +58,7 @@ check-licences: ## Licences, bans and sources of all dependencies, and advisorie
 			&& $(CARGO) deny --locked check advisories \
 			|| echo "advisories: NOT CHECKED, their database cannot be had from here"; }
 
-bench: build ## How fast it is, part by part, and beside others (benches/NOTES.md)
+bench: build kafka ## How fast it is, part by part, and beside others (benches/NOTES.md)
 	@if [ -x $(TRAINING) ]; then $(TRAINING) -m training.raw_graphs; fi
 	$(CARGO) bench --locked --bench gateway --bench language
 	@if [ -x $(TRAINING) ]; then UNDERTONE_BIN="$(BINARY)" $(TRAINING) benches/peers.py; \
@@ -100,4 +96,4 @@ $(QUANTISE): training/requirements-quantise.txt
 
 clean: ## Remove what was built and fetched; the ledger in data/ stays
 	$(CARGO) clean
-	rm -rf vendor/onnxruntime training/.venv training/.venv-quantise
+	rm -rf vendor/onnxruntime vendor/kafka vendor/flink deploy/faust/.venv training/.venv training/.venv-quantise

@@ -6,6 +6,7 @@
 pub mod kernels;
 pub mod pricing;
 pub mod sentiment;
+pub mod webhook;
 
 pub mod cache;
 pub mod classifier;
@@ -21,5 +22,6 @@ pub mod evaluation;
 pub mod app;
 
 pub mod http;
+pub mod stream;
 
 pub mod cli;

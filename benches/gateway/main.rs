@@ -9,20 +9,26 @@ mod double;
 mod escalation;
 mod graphs;
 mod latency;
+mod ledger;
 mod memory;
+#[path = "../../tests/support/postgres.rs"]
+mod postgres;
 mod program;
+mod stream;
 mod texts;
 mod throughput;
 
 type Part = (&'static str, fn() -> anyhow::Result<()>);
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 8] = [
     ("graphs", graphs::run),
     ("latency", latency::run),
     ("throughput", throughput::run),
     ("cache", cache::run),
     ("escalation", escalation::run),
     ("memory", memory::run),
+    ("stream", stream::run),
+    ("ledger", ledger::run),
 ];
 
 fn main() -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! The application: what HTTP and the command line share. Builds every part from the
 //! configuration, counts texts, and takes the parts down in order.
 
+mod alerts;
 mod background;
 mod budgets;
 mod config;
@@ -22,8 +23,10 @@ mod replay;
 mod shadow;
 mod signal_log;
 mod statement;
+mod stream;
 mod telemetry;
 mod thresholds;
+mod together;
 mod trends;
 
 use std::path::Path;
@@ -39,12 +42,13 @@ use crate::llm::{Estimator, Llm};
 use crate::pricing::{Prices, Usage};
 use crate::sentiment::{Signals, Task, Thresholds};
 use crate::store;
+use crate::webhook::Webhook;
 
 /// What the doors need of the modules behind the application.
 pub use crate::access::{
     Access, Denied, Grant, NewKey, NewKeyError, Scope, Standing, create as create_key,
 };
-pub use crate::cascade::{Analysis, Error as CascadeError, Request};
+pub use crate::cascade::{Analysis, Error as CascadeError, Gate, Passage, Request};
 pub use crate::classifier::{Classifier, Error as ClassifierError, Reading, Sentence};
 pub use crate::llm::{
     CallEstimate, Check, Company, Failure, FailureKind, Hint, ProviderName, schemas,
@@ -69,6 +73,7 @@ pub use readiness::Readiness;
 pub use reconcile::{Difference, Reconciliation, Verdict, close as close_explained, reconcile};
 pub use replay::{Change, CostBasis, ReplayReport, ReplayRequest};
 pub use statement::{Statement, StatementError};
+pub use stream::{Delivery, KafkaProperties, StreamConfig, TopicNames};
 pub use telemetry::start_logs;
 pub use thresholds::{
     CalibratedOn, InForce, ThresholdsFile, graph_sha256, named, own_thresholds,
@@ -96,6 +101,7 @@ pub struct App {
     learning: learning::Learning,
     drift: drift::Drift,
     trends: trends::Trends,
+    alerts: alerts::Alerts,
     shadow: OnceLock<shadow::Shadow>,
     /// Paid calls that are no request's.
     interviews: TaskTracker,
@@ -139,7 +145,10 @@ impl App {
         let metrics = telemetry::start_metrics()?;
         let prices = Arc::new(Prices::new(price_book(&config)?));
         let store = Store::open(&config.store).await?;
-        let access = Arc::new(Access::open(store.clone(), config.access.clone()).await?);
+        let secret = config.webhooks.secret()?;
+        let alerted = Webhook::of("alerts.webhook", &config.alerts.webhook, secret.clone())?;
+        let access = Access::open(store.clone(), config.access.clone(), secret).await?;
+        let access = Arc::new(access);
         let ledger = Ledger::new(store.clone(), &config.store, Some(Arc::clone(&access)));
         // What an earlier process left on its journal.
         ledger.replay().await;
@@ -166,7 +175,8 @@ impl App {
             refused_prices: ArcSwapOption::empty(),
             signal_log: signal_log::SignalLog::new(config.cascade.logged_signals_per_minute),
             learning: learning::Learning::new(config.learning),
-            trends: trends::Trends::new(config.stream, config.trends.clone()),
+            alerts: alerts::Alerts::new(&config, alerted),
+            trends: trends::Trends::new(config.stream.windowing(), config.trends.clone()),
             counter: counts::Counter::default(),
             interviews: TaskTracker::new(),
             config,
@@ -294,17 +304,27 @@ impl App {
 }
 
 fn measure(task: Task, analysis: &Analysis) {
-    learning::compare(task, analysis);
+    count_verdict(task, analysis);
+    count_text(analysis);
+}
+
+/// Once a text.
+fn count_text(analysis: &Analysis) {
     let outcome = analysis.outcome.name();
     let cached = if analysis.cached { "true" } else { "false" };
     metrics::counter!("undertone_texts_total", "outcome" => outcome, "cached" => cached)
         .increment(1);
+    if !analysis.local.is_zero() {
+        metrics::histogram!("undertone_local_read_seconds").record(analysis.local);
+    }
+}
+
+/// Once for each task of a text.
+fn count_verdict(task: Task, analysis: &Analysis) {
+    learning::compare(task, analysis);
     for reason in &analysis.reasons {
         metrics::counter!("undertone_escalation_reasons_total", "reason" => reason.name())
             .increment(1);
-    }
-    if !analysis.local.is_zero() {
-        metrics::histogram!("undertone_local_read_seconds").record(analysis.local);
     }
 }
 
@@ -312,6 +332,7 @@ fn measure(task: Task, analysis: &Analysis) {
 /// the price book. Returns the model's name.
 pub fn check_files(config: &Config) -> anyhow::Result<String> {
     price_book(config)?;
+    config.webhooks.secret()?;
     thresholds_in_force(config)?;
     if let Some(shadow) = config.classifier.shadow() {
         ModelFolder::read(shadow, &config.classifier)?;

@@ -25,7 +25,7 @@ use routes::{
 pub use openapi::document as openapi_document;
 pub use problem::Problem;
 pub use serve::{ListenError, address, listen, serve};
-pub use wire::text_faults;
+pub use wire::{AnalysisResponse, text_faults};
 
 /// The table of contents.
 pub fn router(app: SharedApp) -> Router {
@@ -54,6 +54,27 @@ pub fn router(app: SharedApp) -> Router {
         .fallback(not_found)
         .layer(from_fn_with_state(app.clone(), middleware::surround))
         .with_state(app)
+}
+
+/// What a worker of a stream serves, which takes no texts: how it is. `kafka` says whether it reads, and
+/// more of that.
+pub fn worker_router(
+    app: SharedApp,
+    kafka: impl Fn() -> (bool, serde_json::Value) + Clone + Send + Sync + 'static,
+) -> Router {
+    Router::new()
+        .route("/metrics", keyed(&app, Some(Scope::MetricsRead), get(metrics::metrics)))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(move |app| health::worker_readyz(app, kafka())))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(no_worker_route)
+        .layer(from_fn_with_state(app.clone(), middleware::surround))
+        .with_state(app)
+}
+
+async fn no_worker_route() -> Problem {
+    let detail = "A worker has /metrics, /healthz and /readyz alone; the gateway has the rest.";
+    Problem::new(StatusCode::NOT_FOUND, detail)
 }
 
 async fn not_found() -> Problem {
