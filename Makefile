@@ -36,7 +36,34 @@ postgresql:
 		|| { echo "PostgreSQL's server is missing, and the store's tests need it:" \
 			"install it (Debian: apt-get install postgresql)" >&2; exit 1; }
 
-test: vendor postgresql kafka flink faust chromium ## Every test but the training chain's
+kafka: java ## Fetch the Kafka broker of the tests and the demo, by version and hash
+	@$(PYTHON) vendor/jars.py kafka
+
+flink: java ## Fetch the Flink that runs deploy/flink on one machine (310 MB), by version and hash
+	@$(PYTHON) vendor/flink.py
+
+faust: $(FAUST) ## Install what deploy/faust needs, in an environment of its own
+
+$(FAUST): deploy/faust/requirements.txt
+	$(PYTHON) -m venv deploy/faust/.venv
+	$(FAUST) -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+demo: build kafka ## A topic of made-up reviews, a worker and the live page, with a double for the LLM
+	@$(PYTHON) demo/run.py --undertone "$(BINARY)"
+
+# The broker runs on it; a program called java that cannot run is none.
+java:
+	@version=$$(java -version 2>&1 | sed -nE 's/.* version "([0-9]+).*/\1/p' | head -1); \
+		[ "$${version:-0}" -ge 17 ] || { echo "Java 17 or later is missing, and the tests' Kafka broker runs on it:" \
+			"install it (Debian: apt-get install openjdk-17-jre-headless)" >&2; exit 1; }
+
+# The page's tests look at it in a browser, headless.
+chromium:
+	@for name in "$(CHROMIUM)" chromium chromium-browser google-chrome; do \
+		test -n "$$name" && command -v "$$name" >/dev/null && exit 0; done; \
+		echo "Chromium is missing, and the page's tests need it: install it" \
+			"(Debian: apt-get install chromium) or name its program in CHROMIUM" >&2; exit 1
 
 # The environment is large (torch brings gigabytes of CUDA), so this stands apart.
 test-training: build $(TRAINING) ## The training chain, from CSV to a served model, on a tiny set

@@ -90,7 +90,7 @@ async fn a_dashboard_moves_when_texts_come() {
     post_texts(&gateway).await;
     shows(&page, "texts", "10").await;
     let text = page.text("#main").await;
-    for told in ["acme", "globex", "no key", "camera", "battery", "delivery", "gratitude"] {
+    for told in ["acme", "globex", "no key", "camera", "battery", "support", "gratitude"] {
         assert!(text.contains(told), "{told} is not in: {text}");
     }
     let liked = page.text("#aspects .halves > :first-child").await;
@@ -158,14 +158,13 @@ async fn a_dashboard_outlives_a_restart_of_the_gateway() {
     status(&page, "Live").await;
     gateway.post("/v1/sentiment", &json!({"text": "I love it."})).await.ok();
     shows(&page, "texts", "1").await;
+    shows(&page, "cost", "$").await;
     let setup = gateway.kill();
     status(&page, "Disconnected, trying again").await;
     page.until("/^in \\d+ s$/.test(document.querySelector('#status-wait').textContent)").await;
     // It says how old what it still shows is.
-    page.until(
-        "document.querySelector('#escalation .state').textContent.includes('What you see is of')",
-    )
-    .await;
+    page.until("document.querySelector('#cost .state').textContent.includes('What you see is of')")
+        .await;
     page.until("!document.querySelector('#offline').hidden").await;
     page.picture("dashboard-disconnected").await;
     let gateway = setup.set("server.listen", &address).start().await;

@@ -5,7 +5,7 @@ import { span } from "../format.js";
 
 /** The window that a range is best seen in, in seconds. */
 const BEST = { 3600: 60, 86400: 900, 604800: 7200, 2592000: 21600 };
-const WIDTHS = [60, 300, 900, 3600, 7200, 21600, 86400];
+const WIDTHS = [60, 300, 900, 1800, 3600, 7200, 21600, 86400];
 /** A chart with more windows than this tells nothing more, and the gateway answers no more at once. */
 const MOST = 1500;
 

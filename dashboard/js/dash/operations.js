@@ -19,9 +19,9 @@ const ENOUGH = 50;
 const ANSWERS = /^\/v1\/(sentiment|aspects|emotions)$/;
 const OUTCOMES = {
   answered: "answered by an LLM",
-  unavailable: "no LLM answered",
-  over_budget: "over budget",
-  disabled: "no LLM is configured",
+  unavailable: "read locally, since no LLM answered",
+  over_budget: "read locally, since a budget was spent",
+  disabled: "read locally, since no LLM is configured",
 };
 /** What is timed, by the histogram that holds it. */
 const TIMES = [

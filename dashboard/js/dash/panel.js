@@ -72,9 +72,8 @@ export class Panel {
   }
 }
 
-/** A line to type into a terminal. @param {string} line */
-export const command = (line) =>
-  h("pre", { tabindex: "0", role: "region", "aria-label": "A line for a terminal" }, h("code", {}, line));
+/** A line to type into a terminal; it wraps, so that there is nothing to scroll. @param {string} line */
+export const command = (line) => h("pre", {}, h("code", {}, line));
 
 /** A line that posts a text to that route of this gateway. @param {string} path @param {string} text */
 export function curl(path, text, isKeyed) {
