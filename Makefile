@@ -11,7 +11,7 @@ QUANTISE := training/.venv-quantise/bin/python
 TEACHER := training/.venv/teacher
 
 .DEFAULT_GOAL := help
-.PHONY: help run build vendor postgresql test test-training check check-licences bench train domain quantize clean
+.PHONY: help run build vendor postgresql java kafka test test-training check check-licences bench train domain quantize clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -26,7 +26,7 @@ build: vendor ## Build the program
 vendor: ## Fetch ONNX Runtime's library, by version and hash
 	@$(PYTHON) vendor/fetch.py
 
-test: vendor postgresql ## Every test but the training chain's
+test: vendor postgresql kafka ## Every test but the training chain's
 	$(CARGO) test --locked
 
 # The store's tests start servers of their own.
@@ -34,6 +34,15 @@ postgresql:
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
 		|| { echo "PostgreSQL's server is missing, and the store's tests need it:" \
 			"install it (Debian: apt-get install postgresql)" >&2; exit 1; }
+
+kafka: java ## Fetch the Kafka broker of the tests and the demo, by version and hash
+	@$(PYTHON) vendor/kafka.py
+
+# The broker runs on it; a program called java that cannot run is none.
+java:
+	@version=$$(java -version 2>&1 | sed -nE 's/.* version "([0-9]+).*/\1/p' | head -1); \
+		[ "$${version:-0}" -ge 17 ] || { echo "Java 17 or later is missing, and the tests' Kafka broker runs on it:" \
+			"install it (Debian: apt-get install openjdk-17-jre-headless)" >&2; exit 1; }
 
 # The environment is large (torch brings gigabytes of CUDA), so this stands apart.
 test-training: build $(TRAINING) ## The training chain, from CSV to a served model, on a tiny set
@@ -55,7 +64,7 @@ check-licences: ## Licences, bans and sources of all dependencies, and advisorie
 			&& $(CARGO) deny --locked check advisories \
 			|| echo "advisories: NOT CHECKED, their database cannot be had from here"; }
 
-bench: build ## How fast it is, part by part, and beside others (benches/NOTES.md)
+bench: build kafka ## How fast it is, part by part, and beside others (benches/NOTES.md)
 	@if [ -x $(TRAINING) ]; then $(TRAINING) -m training.raw_graphs; fi
 	$(CARGO) bench --locked --bench gateway --bench language
 	@if [ -x $(TRAINING) ]; then UNDERTONE_BIN="$(BINARY)" $(TRAINING) benches/peers.py; \
@@ -93,4 +102,4 @@ $(QUANTISE): training/requirements-quantise.txt
 
 clean: ## Remove what was built and fetched; the ledger in data/ stays
 	$(CARGO) clean
-	rm -rf vendor/onnxruntime training/.venv training/.venv-quantise
+	rm -rf vendor/onnxruntime vendor/kafka training/.venv training/.venv-quantise

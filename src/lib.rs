@@ -9,6 +9,7 @@ pub mod sentiment;
 
 pub mod cache;
 pub mod classifier;
+pub mod trends;
 
 pub mod llm;
 pub mod store;
@@ -20,5 +21,6 @@ pub mod evaluation;
 pub mod app;
 
 pub mod http;
+pub mod stream;
 
 pub mod cli;

@@ -14,12 +14,13 @@ mod memory;
 #[path = "../../tests/support/postgres.rs"]
 mod postgres;
 mod program;
+mod stream;
 mod texts;
 mod throughput;
 
 type Part = (&'static str, fn() -> anyhow::Result<()>);
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("graphs", graphs::run),
     ("latency", latency::run),
     ("throughput", throughput::run),
@@ -27,6 +28,7 @@ const PARTS: [Part; 7] = [
     ("escalation", escalation::run),
     ("memory", memory::run),
     ("ledger", ledger::run),
+    ("stream", stream::run),
 ];
 
 fn main() -> anyhow::Result<()> {

@@ -19,12 +19,18 @@ pub struct Program {
 impl Program {
     /// Starts the gateway with some keys of the configuration set, as in `classifier.batch_size`.
     pub fn gateway(settings: &[(&str, String)]) -> anyhow::Result<Program> {
+        Program::undertone(&["serve", "--listen"], settings)
+    }
+
+    /// A command that listens on the address which follows its arguments.
+    fn undertone(arguments: &[&str], settings: &[(&str, String)]) -> anyhow::Result<Program> {
         let folder = tempfile::tempdir()?;
         let address = free_port()?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_undertone"));
         let store = format!("sqlite://{}", folder.path().join("ledger.db").display());
         command
-            .args(["serve", "--listen", &address.to_string()])
+            .args(arguments)
+            .arg(address.to_string())
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
             .env("UNDERTONE_STORE__URL", store)
             .env("OPENAI_API_KEY", "sk-bench")
@@ -34,6 +40,11 @@ impl Program {
             command.env(name, value);
         }
         Program::start(command, address, folder)
+    }
+
+    /// Starts a Kafka worker, likewise; it has partitions by the time it is used, or soon after.
+    pub fn worker(settings: &[(&str, String)]) -> anyhow::Result<Program> {
+        Program::undertone(&["stream", "--metrics-listen"], settings)
     }
 
     /// Starts this benchmark as one of the servers of `double.rs`.

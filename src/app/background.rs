@@ -82,6 +82,7 @@ impl App {
         // It can only end early by a panic, which has been logged.
         let written = async move {
             app.write_counts().await;
+            app.write_windows().await;
             app.write_signals(false).await;
             app.write_texts().await;
         };

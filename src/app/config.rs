@@ -10,10 +10,11 @@ use time::Date;
 
 use super::drift::DriftConfig;
 use super::learning::LearningConfig;
+use super::stream::StreamConfig;
 use super::telemetry;
 use crate::pricing::{Price, PriceBook, Usd};
 use crate::sentiment::Category;
-use crate::{access, cache, cascade, classifier, llm, store};
+use crate::{access, cache, cascade, classifier, llm, store, trends};
 
 /// Every key with its default, and why; a user's file and the environment override it.
 const DEFAULTS: &str = include_str!("../../config/undertone.toml");
@@ -43,6 +44,8 @@ pub struct Config {
     pub access: access::Config,
     pub drift: DriftConfig,
     pub learning: LearningConfig,
+    pub stream: StreamConfig,
+    pub trends: trends::Config,
     pub telemetry: telemetry::Config,
 }
 
@@ -178,6 +181,8 @@ impl Config {
                 return Err(Error::Value(format!("{key} has to be at least 1")));
             }
         }
+        self.stream.check()?;
+        self.trends.check().map_err(Error::Value)?;
         self.access.check().map_err(|error| Error::Value(error.to_string()))?;
         self.providers().check().map_err(|error| Error::Value(error.to_string()))
     }

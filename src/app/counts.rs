@@ -35,6 +35,17 @@ impl Counter {
         self.add(key(task, caller, by, Some(&analysis.model)), counts);
     }
 
+    /// Counts a text of several tasks: once, under the first that a provider was called for, else under
+    /// the first that came from the cache, else under the first.
+    pub fn count_together(&self, text_bytes: u64, caller: &Caller, analyses: &[(Task, Analysis)]) {
+        let called = |(_, analysis): &&(Task, Analysis)| analysis.bill.attempts > 0;
+        let cached = |(_, analysis): &&(Task, Analysis)| analysis.cached;
+        let telling = analyses.iter().find(called).or_else(|| analyses.iter().find(cached));
+        if let Some((task, analysis)) = telling.or(analyses.first()) {
+            self.count(*task, text_bytes, caller, analysis);
+        }
+    }
+
     /// Counts a text for which a provider was called and whose sender got no verdict.
     pub fn count_undelivered(&self, task: Task, caller: &Caller, model: Option<&str>) {
         let counts = Counts { escalated: 1, ..Counts::default() };

@@ -22,8 +22,11 @@ mod replay;
 mod shadow;
 mod signal_log;
 mod statement;
+mod stream;
 mod telemetry;
 mod thresholds;
+mod together;
+mod trends;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -43,7 +46,7 @@ use crate::store;
 pub use crate::access::{
     Access, Denied, Grant, NewKey, NewKeyError, Scope, Standing, create as create_key,
 };
-pub use crate::cascade::{Analysis, Error as CascadeError, Request};
+pub use crate::cascade::{Analysis, Error as CascadeError, Gate, Passage, Request};
 pub use crate::classifier::{Classifier, Error as ClassifierError, Reading, Sentence};
 pub use crate::llm::{
     CallEstimate, Check, Company, Failure, FailureKind, Hint, ProviderName, schemas,
@@ -68,10 +71,15 @@ pub use readiness::Readiness;
 pub use reconcile::{Difference, Reconciliation, Verdict, close as close_explained, reconcile};
 pub use replay::{Change, CostBasis, ReplayReport, ReplayRequest};
 pub use statement::{Statement, StatementError};
+pub use stream::{Delivery, KafkaProperties, StreamConfig, TopicNames};
 pub use telemetry::start_logs;
 pub use thresholds::{
     CalibratedOn, InForce, ThresholdsFile, graph_sha256, named, own_thresholds,
     thresholds_in_force, thresholds_to_try,
+};
+pub use trends::{
+    FoldError, KEY_TAG, ListenError, Listener, Listening, Reached, TrendsError, TrendsRequest,
+    Update,
 };
 
 pub type SharedApp = Arc<App>;
@@ -90,6 +98,7 @@ pub struct App {
     signal_log: signal_log::SignalLog,
     learning: learning::Learning,
     drift: drift::Drift,
+    trends: trends::Trends,
     shadow: OnceLock<shadow::Shadow>,
     /// Paid calls that are no request's.
     interviews: TaskTracker,
@@ -160,6 +169,7 @@ impl App {
             refused_prices: ArcSwapOption::empty(),
             signal_log: signal_log::SignalLog::new(config.cascade.logged_signals_per_minute),
             learning: learning::Learning::new(config.learning),
+            trends: trends::Trends::new(config.stream.windowing(), config.trends.clone()),
             counter: counts::Counter::default(),
             interviews: TaskTracker::new(),
             config,
@@ -278,6 +288,7 @@ impl App {
         self.interviews.close();
         self.interviews.wait().await;
         self.write_counts().await;
+        self.write_windows().await;
         self.write_signals(true).await;
         self.write_texts().await;
         self.ledger.replay().await;
@@ -286,17 +297,27 @@ impl App {
 }
 
 fn measure(task: Task, analysis: &Analysis) {
-    learning::compare(task, analysis);
+    count_verdict(task, analysis);
+    count_text(analysis);
+}
+
+/// Once a text.
+fn count_text(analysis: &Analysis) {
     let outcome = analysis.outcome.name();
     let cached = if analysis.cached { "true" } else { "false" };
     metrics::counter!("undertone_texts_total", "outcome" => outcome, "cached" => cached)
         .increment(1);
+    if !analysis.local.is_zero() {
+        metrics::histogram!("undertone_local_read_seconds").record(analysis.local);
+    }
+}
+
+/// Once for each task of a text.
+fn count_verdict(task: Task, analysis: &Analysis) {
+    learning::compare(task, analysis);
     for reason in &analysis.reasons {
         metrics::counter!("undertone_escalation_reasons_total", "reason" => reason.name())
             .increment(1);
-    }
-    if !analysis.local.is_zero() {
-        metrics::histogram!("undertone_local_read_seconds").record(analysis.local);
     }
 }
 

@@ -88,7 +88,11 @@ impl App {
             format!("the new price book is refused and version {version} stays in force: {reason}")
         });
         let warnings = health.iter().filter_map(retirement).chain(refused);
-        let warnings = warnings.chain(self.drift.warnings()).collect();
+        let waiting = Some(self.trends.waiting_texts()).filter(|_| !store.ok);
+        let waiting = waiting.filter(|texts| *texts > 0);
+        let waiting =
+            waiting.map(|texts| format!("the windows of {texts} texts wait for the store"));
+        let warnings = warnings.chain(self.drift.warnings()).chain(waiting).collect();
         let providers = health.iter().map(ProviderState::from).collect();
         Readiness { ready: model.ok, model, store, providers, warnings }
     }

@@ -11,6 +11,8 @@ use tracing_subscriber::EnvFilter;
 pub struct Config {
     pub log: String,
     pub format: LogFormat,
+    /// Where a worker, which has no other address, tells how it is.
+    pub metrics_listen: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

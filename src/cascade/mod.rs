@@ -2,7 +2,9 @@
 //! trusted with.
 
 mod flight;
+mod gate;
 mod policy;
+mod together;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,6 +22,7 @@ use crate::sentiment::{
 };
 
 use flight::Reply;
+pub use gate::{Gate, Passage};
 use policy::sample;
 pub use policy::{Allowance, Decision, decide};
 

@@ -12,7 +12,7 @@ use super::windows::{self, Window};
 use super::{
     Calibration, Categories, Config, Encoder, Error, Graph, Language, Model, ModelFolder, Opinions,
 };
-use crate::sentiment::{Category, Scores, Signals, Task, Thresholds, Verdict};
+use crate::sentiment::{Category, Scores, Signals, Task, Tasks, Thresholds, Verdict};
 
 /// What the local model makes of a text.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub struct Sentence {
 /// A text to read.
 #[derive(Clone, Copy)]
 pub struct Asked<'a> {
-    pub task: Task,
+    pub tasks: Tasks,
     pub text: &'a str,
     /// As the caller says; else it is detected.
     pub language: Option<&'a str>,
@@ -144,11 +144,12 @@ impl Reader {
         Reader::new(environment, Library::load(environment, config, categories)?)
     }
 
-    /// Reads texts: as many of their windows a pass as is allowed.
+    /// Reads texts: as many of their windows a pass as is allowed. One reading of a text serves all its
+    /// tasks; what each makes of it comes in the order of the tasks.
     ///
     /// # Errors
     /// [`Error::Inference`]; where it is one text's fault, the others have no answer either.
-    pub fn read_all(&mut self, asked: &[Asked<'_>]) -> Result<Vec<Reading>, Error> {
+    pub fn read_all(&mut self, asked: &[Asked<'_>]) -> Result<Vec<Vec<Reading>>, Error> {
         let started = Instant::now();
         let Reader { library, model, heads, passes } = self;
         let cut = |shared: &Shared| -> Result<Vec<Vec<Window>>, Error> {
@@ -168,15 +169,19 @@ impl Reader {
         }
         let languages = &library.model.folder.languages;
         let concluded = asked.iter().zip(sums).zip(english).map(|((asked, sums), windows)| {
-            let Asked { task, text, language } = *asked;
+            let Asked { tasks, text, language } = *asked;
             let language = Language::of(text, language, &windows[0].tokens, languages);
             let familiarity = Familiarity::of(&windows[0].tokens, library.english().unknown);
-            let (verdict, signals) = sums.conclude(task, text, &language, familiarity, library);
-            Reading { verdict, signals, language, took: Duration::ZERO }
+            let conclude = |task| {
+                let (verdict, signals) =
+                    sums.clone().conclude(task, text, &language, familiarity, library);
+                Reading { verdict, signals, language: language.clone(), took: Duration::ZERO }
+            };
+            tasks.iter().map(conclude).collect()
         });
-        let mut readings: Vec<Reading> = concluded.collect();
+        let mut readings: Vec<Vec<Reading>> = concluded.collect();
         let took = started.elapsed();
-        readings.iter_mut().for_each(|reading| reading.took = took);
+        readings.iter_mut().flatten().for_each(|reading| reading.took = took);
         Ok(readings)
     }
 
@@ -190,8 +195,12 @@ impl Reader {
         text: &str,
         language: Option<&str>,
     ) -> Result<Reading, Error> {
-        let readings = self.read_all(&[Asked { task, text, language }])?;
-        Ok(readings.into_iter().next().expect("a text that was asked about has a reading"))
+        let readings = self.read_all(&[Asked { tasks: task.into(), text, language }])?;
+        Ok(readings
+            .into_iter()
+            .flatten()
+            .next()
+            .expect("a text that was asked about has a reading"))
     }
 
     /// Reads some of a text's sentences, each alone, in the language that the whole text is in.
@@ -203,10 +212,10 @@ impl Reader {
         first: usize,
         language: &str,
     ) -> Result<Vec<Sentence>, Error> {
-        let (task, language) = (Task::Sentiment, Some(language));
+        let (tasks, language) = (Task::Sentiment.into(), Some(language));
         let asked: Vec<Asked<'_>> = bounds
             .iter()
-            .map(|(start, end)| Asked { task, text: &text[*start..*end], language })
+            .map(|(start, end)| Asked { tasks, text: &text[*start..*end], language })
             .collect();
         // They come in the order of the text, so each place is counted on from the last.
         let (mut byte, mut point) = (bounds.first().map_or(0, |(start, _)| *start), first);
@@ -216,6 +225,6 @@ impl Reader {
             let span = (point, point + text[*start..*end].chars().count());
             Sentence { span, scores: reading.verdict.scores }
         };
-        Ok(self.read_all(&asked)?.into_iter().zip(bounds).map(place).collect())
+        Ok(self.read_all(&asked)?.into_iter().flatten().zip(bounds).map(place).collect())
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::runtime::{return_free_memory, start_runtime};
 use super::{Asked, Config, Error, Library, Reader, Reading, Sentence, windows};
-use crate::sentiment::{Category, Task, Thresholds};
+use crate::sentiment::{Category, Task, Tasks, Thresholds};
 
 /// How many sentences are read before a session turns to another text.
 const SENTENCES_A_TURN: usize = 16;
@@ -42,10 +42,10 @@ type Work = Box<dyn FnOnce(&mut Reader) + Send>;
 
 /// A text, and who waits for what it reads as.
 struct Waiting {
-    task: Task,
+    tasks: Tasks,
     text: Arc<str>,
     language: Option<String>,
-    reply: oneshot::Sender<Result<Reading, Error>>,
+    reply: oneshot::Sender<Result<Vec<Reading>, Error>>,
 }
 
 impl Classifier {
@@ -108,8 +108,22 @@ impl Classifier {
         text: Arc<str>,
         language: Option<String>,
     ) -> Result<Reading, Error> {
+        let readings = self.read_for(task.into(), text, language).await?;
+        readings.into_iter().next().ok_or(Error::Stopped)
+    }
+
+    /// Reads one text once, for several tasks. The readings come in the order of the tasks.
+    ///
+    /// # Errors
+    /// As [`Classifier::read`].
+    pub async fn read_for(
+        &self,
+        tasks: Tasks,
+        text: Arc<str>,
+        language: Option<String>,
+    ) -> Result<Vec<Reading>, Error> {
         let (reply, answer) = oneshot::channel();
-        self.enqueue(Job::Read(Box::new(Waiting { task, text, language, reply })))?;
+        self.enqueue(Job::Read(Box::new(Waiting { tasks, text, language, reply })))?;
         answer.await.map_err(|_| Error::Stopped)?
     }
 
@@ -225,9 +239,8 @@ fn read(reader: &mut Reader, mut group: Vec<Waiting>) {
         }
         Err(_) => {
             for waiting in group {
-                let Asked { task, text, language } = waiting.asked();
-                let reading = guarded(|| reader.read(task, text, language));
-                let _ = waiting.reply.send(reading);
+                let reading = guarded(|| reader.read_all(&[waiting.asked()]));
+                let _ = waiting.reply.send(reading.map(|all| all.into_iter().flatten().collect()));
             }
         }
     }
@@ -235,7 +248,7 @@ fn read(reader: &mut Reader, mut group: Vec<Waiting>) {
 
 impl Waiting {
     fn asked(&self) -> Asked<'_> {
-        Asked { task: self.task, text: &self.text, language: self.language.as_deref() }
+        Asked { tasks: self.tasks, text: &self.text, language: self.language.as_deref() }
     }
 }
 

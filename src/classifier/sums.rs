@@ -17,7 +17,7 @@ const UNREAD_LANGUAGE_CEILING: f32 = 0.5;
 
 /// A text's windows, put together: probabilities and the evidence of aspects are averaged over
 /// them. `training/README.md` has the measure of this rule ("Long text").
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Sums {
     windows: f32,
     tokens: usize,
@@ -28,13 +28,14 @@ pub struct Sums {
     aspects: Option<Tagged>,
 }
 
+#[derive(Clone)]
 struct EmotionSums {
     scores: [f32; 28],
     thresholds: [f32; 28],
 }
 
 /// What the tags say of a whole text.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Tagged {
     words: Vec<Word>,
     evidence: Evidence,

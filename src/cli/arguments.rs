@@ -19,6 +19,22 @@ pub fn amount(text: &str) -> Result<Usd, String> {
     }
 }
 
+/// The most tags of a row, as of a request.
+pub const TAGS_LIMIT: usize = 10;
+
+/// A tag as NAME=VALUE; each part as in a request's tags.
+pub fn tag(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("is not of the form NAME=VALUE")?;
+    for (what, part) in [("name", name), ("value", value)] {
+        let length = part.chars().count();
+        if !(1..=TEAM_LIMIT).contains(&length) {
+            let limits = format!("1 to {TEAM_LIMIT} are allowed");
+            return Err(format!("its {what} has {length} characters; {limits}"));
+        }
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 pub fn team(name: &str) -> Result<String, String> {
     match name.chars().count() {
         1..=TEAM_LIMIT => Ok(name.to_owned()),

@@ -6,10 +6,11 @@ use clap::Subcommand;
 
 use super::output;
 use crate::app::{self, Config};
+use crate::stream;
 
 #[derive(Subcommand)]
 pub enum ConfigCommand {
-    /// Check the configuration's values, the model folder and the price book
+    /// Check the configuration's values, the model folder, the price book, and the properties for Kafka
     Check,
     /// Print the configuration in force: defaults, file and environment put together, and which routing
     /// thresholds count
@@ -21,6 +22,10 @@ impl ConfigCommand {
         match self {
             ConfigCommand::Check => {
                 let model = app::check_files(&config)?;
+                if config.stream.is_configured() {
+                    config.stream.check_worker()?;
+                    stream::check(&config.stream)?;
+                }
                 output::line(&format!(
                     "The values, the model folder and the price book can be used; {model} is served."
                 ))

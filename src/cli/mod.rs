@@ -22,6 +22,7 @@ mod replay;
 mod rows;
 mod serve;
 mod share;
+mod stream;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -65,6 +66,8 @@ enum Command {
     Calibrate(Box<calibrate::Calibrate>),
     Replay(replay::Replay),
     Learn(learn::Learn),
+    // Its own words, the long ones too.
+    Stream(stream::Stream),
     /// Report what was spent and what was answered for nothing
     Costs(costs::Costs),
     // Its own words, the long ones too.
@@ -114,6 +117,7 @@ impl Command {
             Command::Calibrate(command) => command.run(config()?).await,
             Command::Replay(command) => command.run(config()?).await,
             Command::Learn(command) => command.run(config()?).await,
+            Command::Stream(command) => command.run(config()?).await,
             Command::Costs(command) => command.run(config()?).await,
             Command::Keys(command) => command.run(config()?).await,
             Command::Budgets(command) => command.run(config()?).await,

@@ -43,6 +43,7 @@ impl Serve {
         let minding = app.spawn_minding();
         let prices = app.spawn_price_watch();
         let watching = app.spawn_watching().await?;
+        let live = app.spawn_live();
 
         let url = format!("http://{}", listener.local_addr()?);
         output::line(&format!("Undertone listens on {url}"))?;
@@ -61,6 +62,8 @@ impl Serve {
         }
         tracing::info!("stopping: no new requests, those at hand are finished");
         let _ = stop.send(());
+        // Nobody who listens would ever be finished.
+        app.stop_live();
         let finished = tokio::select! {
             finished = tokio::time::timeout(drain, serving) => finished,
             _ = interrupt.recv() => anyhow::bail!("stopped at once: requests were still running"),
@@ -68,6 +71,7 @@ impl Serve {
         flushing.abort();
         minding.abort();
         prices.abort();
+        live.abort();
         watching.iter().for_each(JoinHandle::abort);
         app.close().await;
         finished.context("requests were still running")??;

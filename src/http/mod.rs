@@ -17,12 +17,14 @@ use axum::routing::{get, post};
 use crate::app::{Scope, SharedApp};
 use crate::sentiment::Task;
 use auth::keyed;
-use routes::{answer, batch, budgets, costs, feedback, health, metrics, openapi as document};
+use routes::{
+    answer, batch, budgets, costs, feedback, health, live, metrics, openapi as document, trends,
+};
 
 pub use openapi::document as openapi_document;
 pub use problem::Problem;
 pub use serve::{ListenError, address, listen, serve};
-pub use wire::text_faults;
+pub use wire::{AnalysisResponse, text_faults};
 
 /// The table of contents.
 pub fn router(app: SharedApp) -> Router {
@@ -36,6 +38,8 @@ pub fn router(app: SharedApp) -> Router {
         .route("/v1/feedback", analyze(post(feedback::feedback)))
         .route("/v1/costs", keyed(Some(Scope::CostsRead), get(costs::costs)))
         .route("/v1/budgets", keyed(None, get(budgets::budgets)))
+        .route("/v1/trends", keyed(Some(Scope::TrendsRead), get(trends::trends)))
+        .route("/v1/live", keyed(Some(Scope::TrendsRead), get(live::live)))
         .route("/metrics", keyed(Some(Scope::MetricsRead), get(metrics::metrics)))
         // Open, since they hold no data.
         .route("/healthz", get(health::healthz))
@@ -45,6 +49,27 @@ pub fn router(app: SharedApp) -> Router {
         .fallback(not_found)
         .layer(from_fn_with_state(app.clone(), middleware::surround))
         .with_state(app)
+}
+
+/// What a worker of a stream serves, which takes no texts: how it is. `kafka` says whether it reads, and
+/// more of that.
+pub fn worker_router(
+    app: SharedApp,
+    kafka: impl Fn() -> (bool, serde_json::Value) + Clone + Send + Sync + 'static,
+) -> Router {
+    Router::new()
+        .route("/metrics", keyed(&app, Some(Scope::MetricsRead), get(metrics::metrics)))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(move |app| health::worker_readyz(app, kafka())))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(no_worker_route)
+        .layer(from_fn_with_state(app.clone(), middleware::surround))
+        .with_state(app)
+}
+
+async fn no_worker_route() -> Problem {
+    let detail = "A worker has /metrics, /healthz and /readyz alone; the gateway has the rest.";
+    Problem::new(StatusCode::NOT_FOUND, detail)
 }
 
 async fn not_found() -> Problem {

@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-use super::wire::{AnalysisRequest, AnalysisResponse, FeedbackRequest};
+use super::wire::{
+    AnalysisRequest, AnalysisResponse, FeedbackRequest, TrendsResponse, WindowResponse,
+};
 use crate::sentiment::Task;
 
 /// What a request for a verdict can end in.
@@ -19,6 +21,8 @@ pub fn document() -> Value {
     let request = generator.subschema_for::<AnalysisRequest>();
     let response = generator.subschema_for::<AnalysisResponse>();
     let feedback_request = generator.subschema_for::<FeedbackRequest>();
+    let trends_response = generator.subschema_for::<TrendsResponse>();
+    let window = generator.subschema_for::<WindowResponse>();
     let mut schemas = generator.take_definitions(true);
     schemas.insert("BatchItem".into(), batch_item(&schemas["AnalysisRequest"]));
     schemas.insert("Problem".into(), problem_schema());
@@ -63,6 +67,8 @@ pub fn document() -> Value {
                             of the key's own",
                 "responses": responses(&true, &[401, 403, 429, 500, 503]),
             }},
+            "/v1/trends": { "get": trends(&trends_response) },
+            "/v1/live": { "get": live(&window) },
             "/healthz": { "get": text("The process runs") },
             "/readyz": { "get": {
                 "summary": "Whether local answers can be given, and what else is amiss",
@@ -175,6 +181,56 @@ fn feedback(request: &impl serde::Serialize) -> Value {
     json!({
         "summary": "What a person says of a verdict; it outranks an LLM",
         "requestBody": { "required": true, "content": body(request) },
+        "responses": responses,
+    })
+}
+
+/// Which key's windows, and how wide.
+fn window_parameters() -> [Value; 2] {
+    let seconds = "A multiple of stream.window_seconds, which counts where nothing is given.";
+    [
+        parameter(
+            "key",
+            "Those of that key alone; empty: of texts without a key. A value in quotation marks is a \
+             JSON string: \"\" asks for the empty key. Default: every key's, each for itself.",
+        ),
+        json!({ "name": "window_seconds", "in": "query", "description": seconds,
+            "schema": { "type": "integer", "minimum": 1 } }),
+    ]
+}
+
+fn trends(response: &impl serde::Serialize) -> Value {
+    let [key, seconds] = window_parameters();
+    json!({
+        "summary": "Windows of all texts, whatever door they came in by",
+        "description": "Every window that overlaps the period, whole. Times of texts over HTTP and of \
+                        analyze are those of their arrival, those of records their own. The key is \
+                        the tag `key`, or the record's. One that was stored wider than what is asked \
+                        for comes as it was stored.",
+        "parameters": [
+            parameter("from", "A date or a time (RFC 3339). Default: 24 hours before `to`."),
+            parameter("to", "Not included. Default: now."),
+            key,
+            seconds,
+        ],
+        "responses": responses(response, &[401, 403, 422, 429, 500, 503]),
+    })
+}
+
+fn live(window: &impl serde::Serialize) -> Value {
+    let [key, seconds] = window_parameters();
+    let mut responses = responses(&true, &[401, 403, 422, 429, 500, 503]);
+    responses["200"]["content"] = json!({ "text/event-stream": { "schema": window } });
+    json!({
+        "summary": "Windows as they change, as server-sent events",
+        "description": "`event: window` with the JSON of a window of /v1/trends, whenever it changes, \
+                        the newest ones first of all; a comment every 15 s. A client that does not \
+                        keep up gets the newest state of each window; one that falls too far behind \
+                        is let go.",
+        "parameters": [key, seconds, {
+            "name": "Last-Event-ID", "in": "header", "schema": { "type": "string" },
+            "description": "The last id that was heard: what changed since comes first.",
+        }],
         "responses": responses,
     })
 }

@@ -64,6 +64,12 @@ impl Problem {
         Problem::fields(vec![FieldError { field: field.into(), message: message.into() }])
     }
 
+    /// 429: there is no room now, and there may be in a few seconds.
+    pub fn busy(detail: impl Into<String>) -> Problem {
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
+        Problem { retry_after_seconds: Some(5), ..problem }
+    }
+
     /// Whether it was turned away for want of room: the same request may be taken a moment later.
     pub fn is_busy(&self) -> bool {
         self.status == StatusCode::TOO_MANY_REQUESTS

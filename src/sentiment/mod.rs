@@ -6,9 +6,11 @@ mod emotion;
 mod gist;
 mod label;
 mod signals;
+mod tasks;
 
 pub use aspect::{Aspect, Category, wanted, words};
 pub use emotion::{Emotion, Emotions};
 pub use gist::Gist;
 pub use label::{Findings, Label, SarcasmScore, Scores, Verdict};
 pub use signals::{Outcome, Reason, Route, Signals, Task, Thresholds};
+pub use tasks::Tasks;

@@ -43,6 +43,12 @@ pub enum Error {
         /// What the call may cost at most; `None`: it has no price.
         worst_case: Option<Usd>,
     },
+    /// Somebody else has folded on.
+    #[error(
+        "partition {partition} of the topic {topic} is folded up to {}, not where this goes on",
+        stored.map_or_else(|| "no offset yet".to_owned(), |offset| offset.to_string())
+    )]
+    Moved { topic: String, partition: i32, stored: Option<i64> },
     #[error("the ledger refuses a record that contradicts itself or another: {0}")]
     Refused(String),
 }

@@ -1,6 +1,6 @@
 //! The store: the ledger of attempts at providers, counts of the texts that needed none, the answers
-//! that evaluations bought, a sample of the signals by which texts were routed, and what may be learnt
-//! from.
+//! that evaluations bought, a sample of the signals by which texts were routed, what may be learnt
+//! from, and windows of verdicts.
 //! It owns the tables, the transactions and the sums over them. What an attempt costs is computed
 //! by whoever made it; which texts are counted as what is the application's business.
 
@@ -18,6 +18,7 @@ mod report;
 mod settled;
 mod signals;
 mod sqlite;
+mod trends;
 mod url;
 
 #[cfg(test)]
@@ -44,6 +45,7 @@ pub use report::{
     month_of,
 };
 pub use signals::LoggedSignals;
+pub use trends::{Advance, Changes, PartitionAdvance, Position, WindowQuery, WindowsFold};
 pub use url::StoreUrl;
 
 use crate::pricing::{AttemptId, Reservation, Settlement, Usd};

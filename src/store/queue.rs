@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::learning::Change;
-use super::{CountKey, Counts, Error, Interview, KeptAnswer, LoggedSignals};
+use super::{CountKey, Counts, Error, Interview, KeptAnswer, LoggedSignals, WindowsFold};
 use crate::pricing::{AttemptId, Reservation, Settlement};
 
 /// Records that may wait before callers wait to hand theirs over.
@@ -44,6 +44,9 @@ pub(super) enum Op {
     Keep(Box<(Interview, KeptAnswer)>),
     LogSignals(Vec<LoggedSignals>, SystemTime),
     Learn(Box<Change>),
+    FoldWindows(Box<WindowsFold>),
+    /// Those that have not changed since: microseconds since the epoch.
+    ForgetWindows(i64),
     Ping,
 }
 

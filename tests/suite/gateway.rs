@@ -119,7 +119,8 @@ impl Setup {
         quiet.spawn().expect("the program can be started")
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// A command in the folder and the environment, with its output piped.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_undertone"));
         command
             .args(&self.arguments)
@@ -290,7 +291,8 @@ fn listens_on(child: &mut Child, stderr: &Mutex<String>) -> String {
     })
 }
 
-fn collect(pipe: impl Read + Send + 'static, into: Arc<Mutex<String>>) -> JoinHandle<()> {
+/// Reads a pipe to its end, on a thread of its own.
+pub fn collect(pipe: impl Read + Send + 'static, into: Arc<Mutex<String>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
             let mut log = into.lock().expect("no holder of this lock panics");

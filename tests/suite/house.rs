@@ -6,14 +6,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with those that it may name; two on one row never meet.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("kernels", &[]),
     ("sentiment", &[]),
     ("pricing", &[]),
     ("classifier", &["sentiment", "pricing", "kernels"]),
     ("cache", &[]),
+    ("trends", &["sentiment"]),
     ("llm", &["sentiment", "pricing"]),
-    ("store", &["pricing"]),
+    ("store", &["sentiment", "pricing", "trends"]),
     ("cascade", &["classifier", "llm", "cache", "sentiment", "pricing"]),
     ("access", &["pricing", "store"]),
     ("evaluation", &["sentiment", "pricing"]),
@@ -25,14 +26,16 @@ const ARROWS: [(&str, &[&str]); 13] = [
             "kernels",
             "classifier",
             "cache",
+            "trends",
             "llm",
             "store",
             "cascade",
             "access",
         ],
     ),
-    ("http", &["app", "sentiment", "pricing"]),
-    ("cli", &["app", "http", "evaluation", "sentiment", "pricing"]),
+    ("http", &["app", "sentiment", "pricing", "trends"]),
+    ("stream", &["app", "http", "sentiment", "pricing", "trends"]),
+    ("cli", &["app", "http", "stream", "evaluation", "sentiment", "pricing"]),
 ];
 
 fn allowed(module: &str) -> Option<&'static [&'static str]> {

@@ -7,6 +7,7 @@ mod gateway;
 mod metrics;
 mod money;
 mod verdict;
+mod worker;
 
 mod analyze;
 mod analyze_report;
@@ -37,6 +38,10 @@ mod regions;
 mod replay;
 mod sentiment;
 mod sharing;
+mod stream;
+mod stream_chaos;
+mod stream_llm;
 mod tasks;
 mod tls;
+mod trends;
 mod watching;

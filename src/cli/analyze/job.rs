@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::columns::{self, Answer};
 use crate::app::{
-    Analysis, App, CascadeError, ClassifierError, Company, FailureKind, Request, RequestError,
-    SharedApp,
+    Analysis, App, CascadeError, ClassifierError, Company, FailureKind, KEY_TAG, Request,
+    RequestError, SharedApp,
 };
 use crate::cli::ceiling::{Ceiling, several};
 use crate::pricing::{Caller, Usd};
@@ -84,6 +84,8 @@ impl Job {
                 }
             }
         }
+        let verdicts: Vec<_> = analyses.iter().map(|(task, one)| (*task, one)).collect();
+        self.app.count_in_windows(self.tags.get(KEY_TAG).map(String::as_str), &verdicts);
         let has = |outcome| analyses.iter().any(|(_, analysis)| analysis.outcome == outcome);
         let kind = match () {
             () if has(Outcome::Answered) => Kind::Llm,

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::arguments::{amount, team, usage};
+use super::arguments::{TAGS_LIMIT, amount, tag, team, usage};
 use super::ceiling::Ceiling;
 use super::output::TableOrJson;
 use super::page::Destination;
@@ -94,6 +94,10 @@ pub struct Analyze {
     /// The team that the report of costs shows these rows under
     #[arg(long, value_parser = team)]
     team: Option<String>,
+    /// A tag of every row, as requests have them, up to ten of them: `key` says under which key windows
+    /// count the rows, and reports of costs group by any (`--group-by tag:NAME`)
+    #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = tag)]
+    tags: Vec<(String, String)>,
 }
 
 impl Analyze {
@@ -111,6 +115,13 @@ impl Analyze {
             }
         });
         self.refuse_to_write_over_another()?;
+        if self.all_tags().len() > TAGS_LIMIT {
+            let count = self.all_tags().len();
+            return Err(usage(
+                "--tag",
+                format!("{count} tags; the limit is {TAGS_LIMIT}, --team included"),
+            ));
+        }
         let report = self.report.as_deref().map(Destination::at).transpose()?;
         let input = Input::open(self.source(), &self.text_column)?;
         let app = App::start(config).await?;
@@ -172,11 +183,7 @@ impl Analyze {
             company: app.company(),
             run: uuid::Uuid::now_v7().to_string(),
             team: self.team.clone(),
-            tags: self
-                .team
-                .iter()
-                .map(|team| ("team".to_owned(), team.clone()))
-                .collect::<BTreeMap<_, _>>(),
+            tags: self.all_tags(),
         };
         let progress = Progress::start(self.source(), &self.text_column, found.rows);
         let flow = Flow::new(Arc::new(job), output, journal, progress, report, self.at_once(app));
@@ -213,6 +220,12 @@ impl Analyze {
             llms,
             ceiling: self.max_cost_usd,
         }
+    }
+
+    /// Those given, and the team as one of them.
+    fn all_tags(&self) -> BTreeMap<String, String> {
+        let team = self.team.iter().map(|team| ("team".to_owned(), team.clone()));
+        self.tags.iter().cloned().chain(team).collect()
     }
 
     fn refuse_to_write_over_another(&self) -> anyhow::Result<()> {

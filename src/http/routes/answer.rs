@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Json as JsonBody, Response};
 use axum::routing::{MethodRouter, post};
 use uuid::Uuid;
 
-use crate::app::{self, Company, Grant, SharedApp};
+use crate::app::{self, Company, Grant, KEY_TAG, SharedApp};
 use crate::http::Problem;
 use crate::http::extract::Json;
 use crate::http::middleware::RequestId;
@@ -54,12 +54,14 @@ pub async fn answer(
         false => None,
     };
     let text = Arc::clone(&request.text);
+    let key = request.caller.tags.get(KEY_TAG).cloned();
     let analysis = app.analyse(request).await;
     grant.charge_tokens(match &analysis {
         Ok(analysis) => analysis.bill.usage.total(),
         Err(error) => error.usage().total(),
     });
     let analysis = analysis?;
+    app.count_in_windows(key.as_deref(), &[(task, &analysis)]);
     let verdict_id = verdict_id.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
     app.remember(&verdict_id, task, &text, &analysis);
     let total = started.elapsed();

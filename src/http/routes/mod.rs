@@ -6,5 +6,7 @@ pub mod budgets;
 pub mod costs;
 pub mod feedback;
 pub mod health;
+pub mod live;
 pub mod metrics;
 pub mod openapi;
+pub mod trends;

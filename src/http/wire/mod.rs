@@ -3,7 +3,9 @@
 mod feedback;
 mod request;
 mod response;
+mod trends;
 
 pub use feedback::FeedbackRequest;
 pub use request::{AnalysisRequest, Include, text_faults};
 pub use response::AnalysisResponse;
+pub use trends::{TrendsResponse, WindowResponse};

@@ -7,7 +7,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
 use super::budgets::{self, Locked};
-use super::{answers, learning, rows, signals};
+use super::{answers, learning, rows, signals, trends};
 use crate::pricing::{AttemptId, AttemptState, Reservation, Settlement, Usd};
 use crate::store::queue::{self, Answer, Op, Waiting};
 use crate::store::{self, CountKey, Counts};
@@ -45,9 +45,13 @@ pub(super) async fn write(
             Op::Keep(answer) => answers::keep(client, &answer.0, &answer.1).await?,
             Op::LogSignals(rows, forget) => signals::log(client, rows, *forget).await?,
             Op::Learn(change) => learning::change(client, change).await?,
+            Op::ForgetWindows(unchanged_since) => {
+                trends::forget(client, *unchanged_since).await?;
+            }
             _ => {}
         }
     }
+    let mut moved = trends::fold(client, group).await?;
     // Last, since every gateway writes this one row and holds it to its commit.
     if sorted.ping {
         rows::ping(client, SystemTime::now()).await?;
@@ -56,6 +60,7 @@ pub(super) async fn write(
     let result = |(at, (op, _)): (usize, &Waiting)| -> Option<Answer> {
         match op {
             _ if sorted.unheard.contains(&at) => None,
+            Op::FoldWindows(_) => Some(moved.remove(&at).map_or(Ok(()), Err)),
             Op::Reserve(reservation) if refused.contains_key(&reservation.id) => {
                 refused.remove(&reservation.id).map(Err)
             }
@@ -81,7 +86,15 @@ pub(super) async fn write(
 
 /// Whether a record is of no attempt. A ping asks whether attempts can be written.
 fn is_beside((op, _): &Waiting) -> bool {
-    matches!(op, Op::Count(_) | Op::Keep(_) | Op::LogSignals(..) | Op::Learn(_))
+    matches!(
+        op,
+        Op::Count(_)
+            | Op::Keep(_)
+            | Op::LogSignals(..)
+            | Op::Learn(_)
+            | Op::FoldWindows(_)
+            | Op::ForgetWindows(_)
+    )
 }
 
 /// Whether that transaction was committed. One that still runs, because its server process has not
@@ -159,6 +172,7 @@ impl<'a> Sorted<'a> {
                 Op::Ping => sorted.ping = true,
                 Op::Reserve(_) | Op::Replay(_) | Op::Settle(..) => {}
                 Op::Keep(_) | Op::LogSignals(..) | Op::Learn(_) => {}
+                Op::FoldWindows(_) | Op::ForgetWindows(_) => {}
             }
         }
         sorted.counts = counts.into_iter().collect();

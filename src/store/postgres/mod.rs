@@ -11,6 +11,7 @@ mod learning;
 mod report;
 mod rows;
 mod signals;
+mod trends;
 mod writer;
 
 #[cfg(test)]

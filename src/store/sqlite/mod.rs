@@ -10,6 +10,7 @@ mod learning;
 mod report;
 mod rows;
 mod signals;
+mod trends;
 mod writer;
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::checkpointer::Checkpointer;
-use super::{Durability, answers, connect, learning, rows, signals};
+use super::{Durability, answers, connect, learning, rows, signals, trends};
 use crate::pricing::AttemptId;
 use crate::store::Error;
 use crate::store::queue::{self, Answer, Job, Jobs, Op, Queue, TICK, Taken, Waiting};
@@ -151,6 +151,11 @@ fn execute(op: &Op, connection: &Connection) -> rusqlite::Result<Answer> {
         Op::Keep(answer) => answers::keep(connection, &answer.0, &answer.1),
         Op::LogSignals(rows, forget) => signals::log(connection, rows, *forget),
         Op::Learn(change) => learning::change(connection, change),
+        Op::FoldWindows(fold) => match trends::fold(connection, fold) {
+            Ok(Err(moved)) => return Ok(Err(moved)),
+            folded => folded.map(|_| ()),
+        },
+        Op::ForgetWindows(unchanged_since) => trends::forget(connection, *unchanged_since),
         Op::Ping => rows::ping(connection, SystemTime::now()),
     };
     match done {

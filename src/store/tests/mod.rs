@@ -63,6 +63,7 @@ mod learning;
 mod ledger;
 mod reports;
 mod signals;
+mod trends;
 
 fn usd(text: &str) -> Usd {
     text.parse().expect("an amount")

@@ -1,0 +1,48 @@
+//! `GET /v1/trends`: windows of all texts.
+
+use axum::extract::{Query, State};
+use axum::response::Json;
+use serde::Deserialize;
+
+use crate::app::{RequestError, SharedApp, TrendsError, TrendsRequest};
+use crate::http::Problem;
+use crate::http::wire::{TrendsResponse, WindowResponse};
+
+/// Times as RFC 3339 or as a date (UTC).
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    from: Option<String>,
+    to: Option<String>,
+    key: Option<String>,
+    window_seconds: Option<String>,
+}
+
+pub async fn trends(
+    State(app): State<SharedApp>,
+    parameters: Result<Query<Parameters>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<TrendsResponse>, Problem> {
+    let Query(Parameters { from, to, key, window_seconds }) =
+        parameters.map_err(|error| Problem::field("query", error.body_text()))?;
+    let request = TrendsRequest::parse(
+        from.as_deref(),
+        to.as_deref(),
+        key.as_deref(),
+        window_seconds.as_deref(),
+        app.windowing(),
+    )
+    .map_err(TrendsError::from)?;
+    let windows = app.trends(request).await?;
+    let most = app.trends_max_terms();
+    let windows = windows.iter().map(|window| WindowResponse::new(window, most)).collect();
+    Ok(Json(TrendsResponse { windows }))
+}
+
+impl From<TrendsError> for Problem {
+    fn from(error: TrendsError) -> Problem {
+        match error {
+            TrendsError::Parameter(error) => Problem::field(error.field, error.message),
+            TrendsError::Store(error) => RequestError::Store(error).into(),
+        }
+    }
+}
