@@ -27,8 +27,8 @@ const PARTS: [Part; 8] = [
     ("cache", cache::run),
     ("escalation", escalation::run),
     ("memory", memory::run),
-    ("ledger", ledger::run),
     ("stream", stream::run),
+    ("ledger", ledger::run),
 ];
 
 fn main() -> anyhow::Result<()> {

@@ -8,13 +8,14 @@ use figment::providers::{Env, Format, Toml};
 use serde::{Deserialize, Serialize};
 use time::Date;
 
+use super::alerts::AlertsConfig;
 use super::drift::DriftConfig;
 use super::learning::LearningConfig;
 use super::stream::StreamConfig;
 use super::telemetry;
 use crate::pricing::{Price, PriceBook, Usd};
 use crate::sentiment::Category;
-use crate::{access, cache, cascade, classifier, llm, store, trends};
+use crate::{access, cache, cascade, classifier, llm, store, trends, webhook};
 
 /// Every key with its default, and why; a user's file and the environment override it.
 const DEFAULTS: &str = include_str!("../../config/undertone.toml");
@@ -46,6 +47,8 @@ pub struct Config {
     pub learning: LearningConfig,
     pub stream: StreamConfig,
     pub trends: trends::Config,
+    pub alerts: AlertsConfig,
+    pub webhooks: webhook::Config,
     pub telemetry: telemetry::Config,
 }
 
@@ -112,6 +115,11 @@ impl Config {
             openai: self.openai.clone(),
             anthropic: self.anthropic.clone(),
         }
+    }
+
+    /// Whether the windows of a topic's texts are a gateway's to make.
+    pub fn reads_results(&self) -> bool {
+        self.stream.is_configured() && self.trends.topic_windows == trends::TopicWindows::Gateway
     }
 
     /// The model that is asked first.
@@ -182,6 +190,7 @@ impl Config {
             }
         }
         self.stream.check()?;
+        self.alerts.check(self.stream.window_seconds).map_err(Error::Value)?;
         self.trends.check().map_err(Error::Value)?;
         self.access.check().map_err(|error| Error::Value(error.to_string()))?;
         self.providers().check().map_err(|error| Error::Value(error.to_string()))

@@ -8,10 +8,11 @@ use anyhow::Context;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::output;
 use crate::app::{App, Config, start_logs};
-use crate::http;
+use crate::{http, stream};
 
 /// How much longer than a request may take the gateway waits, going down, for those at hand.
 const DRAIN_GRACE: Duration = Duration::from_secs(5);
@@ -44,6 +45,12 @@ impl Serve {
         let prices = app.spawn_price_watch();
         let watching = app.spawn_watching().await?;
         let live = app.spawn_live();
+        let reading = CancellationToken::new();
+        let following = match app.config().reads_results() {
+            true => Some(stream::follow(&app, reading.clone())?),
+            false => None,
+        };
+        let alerts = app.spawn_alerts();
 
         let url = format!("http://{}", listener.local_addr()?);
         output::line(&format!("Undertone listens on {url}"))?;
@@ -72,6 +79,11 @@ impl Serve {
         minding.abort();
         prices.abort();
         live.abort();
+        reading.cancel();
+        if let Some(following) = following {
+            following.join().await;
+        }
+        alerts.abort();
         watching.iter().for_each(JoinHandle::abort);
         app.close().await;
         finished.context("requests were still running")??;
@@ -88,7 +100,7 @@ fn greeting(url: &str, app: &App) -> String {
          have one."
     };
     format!(
-        "{llm}\n\nTry:\n  curl {url}/v1/sentiment -H 'Content-Type: application/json' \\\n    \
+        "{llm}\n\nOpen {url} to try a text, {url}/dashboard to watch them come. Or:\n  curl {url}/v1/sentiment -H 'Content-Type: application/json' \\\n    \
          -d '{{\"text\": \"I love this phone, the battery lasts all day.\"}}'\n\nStop with Ctrl-C."
     )
 }

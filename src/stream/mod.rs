@@ -4,16 +4,18 @@
 //! In reading order: `record` says what of a record is analysed, `desk` has it analysed, `outcome` is
 //! what it becomes, `offsets` and `partitions` know how far each partition is, `delivery` writes,
 //! `worker` is the loop over all of it. `kafka` sets the clients up, `start` waits for the topics,
-//! `status` and `gauges` tell how it stands.
+//! `status` and `gauges` tell how it stands. `results` and `lag` are the gateway's side.
 
 mod delivery;
 mod desk;
 mod gauges;
 mod kafka;
+mod lag;
 mod offsets;
 mod outcome;
 mod partitions;
 mod record;
+mod results;
 mod start;
 mod status;
 mod worker;
@@ -34,6 +36,7 @@ use kafka::{Reader, Reading};
 use worker::Worker;
 
 pub use kafka::check;
+pub use results::{Following, follow};
 pub use status::{KafkaPart, Status};
 
 /// A worker that runs.

@@ -1,5 +1,5 @@
 //! Exactly once, whatever fails: two workers, one of them killed every few seconds, and the broker
-//! crashes in between.
+//! crashes in between. Two gateways on one store make the windows of it, and one of them is killed too.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -19,10 +19,25 @@ async fn twenty_thousand_records_come_out_once_each_though_workers_and_the_broke
     let topics = Topics::new(&broker, PARTITIONS);
     let setup = topics
         .of(Setup::local())
+        .set("stream.key_field", "/brand")
+        .set("stream.time_field", "/at")
         // Kafka's least: a killed worker's partitions are with the other one soon.
         .set("stream.kafka.session_timeout_ms", 6_000)
         .set("stream.kafka.heartbeat_interval_ms", 1_000);
-    topics.append_texts((0..RECORDS).map(|at| format!("Fine {at}.")));
+    let values: Vec<String> = (0..RECORDS)
+        .map(|at| {
+            let time = 1_714_557_600_000_i64 + 30 * at as i64;
+            let brand = ["acme", "globex", "initech"][at % 3];
+            serde_json::json!({"text": format!("Fine {at}."), "brand": brand, "at": time})
+                .to_string()
+        })
+        .collect();
+    let keys: Vec<String> = (0..RECORDS).map(|at| format!("k{at}")).collect();
+    topics.append(
+        keys.iter().zip(&values).map(|(key, value)| (key.as_str(), Some(value.as_bytes()))),
+    );
+    let gateway = setup.clone().start().await;
+    let mut other = Some(setup.clone().start().await);
     let steady = Worker::start(&setup);
     let mut victim = Some(Worker::start(&setup));
     let reader = topics.reader(&topics.output);
@@ -45,6 +60,7 @@ async fn twenty_thousand_records_come_out_once_each_though_workers_and_the_broke
                 kills += 1;
             }
             if kills == 2 {
+                drop(other.take().map(crate::gateway::Gateway::kill));
                 broker.kill();
                 broker.start_again();
             }
@@ -60,6 +76,22 @@ async fn twenty_thousand_records_come_out_once_each_though_workers_and_the_broke
     let twice = seen.values().filter(|count| **count > 1).count();
     assert_eq!((seen.len(), twice), (RECORDS, 0), "after {kills} kills");
     assert!(kills >= 3, "the test is too quick to say anything: {kills} kills");
+    // Each counts once in the windows of its event's time, whoever folded it.
+    let path = "/v1/trends?from=2024-05-01T00:00:00Z&to=2024-05-02T00:00:00Z";
+    let sum = || async {
+        let windows = gateway.get(path).await.json()["windows"].clone();
+        let windows = windows.as_array().expect("a list").clone();
+        windows.iter().map(|one| one["count"].as_u64().expect("a number")).sum::<u64>()
+    };
+    let counting = Instant::now();
+    while sum().await != RECORDS as u64 {
+        let (found, waited) = (sum().await, counting.elapsed());
+        assert!(waited < Duration::from_secs(30) && found <= RECORDS as u64, "{found} are counted");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let by_key = gateway.get(&format!("{path}&key=acme&window_seconds=86400")).await.json();
+    assert_eq!(by_key["windows"][0]["count"], RECORDS.div_ceil(3), "{by_key}");
+    assert!(gateway.get("/metrics").await.text().contains("undertone_stream_lag_records"));
     eprintln!("{RECORDS} records, {kills} kills, one crash of the broker, {:?}", start.elapsed());
     assert_eq!(steady.terminate().await.code(), Some(0));
 }

@@ -2,6 +2,7 @@
 //! over a connection of its own; reports read over others and keep nobody waiting.
 
 mod access;
+mod alerts;
 mod answers;
 mod budgets;
 mod connect;
