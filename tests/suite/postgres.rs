@@ -72,7 +72,9 @@ async fn local_answers_never_stop_for_a_database_that_is_gone_and_calls_go_on_wh
     let total = gateway.costs("").await["total"].clone();
     assert_eq!(total["cost_usd"], double.bill().usd(), "{total}");
     assert_eq!(total["unresolved"], 0, "{total}");
-    assert!(total["requests"].as_u64() >= Some(4), "counts waited for it: {total}");
+    // One, and Two in vain and in the end: on a slow machine the first try may find it back.
+    let counted = ["requests", "local"].map(|field| total[field].as_u64());
+    assert!(counted >= [Some(3), Some(1)], "counts waited for it: {total}");
 }
 
 #[tokio::test]
