@@ -20,7 +20,7 @@ impl App {
         assert!(python.exists(), "Faust is missing, and its test needs it: run `make faust`");
         let data = std::env::temp_dir().join(format!("undertone-faust-{}", topics.input));
         let started = Command::new(python)
-            .args(["-m", "faust", "-A", "app", "worker", "-l", "warning", "--without-web"])
+            .args(["-m", "faust", "-A", "app", "worker", "-l", "warn", "--without-web"])
             .current_dir(folder)
             .env("FAUST_DATADIR", data)
             .env("PYTHONDONTWRITEBYTECODE", "1")
