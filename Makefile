@@ -7,11 +7,12 @@ BINARY := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)/release
 # Where each Python environment keeps its interpreter.
 TRAINING := training/.venv/bin/python
 QUANTISE := training/.venv-quantise/bin/python
+FAUST := deploy/faust/.venv/bin/python
 # Marks that the teacher's weights are in the training environment too.
 TEACHER := training/.venv/teacher
 
 .DEFAULT_GOAL := help
-.PHONY: help run build vendor postgresql java kafka test test-training check check-licences bench train domain quantize clean
+.PHONY: help run build vendor postgresql java kafka flink faust chromium demo test test-training check check-licences bench train domain quantize clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -26,7 +27,7 @@ build: vendor ## Build the program
 vendor: ## Fetch ONNX Runtime's library, by version and hash
 	@$(PYTHON) vendor/fetch.py
 
-test: vendor postgresql kafka ## Every test but the training chain's
+test: vendor postgresql kafka flink faust chromium ## Every test but the training chain's
 	$(CARGO) test --locked
 
 # The store's tests start servers of their own.
@@ -35,14 +36,7 @@ postgresql:
 		|| { echo "PostgreSQL's server is missing, and the store's tests need it:" \
 			"install it (Debian: apt-get install postgresql)" >&2; exit 1; }
 
-kafka: java ## Fetch the Kafka broker of the tests and the demo, by version and hash
-	@$(PYTHON) vendor/kafka.py
-
-# The broker runs on it; a program called java that cannot run is none.
-java:
-	@version=$$(java -version 2>&1 | sed -nE 's/.* version "([0-9]+).*/\1/p' | head -1); \
-		[ "$${version:-0}" -ge 17 ] || { echo "Java 17 or later is missing, and the tests' Kafka broker runs on it:" \
-			"install it (Debian: apt-get install openjdk-17-jre-headless)" >&2; exit 1; }
+test: vendor postgresql kafka flink faust chromium ## Every test but the training chain's
 
 # The environment is large (torch brings gigabytes of CUDA), so this stands apart.
 test-training: build $(TRAINING) ## The training chain, from CSV to a served model, on a tiny set
@@ -102,4 +96,4 @@ $(QUANTISE): training/requirements-quantise.txt
 
 clean: ## Remove what was built and fetched; the ledger in data/ stays
 	$(CARGO) clean
-	rm -rf vendor/onnxruntime vendor/kafka training/.venv training/.venv-quantise
+	rm -rf vendor/onnxruntime vendor/kafka vendor/flink deploy/faust/.venv training/.venv training/.venv-quantise

@@ -6,6 +6,7 @@
 pub mod kernels;
 pub mod pricing;
 pub mod sentiment;
+pub mod webhook;
 
 pub mod cache;
 pub mod classifier;

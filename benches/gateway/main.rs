@@ -9,7 +9,10 @@ mod double;
 mod escalation;
 mod graphs;
 mod latency;
+mod ledger;
 mod memory;
+#[path = "../../tests/support/postgres.rs"]
+mod postgres;
 mod program;
 mod stream;
 mod texts;
@@ -17,7 +20,7 @@ mod throughput;
 
 type Part = (&'static str, fn() -> anyhow::Result<()>);
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("graphs", graphs::run),
     ("latency", latency::run),
     ("throughput", throughput::run),
@@ -25,6 +28,7 @@ const PARTS: [Part; 7] = [
     ("escalation", escalation::run),
     ("memory", memory::run),
     ("stream", stream::run),
+    ("ledger", ledger::run),
 ];
 
 fn main() -> anyhow::Result<()> {

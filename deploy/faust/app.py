@@ -9,6 +9,9 @@ when its result is in the output topic, so that a crash repeats some. A record t
 dead-letter topic as it came, with the reason in Kafka Connect's headers. Where `undertone stream` can be
 had, it does the same exactly once, without the way over HTTP.
 
+The gateway counts these texts in its windows as it counts all that comes over HTTP, at the time of their
+arrival: the output topic must not be one that it reads itself (`stream.output_topic`), or they count twice.
+
 From the environment: BROKERS, INPUT_TOPIC, OUTPUT_TOPIC, DEAD_LETTER_TOPIC, GROUP, UNDERTONE_URL, UNDERTONE_KEY, TASK,
 TEXT_FIELD, KEY_FIELD (unset: the record's key).
 """
@@ -30,6 +33,8 @@ URL = os.environ.get("UNDERTONE_URL", "http://127.0.0.1:8787") + "/v1/batch"
 KEY = os.environ.get("UNDERTONE_KEY")
 # As many texts a request as the gateway takes at most, and how long the first waits for others.
 BATCH, WITHIN_S = 1000, 0.2
+# The gateway's own limit of a text, in characters, and half of its default for a body (server.max_body_bytes).
+TEXT_LIMIT, BODY_BYTES = 20_000, 2 << 20
 # What passes by itself: shed load, a gateway that starts or is away.
 PASSING = {429, 502, 503, 504}
 LONGEST_PAUSE_S = 30
@@ -45,7 +50,7 @@ app = faust.App(
     topic_disable_leader=True,
 )
 texts = app.topic(INPUT_TOPIC)
-results = app.topic(os.environ.get("OUTPUT_TOPIC", "verdicts"))
+results = app.topic(os.environ.get("OUTPUT_TOPIC", INPUT_TOPIC + ".by-faust"))
 dead_letters = app.topic(os.environ.get("DEAD_LETTER_TOPIC", INPUT_TOPIC + ".dead"))
 
 
@@ -61,7 +66,9 @@ async def analyse(stream):
                     sent.append(bury(event, "VALUE_CONVERTER", fault))
                 else:
                     good.append((event, item))
-            answers = await ask(session, [item for _, item in good]) if good else []
+            answers = []
+            for items in bodies([item for _, item in good]):
+                answers += await ask(session, items)
             for (event, item), answer in zip(good, answers, strict=True):
                 if "error" in answer:
                     sent.append(bury(event, "TRANSFORMATION", explain(answer["error"])))
@@ -80,8 +87,25 @@ def read(event):
     text = record.get(TEXT_FIELD) if isinstance(record, dict) else None
     if not isinstance(text, str):
         return None, f"the value has no text in {TEXT_FIELD!r}"
+    if len(text) > TEXT_LIMIT:
+        return None, f"the text has {len(text)} characters; the limit is {TEXT_LIMIT}"
     key = record.get(KEY_FIELD) if KEY_FIELD else (event.key or b"").decode(errors="replace") or None
     return {"text": text, "tags": {"key": str(key)} if key is not None else {}}, None
+
+
+def bodies(items):
+    """The items in parts that fit one request each."""
+    part, size = [], 0
+    for item in items:
+        # Six bytes is the most that JSON makes of a character.
+        length = 6 * len(item["text"])
+        if part and size + length > BODY_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(item)
+        size += length
+    if part:
+        yield part
 
 
 async def ask(session, items):

@@ -31,10 +31,9 @@ CREATE TABLE results (
     label STRING,
     scores ROW<positive DOUBLE, negative DOUBLE>,
     emotions ARRAY<ROW<label STRING, detected BOOLEAN>>>,
+  topic_partition INT METADATA FROM 'partition' VIRTUAL,
   event_time AS `input`.`timestamp`,
-  -- A time more than a day ahead of the clock is its sender's error, and would make all that follows late.
-  WATERMARK FOR event_time AS
-    CASE WHEN event_time <= CURRENT_TIMESTAMP + INTERVAL '1' DAY THEN event_time END
+  seen AS PROCTIME()
 ) WITH (
   'connector' = 'kafka',
   'topic' = '${OUTPUT_TOPIC}',
@@ -82,28 +81,41 @@ CREATE TABLE trend_aspects (
 -- A text with the window that it belongs to. Its sentiment is in whichever task was asked first.
 CREATE TEMPORARY VIEW texts AS
 SELECT
-  (seconds - MOD(seconds, ${WINDOW_SECONDS})) * 1000 AS start_ms,
+  start_s * 1000 AS start_ms,
   CASE WHEN `key` IS NULL THEN '' ELSE '=' || LEFT(`key`, 256) END AS window_key,
   COALESCE(sentiment.label, aspects.label, emotions.label) AS label,
   CAST(ROUND(1000000 * (
     COALESCE(sentiment.scores.positive, aspects.scores.positive, emotions.scores.positive)
     - COALESCE(sentiment.scores.negative, aspects.scores.negative, emotions.scores.negative)
   )) AS BIGINT) AS score_micros,
-  CASE WHEN TIMESTAMPDIFF(SECOND, TIMESTAMP '1970-01-01 00:00:00', CURRENT_WATERMARK(event_time))
-    >= seconds - MOD(seconds, ${WINDOW_SECONDS}) + ${WINDOW_SECONDS} + ${LATENESS_SECONDS}
-    THEN 1 ELSE 0 END AS late,
+  -- Late is what comes when its window had been over for so long, by the greatest event time that its
+  -- partition has seen: what a gateway says too, whatever the speed of either. It cannot be its own.
+  CASE WHEN start_s + ${WINDOW_SECONDS} + ${LATENESS_SECONDS} <= MAX(moving_s) OVER (
+    PARTITION BY topic_partition ORDER BY seen ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+  ) THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END AS late,
   emotions.emotions AS emotions_found,
   aspects.aspects AS aspects_found
 FROM (
-  SELECT *, CAST(TIMESTAMPDIFF(SECOND, TIMESTAMP '1970-01-01 00:00:00', event_time) AS BIGINT) AS seconds
-  FROM results
+  SELECT
+    *,
+    event_s - MOD(event_s, ${WINDOW_SECONDS}) AS start_s,
+    -- A time more than a day ahead of the clock is its sender's error, and makes nobody late.
+    CASE WHEN event_time <= CURRENT_TIMESTAMP + INTERVAL '1' DAY THEN event_s END AS moving_s
+  FROM (
+    SELECT
+      *,
+      -- Seconds since 1970, in parts: of the whole Flink makes an INT, which ends in 2038.
+      CAST(TIMESTAMPDIFF(DAY, TO_TIMESTAMP_LTZ(0, 3), event_time) AS BIGINT) * 86400
+        + HOUR(event_time) * 3600 + MINUTE(event_time) * 60 + SECOND(event_time) AS event_s
+    FROM results
+  )
 );
 
 EXECUTE STATEMENT SET BEGIN
 
 INSERT INTO trend_windows
 SELECT
-  start_ms, window_key, ${WINDOW_SECONDS}, 'flink', COUNT(*), SUM(CAST(late AS BIGINT)),
+  start_ms, window_key, ${WINDOW_SECONDS}, 'flink', COUNT(*), SUM(late),
   COUNT(*) FILTER (WHERE label = 'negative'), COUNT(*) FILTER (WHERE label = 'neutral'),
   COUNT(*) FILTER (WHERE label = 'positive'), COUNT(*) FILTER (WHERE label = 'mixed'),
   SUM(score_micros)

@@ -55,7 +55,7 @@ OPENS = [
 
 # The SQL client says itself what is wrong with a statement; of a job that runs, warnings are shown.
 LOGGING = """\
-rootLogger.level = WARN
+rootLogger.level = ERROR
 rootLogger.appenderRef.stderr.ref = stderr
 logger.table.name = org.apache.flink.table
 logger.table.level = OFF
@@ -113,7 +113,7 @@ def run(java: str, sql: str, values: "dict[str, str]", work: pathlib.Path) -> in
     jars = [*(VENDOR / "flink").glob("*.jar"), *(VENDOR / "flink" / "dist").glob("*.jar")]
     opens = [f"--add-opens={name}=ALL-UNNAMED" for name in OPENS]
     command = [
-        java, f"-Xmx{values['HEAP']}", *opens,
+        java, f"-Xmx{values['HEAP']}", "-Dorg.jline.terminal.dumb=true", *opens,
         f"-Dlog4j.configurationFile={work / 'log4j.properties'}",
         "-cp", ":".join(map(str, sorted(jars))),
         SQL_CLIENT, "embedded", "-f", str(work / "job.sql"),

@@ -20,7 +20,11 @@ pub use rate::Standing;
 pub use scope::{ParseScopeError, Scope, Scopes};
 
 use crate::store::{self, AccessState, Store, StoredKey, Subject};
+use crate::webhook::{Secret, Webhook};
 use key::{KnownKey, hash};
+
+/// The key of the configuration that names it.
+const WEBHOOK_KEY: &str = "access.budget_webhook";
 
 /// The section `[access]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,7 +40,7 @@ impl Config {
     /// # Errors
     /// A webhook that is no URL.
     pub fn check(&self) -> anyhow::Result<()> {
-        warning::Webhook::of(&self.budget_webhook).map(|_| ())
+        Webhook::of(WEBHOOK_KEY, &self.budget_webhook, None).map(|_| ())
     }
 }
 
@@ -44,7 +48,7 @@ impl Config {
 pub struct Access {
     store: Store,
     config: Config,
-    webhook: Option<warning::Webhook>,
+    webhook: Option<Webhook>,
     known: RwLock<Arc<Known>>,
 }
 
@@ -57,12 +61,16 @@ struct Known {
 }
 
 impl Access {
-    /// Reads what there is.
+    /// Reads what there is. Webhooks are signed with the secret, where there is one.
     ///
     /// # Errors
     /// A store that cannot be read, and a webhook that is no URL.
-    pub async fn open(store: Store, config: Config) -> anyhow::Result<Access> {
-        let webhook = warning::Webhook::of(&config.budget_webhook)?;
+    pub async fn open(
+        store: Store,
+        config: Config,
+        secret: Option<Secret>,
+    ) -> anyhow::Result<Access> {
+        let webhook = Webhook::of(WEBHOOK_KEY, &config.budget_webhook, secret)?;
         let access = Access { store, config, webhook, known: RwLock::default() };
         access.refresh().await?;
         Ok(access)

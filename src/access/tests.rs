@@ -14,7 +14,7 @@ async fn access() -> (tempfile::TempDir, Store, Access) {
     let store = Store::open(&config).await.expect("a new store opens");
     let config =
         Config { requests_per_minute: 3, tokens_per_minute: 0, budget_webhook: String::new() };
-    let access = Access::open(store.clone(), config).await.expect("it can be read");
+    let access = Access::open(store.clone(), config, None).await.expect("it can be read");
     (folder, store, access)
 }
 

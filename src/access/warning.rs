@@ -4,19 +4,16 @@
 
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::Access;
 use crate::store::{self, BudgetState, Store, Subject};
+use crate::webhook::Webhook;
 
 /// Per cent of a budget.
 const STEPS: [u32; 3] = [50, 80, 100];
-
-/// How long a receiver may take to answer.
-const DELIVERY_LIMIT: Duration = Duration::from_secs(5);
 
 /// When a failed delivery is tried again.
 const AGAIN_AFTER: [Duration; 3] =
@@ -25,46 +22,18 @@ const AGAIN_AFTER: [Duration; 3] =
 /// How long a gateway that warns of a budget has it to itself: longer than all of its tries take.
 const CLAIM: Duration = Duration::from_secs(60);
 
-/// Where warnings are sent.
-#[derive(Clone)]
-pub(super) struct Webhook {
-    url: reqwest::Url,
-    http: reqwest::Client,
-}
-
-impl Webhook {
-    /// `None` for an empty URL.
-    pub fn of(url: &str) -> anyhow::Result<Option<Webhook>> {
-        if url.is_empty() {
-            return Ok(None);
-        }
-        let parsed = reqwest::Url::parse(url)
-            .ok()
-            .filter(|url| ["http", "https"].contains(&url.scheme()))
-            .context("access.budget_webhook is not the URL of an http or https server")?;
-        // Whoever was first has installed it; all of this program's parts choose the same.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("undertone/", env!("CARGO_PKG_VERSION")))
-            .timeout(DELIVERY_LIMIT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        Ok(Some(Webhook { url: parsed, http }))
-    }
-
-    async fn deliver(&self, warning: &Value) -> Result<(), String> {
-        let mut waits = AGAIN_AFTER.iter();
-        loop {
-            let sent = self.http.post(self.url.clone()).json(warning).send().await;
-            let error = match sent.and_then(reqwest::Response::error_for_status) {
-                Ok(_) => return Ok(()),
-                // The URL may hold a secret.
-                Err(error) => error.without_url().to_string(),
-            };
-            match waits.next() {
-                Some(wait) => tokio::time::sleep(*wait).await,
-                None => return Err(error),
-            }
+/// Tells a warning, and again where it did not arrive.
+async fn deliver(webhook: &Webhook, id: &str, warning: &Value) -> Result<(), String> {
+    let body = warning.to_string();
+    let mut waits = AGAIN_AFTER.iter();
+    loop {
+        let error = match webhook.send(id, &body).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        match waits.next() {
+            Some(wait) => tokio::time::sleep(*wait).await,
+            None => return Err(error),
         }
     }
 }
@@ -107,7 +76,7 @@ async fn tell(store: Store, webhook: Option<Webhook>, state: BudgetState, step: 
     let (subject, period) = (&state.budget.subject, state.budget.period.name());
     let (kind, name) = (subject.kind(), subject.name());
     if let Some(webhook) = webhook
-        && let Err(error) = webhook.deliver(&warning(&state, step)).await
+        && let Err(error) = deliver(&webhook, &id(&state, step), &warning(&state, step)).await
     {
         tracing::error!(kind, name, period, step, error, "a budget's warning is not delivered");
         return;
@@ -118,6 +87,14 @@ async fn tell(store: Store, webhook: Option<Webhook>, state: BudgetState, step: 
     if let Err(error) = store.warned(state.clone(), step).await {
         tracing::warn!(%error, "a budget's warning is not on record: it comes again");
     }
+}
+
+/// What tells this warning from others; the same whoever gives it, and however often.
+fn id(state: &BudgetState, step: u32) -> String {
+    let (subject, period) = (&state.budget.subject, state.budget.period.name());
+    let (kind, name, since) = (subject.kind(), subject.name(), state.starts_at.unix_timestamp());
+    let whole = format!("{kind}\n{name}\n{period}\n{since}\n{step}");
+    format!("budget_{}", &blake3::hash(whole.as_bytes()).to_hex()[..32])
 }
 
 fn warning(state: &BudgetState, step: u32) -> Value {

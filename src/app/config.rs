@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use serde::{Deserialize, Serialize};
+use time::Date;
 
+use super::alerts::AlertsConfig;
 use super::drift::DriftConfig;
 use super::learning::LearningConfig;
 use super::stream::StreamConfig;
 use super::telemetry;
-use crate::pricing::Usd;
+use crate::pricing::{Price, PriceBook, Usd};
 use crate::sentiment::Category;
-use crate::{access, cache, cascade, classifier, llm, store, trends};
+use crate::{access, cache, cascade, classifier, llm, store, trends, webhook};
 
 /// Every key with its default, and why; a user's file and the environment override it.
 const DEFAULTS: &str = include_str!("../../config/undertone.toml");
@@ -45,6 +47,8 @@ pub struct Config {
     pub learning: LearningConfig,
     pub stream: StreamConfig,
     pub trends: trends::Config,
+    pub alerts: AlertsConfig,
+    pub webhooks: webhook::Config,
     pub telemetry: telemetry::Config,
 }
 
@@ -118,12 +122,16 @@ impl Config {
         self.stream.is_configured() && self.trends.topic_windows == trends::TopicWindows::Gateway
     }
 
-    /// The model that is asked first, and the tier that its responses name.
-    pub fn first_model(&self) -> Option<(String, String)> {
+    /// The model that is asked first.
+    pub fn first_model(&self) -> Option<String> {
+        Some(self.providers().in_order().into_iter().next()?.model)
+    }
+
+    /// What that model costs on a day, as far as can be told before a call.
+    pub fn first_price(&self, book: &PriceBook, day: Date) -> Option<Price> {
         let configs = self.providers();
         let first = configs.in_order().into_iter().next()?;
-        let tier = configs.served_tier(first.provider).to_owned();
-        Some((first.model, tier))
+        book.price(&first.model, configs.served(first.provider), day).cloned()
     }
 
     /// What types alone cannot say.
@@ -182,6 +190,7 @@ impl Config {
             }
         }
         self.stream.check()?;
+        self.alerts.check(self.stream.window_seconds).map_err(Error::Value)?;
         self.trends.check().map_err(Error::Value)?;
         self.access.check().map_err(|error| Error::Value(error.to_string()))?;
         self.providers().check().map_err(|error| Error::Value(error.to_string()))

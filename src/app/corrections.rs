@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::pricing::{AttemptId, PriceBook, Usd};
+use crate::pricing::{AttemptId, PriceBook, Service, Usd};
 use crate::store::{self, Correction, CorrectionKind, OpenAttempt, OpenState, Store};
 
 /// Corrections that are written at once: calls go on between two such groups.
@@ -86,7 +86,8 @@ fn reprice(attempt: &OpenAttempt, book: &PriceBook) -> Option<Repriced> {
     if attempt.usage.prompt() == 0 {
         return None;
     }
-    let price = book.price(model, tier, attempt.reserved_at.date())?;
+    let service = Service { tier, region: attempt.region.as_deref().unwrap_or_default() };
+    let price = book.price(model, service, attempt.reserved_at.date())?;
     Some(Repriced {
         id: attempt.id,
         reserved_at: attempt.reserved_at,

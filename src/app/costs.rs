@@ -62,8 +62,7 @@ impl CostRequest {
     ) -> Result<CostReport, store::Error> {
         let CostRequest { from, to, group_by } = self;
         let today = OffsetDateTime::now_utc().date();
-        let first = config.first_model();
-        let price = first.and_then(|(model, tier)| book.price(&model, &tier, today)).cloned();
+        let price = config.first_price(book, today);
         let query = CostQuery { from, to, group_by, price };
         store.costs(query, SystemTime::now()).await
     }

@@ -14,7 +14,7 @@ impl App {
 
     /// The model that is asked first, whether or not its provider has a key.
     pub fn first_model(&self) -> Option<String> {
-        Some(self.config.first_model()?.0)
+        self.config.first_model()
     }
 
     /// The models of the providers that have a key, in the order in which they are asked.

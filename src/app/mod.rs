@@ -1,6 +1,7 @@
 //! The application: what HTTP and the command line share. Builds every part from the
 //! configuration, counts texts, and takes the parts down in order.
 
+mod alerts;
 mod background;
 mod budgets;
 mod config;
@@ -41,6 +42,7 @@ use crate::llm::{Estimator, Llm};
 use crate::pricing::{Prices, Usage};
 use crate::sentiment::{Signals, Task, Thresholds};
 use crate::store;
+use crate::webhook::Webhook;
 
 /// What the doors need of the modules behind the application.
 pub use crate::access::{
@@ -99,6 +101,7 @@ pub struct App {
     learning: learning::Learning,
     drift: drift::Drift,
     trends: trends::Trends,
+    alerts: alerts::Alerts,
     shadow: OnceLock<shadow::Shadow>,
     /// Paid calls that are no request's.
     interviews: TaskTracker,
@@ -142,7 +145,10 @@ impl App {
         let metrics = telemetry::start_metrics()?;
         let prices = Arc::new(Prices::new(price_book(&config)?));
         let store = Store::open(&config.store).await?;
-        let access = Arc::new(Access::open(store.clone(), config.access.clone()).await?);
+        let secret = config.webhooks.secret()?;
+        let alerted = Webhook::of("alerts.webhook", &config.alerts.webhook, secret.clone())?;
+        let access = Access::open(store.clone(), config.access.clone(), secret).await?;
+        let access = Arc::new(access);
         let ledger = Ledger::new(store.clone(), &config.store, Some(Arc::clone(&access)));
         // What an earlier process left on its journal.
         ledger.replay().await;
@@ -169,6 +175,7 @@ impl App {
             refused_prices: ArcSwapOption::empty(),
             signal_log: signal_log::SignalLog::new(config.cascade.logged_signals_per_minute),
             learning: learning::Learning::new(config.learning),
+            alerts: alerts::Alerts::new(&config, alerted),
             trends: trends::Trends::new(config.stream.windowing(), config.trends.clone()),
             counter: counts::Counter::default(),
             interviews: TaskTracker::new(),
@@ -325,6 +332,7 @@ fn count_verdict(task: Task, analysis: &Analysis) {
 /// the price book. Returns the model's name.
 pub fn check_files(config: &Config) -> anyhow::Result<String> {
     price_book(config)?;
+    config.webhooks.secret()?;
     thresholds_in_force(config)?;
     if let Some(shadow) = config.classifier.shadow() {
         ModelFolder::read(shadow, &config.classifier)?;

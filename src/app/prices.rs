@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::{App, Config};
 use crate::llm::NOTICE;
-use crate::pricing::{PriceBook, Usd};
+use crate::pricing::{PriceBook, Service, Usd};
 
 /// The built-in price book's text.
 const BUILT_IN: &str = include_str!("../../config/prices.toml");
@@ -30,6 +30,8 @@ pub struct PriceStatus {
     /// The same, where that is within 60 days.
     #[serde(serialize_with = "iso")]
     pub retires_soon: Option<Date>,
+    /// Where its calls are bound to run; empty: anywhere.
+    pub region: String,
     /// One for each tier that its answers may be served at.
     pub tiers: Vec<TierPrice>,
 }
@@ -65,7 +67,7 @@ pub fn price_status(config: &Config, book: &PriceBook, today: Date) -> Vec<Price
     let status = |model: crate::llm::ConfiguredModel| {
         let tiers = book.served(model.provider, &model.tier);
         let tier = |tier: &str| {
-            let price = book.price(&model.id, tier, today);
+            let price = book.price(&model.id, Service { tier, region: &model.region }, today);
             let (input_usd, output_usd) = price.map(|price| price.input_and_output()).unzip();
             TierPrice {
                 tier: tier.to_owned(),
@@ -81,6 +83,7 @@ pub fn price_status(config: &Config, book: &PriceBook, today: Date) -> Vec<Price
             follows: model.follows,
             retires,
             retires_soon: retires.filter(|date| *date <= today.saturating_add(NOTICE)),
+            region: model.region,
             tiers,
             model: model.id,
         }

@@ -86,9 +86,10 @@ fn check(config: &Config, format: TableOrJson) -> anyhow::Result<ExitCode> {
                 "Price book {} ({name}), US dollars per million tokens",
                 book.version()
             ))?;
-            let header = ["provider", "model", "tier", "from", "input", "output", "retires"];
+            let header =
+                ["provider", "model", "tier", "region", "from", "input", "output", "retires"];
             let rows: Vec<Vec<String>> = models.iter().flat_map(rows).collect();
-            output::table(&header.map(str::to_owned), &rows, 4)?;
+            output::table(&header.map(str::to_owned), &rows, 5)?;
         }
     }
     for model in &models {
@@ -99,10 +100,15 @@ fn check(config: &Config, format: TableOrJson) -> anyhow::Result<ExitCode> {
     let unpriced: Vec<&PriceStatus> = models.iter().filter(|model| !model.is_priced()).collect();
     for model in &unpriced {
         eprintln!(
-            "undertone: {} has no price in the tier {}: it is not called under max_cost_usd or a hard \
+            "undertone: {} has no price in the tier {}{}: it is not called under max_cost_usd or a hard \
              budget, and its calls are recorded as unpriced",
             model.model,
-            model.missing().join(", ")
+            model.missing().join(", "),
+            if model.region.is_empty() {
+                String::new()
+            } else {
+                format!(" in the region {}", model.region)
+            }
         );
     }
     Ok(if unpriced.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -124,6 +130,7 @@ fn rows(status: &PriceStatus) -> Vec<Vec<String>> {
             status.provider.to_owned(),
             status.model.clone(),
             tier.tier.clone(),
+            status.region.clone(),
             tier.from.map(|date| date.to_string()).unwrap_or_default(),
             amount(tier.input_usd),
             amount(tier.output_usd),
@@ -196,7 +203,7 @@ fn report(changes: &Changes, from: Date) -> anyhow::Result<()> {
         return output::line("Nothing changes.").map(|_| ());
     }
     output::line(&format!("From {from} on, US dollars per million tokens:"))?;
-    let header = ["model", "tier", "input before", "input", "output before", "output"];
+    let header = ["model", "tier", "region", "input before", "input", "output before", "output"];
     let rows: Vec<Vec<String>> = changes
         .changes
         .iter()
@@ -206,6 +213,7 @@ fn report(changes: &Changes, from: Date) -> anyhow::Result<()> {
             vec![
                 change.model.clone(),
                 change.tier.to_owned(),
+                regions(&change.regions),
                 before(input),
                 change.after.0.to_string(),
                 before(output),
@@ -213,5 +221,15 @@ fn report(changes: &Changes, from: Date) -> anyhow::Result<()> {
             ]
         })
         .collect();
-    output::table(&header.map(str::to_owned), &rows, 2).map(|_| ())
+    output::table(&header.map(str::to_owned), &rows, 3).map(|_| ())
+}
+
+/// A price that holds anywhere holds in the regions beside it.
+fn regions(regions: &[String]) -> String {
+    let named: Vec<&str> = regions.iter().map(String::as_str).collect();
+    match named.as_slice() {
+        [""] => String::new(),
+        ["", rest @ ..] => format!("any, {}", rest.join(", ")),
+        named => named.join(", "),
+    }
 }

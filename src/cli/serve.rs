@@ -50,6 +50,7 @@ impl Serve {
             true => Some(stream::follow(&app, reading.clone())?),
             false => None,
         };
+        let alerts = app.spawn_alerts();
 
         let url = format!("http://{}", listener.local_addr()?);
         output::line(&format!("Undertone listens on {url}"))?;
@@ -82,6 +83,7 @@ impl Serve {
         if let Some(following) = following {
             following.join().await;
         }
+        alerts.abort();
         watching.iter().for_each(JoinHandle::abort);
         app.close().await;
         finished.context("requests were still running")??;
@@ -98,7 +100,7 @@ fn greeting(url: &str, app: &App) -> String {
          have one."
     };
     format!(
-        "{llm}\n\nTry:\n  curl {url}/v1/sentiment -H 'Content-Type: application/json' \\\n    \
+        "{llm}\n\nOpen {url} to try a text, {url}/dashboard to watch them come. Or:\n  curl {url}/v1/sentiment -H 'Content-Type: application/json' \\\n    \
          -d '{{\"text\": \"I love this phone, the battery lasts all day.\"}}'\n\nStop with Ctrl-C."
     )
 }

@@ -18,7 +18,8 @@ use crate::app::{Scope, SharedApp};
 use crate::sentiment::Task;
 use auth::keyed;
 use routes::{
-    answer, batch, budgets, costs, feedback, health, live, metrics, openapi as document, trends,
+    answer, batch, budgets, costs, feedback, health, live, metrics, openapi as document, page,
+    trends,
 };
 
 pub use openapi::document as openapi_document;
@@ -42,6 +43,10 @@ pub fn router(app: SharedApp) -> Router {
         .route("/v1/live", keyed(Some(Scope::TrendsRead), get(live::live)))
         .route("/metrics", keyed(Some(Scope::MetricsRead), get(metrics::metrics)))
         // Open, since they hold no data.
+        .route("/", get(page::home))
+        .route("/dashboard", get(page::dashboard))
+        .route("/dashboard/{*file}", get(page::file))
+        .route("/docs", get(page::docs))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/openapi.json", get(document::openapi))

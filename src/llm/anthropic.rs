@@ -21,6 +21,8 @@ pub(super) struct Anthropic {
     url: String,
     headers: HeaderMap,
     service_tier: String,
+    /// The `inference_geo` that requests name; empty: none.
+    region: String,
     manner: Manner,
 }
 
@@ -48,6 +50,7 @@ impl Anthropic {
                 (CONTENT_TYPE, HeaderValue::from_static("application/json")),
             ]),
             service_tier: config.service_tier.clone(),
+            region: config.region.clone(),
             manner,
         })
     }
@@ -63,6 +66,10 @@ impl Provider for Anthropic {
         &self.service_tier
     }
 
+    fn region(&self) -> &str {
+        &self.region
+    }
+
     fn compose(&self, model: &Model, questions: &[Question]) -> Value {
         let abilities = &model.abilities;
         let mut body = json!({
@@ -74,6 +81,9 @@ impl Provider for Anthropic {
         });
         if let Some(schema) = self.manner.schema(model, questions, Dialect::Anthropic) {
             body["output_config"]["format"] = json!({"type": "json_schema", "schema": schema});
+        }
+        if !self.region.is_empty() {
+            body["inference_geo"] = json!(self.region);
         }
         if let Some(temperature) = abilities.temperature {
             body["temperature"] = json!(temperature);
@@ -121,8 +131,17 @@ fn completion(response: &Value) -> Completion {
     Completion {
         model: name_at(response, "/model"),
         tier: name_at(response, "/usage/service_tier"),
+        region: name_at(response, "/usage/inference_geo").map(region),
         usage: response.get("usage").and_then(usage),
         content: content(response),
+    }
+}
+
+/// `global` is anywhere, at the common price, and so is what models say that cannot be bound.
+fn region(inference_geo: String) -> String {
+    match inference_geo.as_str() {
+        "global" | "not_available" => String::new(),
+        _ => inference_geo,
     }
 }
 
@@ -181,6 +200,24 @@ mod tests {
         );
         assert_eq!(body["service_tier"], "standard_only");
         assert_eq!(body["output_config"]["format"]["type"], "json_schema");
+    }
+
+    #[test]
+    fn a_region_is_asked_for_and_read_from_the_reply() {
+        let config = AnthropicConfig { region: "us".into(), ..AnthropicConfig::default() };
+        let provider = Anthropic::new(&config, manner(), "sk-secret".into(), http()).unwrap();
+        let haiku = model("claude-haiku-5-5", &BTreeMap::new());
+        assert_eq!(provider.compose(&haiku, &[question("a")])["inference_geo"], "us");
+        for (said, expected) in [
+            (json!({"inference_geo": "us"}), Some("us")),
+            (json!({"inference_geo": "global"}), Some("")),
+            (json!({"inference_geo": "not_available"}), Some("")),
+            (json!({"inference_geo": null}), None),
+            (json!({}), None),
+        ] {
+            let read = completion(&json!({"usage": said}));
+            assert_eq!(read.region.as_deref(), expected, "{said}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::manner::Manner;
 use super::models::Model;
 use super::provider::{Completion, Content, ErrorReply, Reply};
 use super::{FailureKind, Llm, NotReserved, Question, structured};
-use crate::pricing::{AttemptState, PriceBook, Reservation, Settlement, Usage, Usd};
+use crate::pricing::{AttemptState, PriceBook, Reservation, Service, Settlement, Usage, Usd};
 use crate::sentiment::Verdict;
 
 /// What came of an attempt that was sent.
@@ -74,6 +74,7 @@ impl Llm {
             text_bytes: asked.questions.iter().map(|question| question.text.len() as u64).sum(),
             provider: lane.name().into(),
             model: model.id.clone(),
+            region: named(lane.provider.region()),
             worst_case,
         };
         let id = match self.log.reserve(reservation).await {
@@ -96,8 +97,8 @@ impl Llm {
             false => Reply::NotSent,
         };
         let day = OffsetDateTime::from(reserved_at).date();
-        let (settlement, ended) =
-            judge(reply, asked.questions, model, &self.prices.current(), day, sent.elapsed());
+        let sent = Sent { model, region: lane.provider.region(), day, latency: sent.elapsed() };
+        let (settlement, ended) = judge(reply, asked.questions, &sent, &self.prices.current());
         lane.report(match &ended {
             Ended::Failed(failed) => Some(failed),
             _ => None,
@@ -123,10 +124,10 @@ impl Llm {
         let bytes = body.len() as f64;
         let input_tokens = (bytes * model.abilities.tokens_per_byte).ceil() as u64;
         let output_tokens = Manner::of(&self.config).output_limit(questions).into();
-        let tier = lane.provider.tier();
+        let asked = Service { tier: lane.provider.tier(), region: lane.provider.region() };
         self.prices.current().worst_case(
             &model.id,
-            tier,
+            asked,
             super::today(),
             input_tokens,
             output_tokens,
@@ -134,24 +135,36 @@ impl Llm {
     }
 }
 
+/// A request that a reply is for.
+struct Sent<'a> {
+    model: &'a Model,
+    region: &'a str,
+    /// On which it was reserved (UTC).
+    day: Date,
+    latency: Duration,
+}
+
+fn named(region: &str) -> Option<String> {
+    (!region.is_empty()).then(|| region.to_owned())
+}
+
 /// What goes on record of a reply, and what it means for the request.
 fn judge(
     reply: Reply,
     questions: &[Question],
-    asked: &Model,
+    sent: &Sent<'_>,
     book: &PriceBook,
-    day: Date,
-    latency: Duration,
 ) -> (Settlement, Ended) {
     let without_reply = |state, cost, error: String| Settlement {
         state,
         model_served: None,
         tier: None,
+        region: named(sent.region),
         usage: Usage::default(),
         cost,
         price_version: None,
         error: Some(error),
-        latency,
+        latency: sent.latency,
     };
     match reply {
         Reply::NotSent => (
@@ -171,8 +184,8 @@ fn judge(
             Ended::Failed(Failed::Lost),
         ),
         Reply::Read(completion) => {
-            let (ended, error) = read(&completion, questions, asked);
-            (price(completion, book, day, latency, error), ended)
+            let (ended, error) = read(&completion, questions, sent.model);
+            (price(completion, book, sent, error), ended)
         }
     }
 }
@@ -196,17 +209,18 @@ fn read(
     }
 }
 
-/// Prices a reply by the model and the tier that it names itself, whatever was asked for.
+/// Prices a reply by the model, the tier and the region that it names itself, whatever was asked for;
+/// where it names no region, by the one that was.
 fn price(
     completion: Completion,
     book: &PriceBook,
-    day: Date,
-    latency: Duration,
+    sent: &Sent<'_>,
     error: Option<&str>,
 ) -> Settlement {
-    let Completion { model, tier, usage, content: _ } = completion;
+    let Completion { model, tier, region, usage, content: _ } = completion;
+    let region = region.unwrap_or_else(|| sent.region.to_owned());
     let price = match (&model, &tier) {
-        (Some(model), Some(tier)) => book.price(model, tier, day),
+        (Some(model), Some(tier)) => book.price(model, Service { tier, region: &region }, sent.day),
         _ => None,
     };
     let priced = price.and_then(|price| Some((price.cost(&usage?)?, price.version())));
@@ -216,11 +230,12 @@ fn price(
         state,
         model_served: model,
         tier,
+        region: named(&region),
         usage: usage.unwrap_or_default(),
         cost,
         price_version,
         error: error.map(str::to_owned),
-        latency,
+        latency: sent.latency,
     }
 }
 
@@ -248,7 +263,7 @@ fn observe(lane: &Lane, model: &Model, reserved: Option<Usd>, settlement: &Settl
         tracing::warn!(provider, model = %model.id, state, error, "an attempt gave no answer");
     }
     if settlement.state == AttemptState::Unpriced {
-        let (served, tier) = (&settlement.model_served, &settlement.tier);
-        tracing::warn!(provider, model = %model.id, ?served, ?tier, "an attempt has no price");
+        let Settlement { model_served: served, tier, region, .. } = settlement;
+        tracing::warn!(provider, model = %model.id, ?served, ?tier, ?region, "an attempt has no price");
     }
 }

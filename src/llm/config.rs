@@ -8,6 +8,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use crate::pricing::Service;
+
 /// The three sections together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,6 +54,8 @@ pub struct OpenAiConfig {
     pub api_key_file: PathBuf,
     /// Empty: requests name none, for a server that knows no tiers. What they cost is then unknown.
     pub service_tier: String,
+    /// The region whose prices hold at this address; empty: those that hold anywhere.
+    pub region: String,
     #[serde(default)]
     pub models: BTreeMap<String, Abilities>,
 }
@@ -67,6 +71,8 @@ pub struct AnthropicConfig {
     /// The header `anthropic-version`.
     pub version: String,
     pub service_tier: String,
+    /// The `inference_geo` that requests name, whose prices hold; empty: none.
+    pub region: String,
     #[serde(default)]
     pub models: BTreeMap<String, Abilities>,
 }
@@ -201,6 +207,8 @@ pub struct ConfiguredModel {
     pub id: String,
     /// The service tier that requests name.
     pub tier: String,
+    /// Where calls are bound to run; empty: anywhere.
+    pub region: String,
     /// The model that it takes over from.
     pub follows: Option<String>,
 }
@@ -213,6 +221,7 @@ pub(super) struct Settings<'a> {
     pub base_url: &'a str,
     pub model: &'a str,
     pub service_tier: &'a str,
+    pub region: &'a str,
     pub models: &'a BTreeMap<String, Abilities>,
 }
 
@@ -226,23 +235,27 @@ impl Configs {
         self.llm.first.iter().cloned().chain(last).collect()
     }
 
-    /// The tier that a provider's responses name, as far as can be told before.
-    pub fn served_tier(&self, provider: ProviderName) -> &str {
+    /// What a provider's responses are served at, as far as can be told before.
+    pub fn served(&self, provider: ProviderName) -> Service<'_> {
         match provider {
-            ProviderName::OpenAi => &self.openai.service_tier,
-            ProviderName::Anthropic => "standard",
+            ProviderName::OpenAi => {
+                Service { tier: &self.openai.service_tier, region: &self.openai.region }
+            }
+            ProviderName::Anthropic => Service { tier: "standard", region: &self.anthropic.region },
         }
     }
 
     pub(super) fn settings(&self, provider: ProviderName) -> Settings<'_> {
         match provider {
             ProviderName::OpenAi => {
-                let OpenAiConfig { base_url, model, service_tier, models, .. } = &self.openai;
-                Settings { base_url, model, service_tier, models }
+                let OpenAiConfig { base_url, model, service_tier, region, models, .. } =
+                    &self.openai;
+                Settings { base_url, model, service_tier, region, models }
             }
             ProviderName::Anthropic => {
-                let AnthropicConfig { base_url, model, service_tier, models, .. } = &self.anthropic;
-                Settings { base_url, model, service_tier, models }
+                let AnthropicConfig { base_url, model, service_tier, region, models, .. } =
+                    &self.anthropic;
+                Settings { base_url, model, service_tier, region, models }
             }
         }
     }
@@ -252,7 +265,7 @@ impl Configs {
     pub fn models(&self) -> Vec<ConfiguredModel> {
         let mut all: Vec<ConfiguredModel> = Vec::new();
         for ModelName { provider, model } in self.in_order() {
-            let Settings { service_tier, models, .. } = self.settings(provider);
+            let Settings { service_tier, region, models, .. } = self.settings(provider);
             let (mut next, mut follows) = (Some(model), None);
             while let Some(id) = next {
                 let is_there =
@@ -262,7 +275,8 @@ impl Configs {
                 }
                 next = models.get(&id).and_then(|abilities| abilities.successor.clone());
                 let (provider, tier) = (provider.name(), service_tier.to_owned());
-                all.push(ConfiguredModel { provider, id: id.clone(), tier, follows });
+                let region = region.to_owned();
+                all.push(ConfiguredModel { provider, id: id.clone(), tier, region, follows });
                 follows = Some(id);
             }
         }
@@ -305,19 +319,35 @@ impl Configs {
                 return Err(Error::value("llm.first", String::from(name.clone()), expected));
             }
         }
-        for (section, base_url, model) in [
-            ("openai", &self.openai.base_url, &self.openai.model),
-            ("anthropic", &self.anthropic.base_url, &self.anthropic.model),
-        ] {
-            let url = reqwest::Url::parse(base_url).ok();
-            if !url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
-                let expected = "it must be an http:// or https:// address";
-                return Err(Error::value(format!("{section}.base_url"), base_url, expected));
-            }
-            if model.is_empty() {
-                let expected = "it must name a model";
-                return Err(Error::value(format!("{section}.model"), "empty", expected));
-            }
+        self.settings(ProviderName::OpenAi).check("openai")?;
+        self.settings(ProviderName::Anthropic).check("anthropic")
+    }
+}
+
+impl Settings<'_> {
+    fn check(&self, section: &str) -> Result<(), Error> {
+        let Settings { base_url, model, region, .. } = *self;
+        let url = reqwest::Url::parse(base_url).ok();
+        let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let Some(url) = url else {
+            let expected = "it must be an http:// or https:// address";
+            return Err(Error::value(format!("{section}.base_url"), base_url, expected));
+        };
+        if model.is_empty() {
+            let expected = "it must name a model";
+            return Err(Error::value(format!("{section}.model"), "empty", expected));
+        }
+        let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if region.len() > 32 || !region.bytes().all(is_name) {
+            let expected = "it must be a region as the price book names it, such as eu, or empty";
+            return Err(Error::value(format!("{section}.region"), region, expected));
+        }
+        // A regional address with the common prices would be billed above the ledger.
+        let bound = url.host_str().and_then(|host| host.strip_suffix(".api.openai.com"));
+        if bound.is_some_and(|bound| bound != region) {
+            let value = if region.is_empty() { "empty" } else { region };
+            let expected = "it must be the region of base_url's address, whose prices hold there";
+            return Err(Error::value(format!("{section}.region"), value, expected));
         }
         Ok(())
     }

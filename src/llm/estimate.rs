@@ -9,7 +9,7 @@ use super::config::{Configs, ModelName};
 use super::manner::Manner;
 use super::structured::{self, Dialect};
 use super::{Hint, Llm, Question, prompt, today};
-use crate::pricing::{Prices, Usage, Usd};
+use crate::pricing::{Prices, Service, Usage, Usd};
 use crate::sentiment::{Category, Label, Reason, Task};
 
 /// What a request holds beside its prompt, its text and its schema: the names of its fields, the
@@ -108,8 +108,8 @@ impl Estimator {
 
     fn likely(&self, name: &ModelName, task: Task, input: u64) -> Option<Usd> {
         let usage = Usage { input, output: answer_tokens(task), ..Usage::default() };
-        let tier = self.configs.served_tier(name.provider);
-        self.prices.current().price(&name.model, tier, today())?.cost(&usage)
+        let served = self.configs.served(name.provider);
+        self.prices.current().price(&name.model, served, today())?.cost(&usage)
     }
 
     fn worst(&self, name: &ModelName, task: Task, bytes: u64) -> Option<Usd> {
@@ -117,7 +117,8 @@ impl Estimator {
         let bound = settings.models.get(&name.model).map_or(1.0, |model| model.tokens_per_byte);
         let most = (bytes as f64 * bound).ceil() as u64;
         let longest = structured::output_limit(task, self.configs.llm.max_output_tokens, 1).into();
-        self.prices.current().worst_case(&name.model, settings.service_tier, today(), most, longest)
+        let asked = Service { tier: settings.service_tier, region: settings.region };
+        self.prices.current().worst_case(&name.model, asked, today(), most, longest)
     }
 
     /// How it is estimated, in a sentence.

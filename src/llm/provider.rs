@@ -18,6 +18,9 @@ pub trait Provider: Send + Sync {
     /// The service tier that requests name.
     fn tier(&self) -> &str;
 
+    /// Where calls are bound to run, by the name that the price book has for it; empty: anywhere.
+    fn region(&self) -> &str;
+
     /// The body of a request about some texts, one or more, of one task. Between requests about as
     /// many texts of a task only `prompt::user`, one string in it, differs.
     fn compose(&self, model: &Model, questions: &[Question]) -> Value;
@@ -87,6 +90,8 @@ impl Fault {
 pub struct Completion {
     pub model: Option<String>,
     pub tier: Option<String>,
+    /// Where the model ran; empty: anywhere. `None` where the reply does not tell.
+    pub region: Option<String>,
     pub usage: Option<Usage>,
     pub content: Content,
 }
@@ -106,7 +111,13 @@ pub enum Content {
 impl Completion {
     /// A reply of which nothing is known but that it was read.
     pub(super) fn unreadable() -> Completion {
-        Completion { model: None, tier: None, usage: None, content: Content::Unreadable }
+        Completion {
+            model: None,
+            tier: None,
+            region: None,
+            usage: None,
+            content: Content::Unreadable,
+        }
     }
 }
 

@@ -110,6 +110,10 @@ impl Provider for Scripted {
         "default"
     }
 
+    fn region(&self) -> &str {
+        ""
+    }
+
     /// Ten bytes, so that the worst case is ten input tokens; of several texts, that they are.
     fn compose(&self, model: &Model, questions: &[Question]) -> Value {
         match questions.len() {
@@ -233,6 +237,7 @@ pub(super) fn completion(content: Content) -> Completion {
     Completion {
         model: Some("m".into()),
         tier: Some("default".into()),
+        region: None,
         usage: Some(usage()),
         content,
     }

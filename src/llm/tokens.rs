@@ -12,7 +12,7 @@ use super::models::Model;
 use super::structured::Dialect;
 use super::testing::SHIPPED;
 use super::{Hint, Question, prompt};
-use crate::pricing::{PriceBook, Usage};
+use crate::pricing::{PriceBook, Service, Usage};
 use crate::sentiment::{Category, Label, Reason, Task};
 
 /// Of the kind that is escalated, 11 to 24 words each.
@@ -91,7 +91,9 @@ fn table() -> String {
     let book = PriceBook::built_in();
     let day = time::macros::date!(2026 - 11 - 20);
     let price = |model: &str, size: &Size| {
-        let price = book.price(model, "default", day).expect("the built-in book prices it");
+        let price = book
+            .price(model, Service::anywhere("default"), day)
+            .expect("the built-in book prices it");
         let usage = Usage {
             input: 1_000 * size.input as u64,
             output: 1_000 * size.output as u64,

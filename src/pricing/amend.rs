@@ -4,9 +4,9 @@
 use time::Date;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
 
-use super::litellm::{Listing, PublicPrices};
+use super::litellm::{Listed, Listing, Offer, PublicPrices};
 use super::price::{Price, Rates};
-use super::{PriceBook, Usd};
+use super::{PriceBook, Service, Usd};
 
 /// A price that differs from the one in force.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct Change {
     pub model: String,
     pub provider: &'static str,
     pub tier: &'static str,
+    /// Where it holds, "" for anywhere: one, or with that the regions of the book that cost the same.
+    pub regions: Vec<String>,
     /// Input and output, per million tokens; `None` where there was no price.
     pub before: Option<(Usd, Usd)>,
     pub after: (Usd, Usd),
@@ -59,12 +61,20 @@ impl Changes {
                 continue;
             };
             let before = all.changes.len();
-            for (tier, listing) in &listed.tiers {
-                let price = book.price(id, tier, from);
+            for Offer { tier, region, listing } in &listed.offers {
+                let price = book.price(id, Service { tier, region }, from);
                 if price.is_some_and(|price| price.is(listing)) {
                     continue;
                 }
-                if price.is_some_and(|price| price.from == from) {
+                let mut regions = vec![(*region).to_owned()];
+                if let Some(price) = price.filter(|_| region.is_empty()) {
+                    regions.extend(like(price, book, listed, from));
+                }
+                let is_taken = |region: &String| {
+                    let price = book.price(id, Service { tier, region }, from);
+                    price.is_some_and(|price| price.from == from)
+                };
+                if regions.iter().any(is_taken) {
                     let (model, tier) = (id.clone(), (*tier).to_owned());
                     return Err(Error::SameDay { model, tier, from });
                 }
@@ -72,6 +82,7 @@ impl Changes {
                     model: id.clone(),
                     provider: listed.provider,
                     tier,
+                    regions,
                     before: price.map(|price| (price.rates.input, price.rates.output)),
                     after: (listing.rates.input, listing.rates.output),
                     listing: listing.clone(),
@@ -114,6 +125,24 @@ impl Changes {
     }
 }
 
+/// The regions that cost what is charged anywhere, and that the table says nothing of: they go on
+/// costing the same.
+fn like(price: &Price, book: &PriceBook, listed: &Listed, from: Date) -> Vec<String> {
+    let is_listed = |region: &str| {
+        let offers = listed.offers.iter();
+        offers.clone().any(|offer| offer.tier == price.tier && offer.region == region)
+    };
+    let costs_the_same = |region: &str| {
+        let other = book.price(&price.model, Service { region, ..price.service() }, from);
+        other.is_some_and(|other| other.rates == price.rates && other.above == price.above)
+    };
+    let regions = book.model(&price.model).into_iter().flat_map(|entry| entry.regions());
+    regions
+        .filter(|region| !is_listed(region) && costs_the_same(region))
+        .map(str::to_owned)
+        .collect()
+}
+
 fn row(change: &Change, from: Date) -> Table {
     let mut row = Table::new();
     row.decor_mut().set_prefix("\n");
@@ -128,6 +157,15 @@ fn row(change: &Change, from: Date) -> Table {
     };
     row.insert("from", value(date));
     row.insert("tiers", value(Array::from_iter([change.tier])));
+    match change.regions.as_slice() {
+        [region] if region.is_empty() => {}
+        [region] => {
+            row.insert("region", value(region));
+        }
+        regions => {
+            row.insert("region", value(regions.iter().collect::<Array>()));
+        }
+    }
     insert(&mut row, &change.listing.rates);
     if !change.listing.above.is_empty() {
         let mut above = ArrayOfTables::new();
@@ -192,13 +230,39 @@ mod tests {
         assert!(text.starts_with(BOOK), "{text}");
         let book = PriceBook::parse(&text).expect("it stays a book");
         let input = |model, tier, at| {
-            book.price(model, tier, at).map(|price| price.rates.input.to_string())
+            let price = book.price(model, Service::anywhere(tier), at);
+            price.map(|price| price.rates.input.to_string())
         };
         assert_eq!(input("m", "default", date!(2026 - 10 - 31)).as_deref(), Some("1"));
         assert_eq!(input("m", "default", day).as_deref(), Some("1.1"));
         assert_eq!(input("new", "standard", day).as_deref(), Some("3"));
-        let long = book.worst_case("new", "standard", day, 300_000, 0).expect("it has a price");
+        let standard = Service::anywhere("standard");
+        let long = book.worst_case("new", standard, day, 300_000, 0).expect("it has a price");
         assert_eq!(long.to_string(), "1.8");
+    }
+
+    #[test]
+    fn a_region_follows_its_own_price_or_that_of_anywhere_if_it_cost_the_same() {
+        let old = BOOK.replace(
+            "tiers = [\"default\"]",
+            "tiers = [\"default\"]\nregion = [\"\", \"eu\", \"jp\"]",
+        );
+        let table = r#"{"m-2026": {"litellm_provider": "openai", "input_cost_per_token": 2e-06,
+            "output_cost_per_token": 4e-06, "regional_processing_uplift_multiplier_eu": 1.1}}"#;
+        let public = PublicPrices::parse(table).expect("a table");
+        let (book, day) = (PriceBook::parse(&old).expect("a book"), date!(2026 - 11 - 01));
+        let changes = Changes::between(&book, &public, &["m".into()], day).expect("compared");
+        let text = changes.added_to(&old, day).expect("it is TOML");
+        let book = PriceBook::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        for (region, expected) in
+            [("", Some("2")), ("eu", Some("2.2")), ("jp", Some("2")), ("us", None)]
+        {
+            let price = book.price("m", Service { tier: "default", region }, day);
+            let input = price.map(|price| price.rates.input.to_string());
+            assert_eq!(input.as_deref(), expected, "{region:?}");
+        }
+        let again = Changes::between(&book, &public, &["m".into()], day).expect("compared");
+        assert!(again.changes.is_empty(), "{again:?}");
     }
 
     #[test]

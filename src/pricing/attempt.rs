@@ -37,6 +37,9 @@ pub struct Reservation {
     pub text_bytes: u64,
     pub provider: Cow<'static, str>,
     pub model: String,
+    /// Where the call is bound to run; `None`: anywhere.
+    #[serde(default)]
+    pub region: Option<String>,
     /// The worst case of this attempt; `None` for a model without a price.
     pub worst_case: Option<Usd>,
 }
@@ -58,6 +61,9 @@ pub struct Settlement {
     pub state: AttemptState,
     pub model_served: Option<String>,
     pub tier: Option<String>,
+    /// Where it ran, as the reply says, else as asked; `None`: anywhere.
+    #[serde(default)]
+    pub region: Option<String>,
     pub usage: Usage,
     /// `Some` exactly when the state is [`AttemptState::Settled`].
     pub cost: Option<Usd>,

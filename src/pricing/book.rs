@@ -1,13 +1,13 @@
 //! The price book: which models there are, what they cost since when, and when they retire.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Deserializer};
 use time::Date;
 
-use super::Usd;
 use super::price::{Price, Rates};
+use super::{Service, Usd};
 
 /// Prices and retirement dates by model, read from TOML; `config/prices.toml` explains its form.
 #[derive(Clone, Debug)]
@@ -76,6 +76,8 @@ struct PriceText {
     #[serde(deserialize_with = "date")]
     from: Date,
     tiers: Vec<String>,
+    #[serde(default)]
+    region: Regions,
     // The fields of `Rates`, spelled out: serde's flatten would give up naming unknown ones.
     input: Usd,
     cache_read: Option<Usd>,
@@ -84,6 +86,29 @@ struct PriceText {
     output: Usd,
     #[serde(default)]
     above: Vec<AboveText>,
+}
+
+/// One region, or several with the same prices; none: the price holds where no region is named.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a region such as \"eu\", or a list of regions")]
+enum Regions {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Default for Regions {
+    fn default() -> Regions {
+        Regions::One(String::new())
+    }
+}
+
+impl Regions {
+    fn into_list(self) -> Vec<String> {
+        match self {
+            Regions::One(region) => vec![region],
+            Regions::Several(regions) => regions,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -141,9 +166,10 @@ impl PriceBook {
         self.model(model)?.retires
     }
 
-    /// The price on day `at` (UTC) of a model, by id or alias, in a tier as the response names it.
-    pub fn price(&self, model: &str, tier: &str, at: Date) -> Option<&Price> {
-        self.model(model)?.price(tier, at)
+    /// The price on day `at` (UTC) of a model, by id or alias, served as the response says. What is
+    /// served in a region has the price of that region or none.
+    pub fn price(&self, model: &str, service: Service<'_>, at: Date) -> Option<&Price> {
+        self.model(model)?.price(service, at)
     }
 
     /// The tiers that one which a request asks for may be served as.
@@ -154,27 +180,36 @@ impl PriceBook {
         }
     }
 
-    /// The most that a call can cost which requests `tier`: all input in the dearest bucket, at the
-    /// dearest rates and the dearest tier that it may be served at. `None` where one of these
+    /// The most that a call can cost which asks for that service: all input in the dearest bucket, at
+    /// the dearest rates and the dearest tier that it may be served at. `None` where one of these
     /// tiers has no price.
     pub fn worst_case(
         &self,
         model: &str,
-        tier: &str,
+        asked: Service<'_>,
         at: Date,
         input_tokens: u64,
         output_tokens: u64,
     ) -> Option<Usd> {
         let entry = self.model(model)?;
-        let cost = |tier| entry.price(tier, at)?.worst_case(input_tokens, output_tokens);
-        let served = self.served(&entry.provider, tier).into_iter();
+        let cost = |tier| {
+            let price = entry.price(Service { tier, ..asked }, at)?;
+            price.worst_case(input_tokens, output_tokens)
+        };
+        let served = self.served(&entry.provider, asked.tier).into_iter();
         served.map(cost).reduce(|dearest, next| Some(dearest?.max(next?))).flatten()
     }
 }
 
 impl ModelEntry {
-    fn price(&self, tier: &str, at: Date) -> Option<&Price> {
-        self.prices.iter().find(|price| price.tier == tier && price.from <= at)
+    fn price(&self, service: Service<'_>, at: Date) -> Option<&Price> {
+        self.prices.iter().find(|price| price.service() == service && price.from <= at)
+    }
+
+    /// The regions that have prices of their own.
+    pub fn regions(&self) -> BTreeSet<&str> {
+        let regions = self.prices.iter().map(|price| price.region.as_str());
+        regions.filter(|region| !region.is_empty()).collect()
     }
 }
 
@@ -197,8 +232,15 @@ fn entry(place: usize, table: toml::Table, version: &str) -> Result<ModelEntry, 
     let mut prices: Vec<Price> = Vec::new();
     for (row, text) in text.price.into_iter().enumerate() {
         for price in text.prices(&model, &format!("price[{row}]"), version)? {
-            if prices.iter().any(|other| (&other.tier, other.from) == (&price.tier, price.from)) {
-                let message = format!("tier \"{}\" has two prices from that day", price.tier);
+            let same =
+                |other: &Price| other.service() == price.service() && other.from == price.from;
+            if prices.iter().any(same) {
+                let place = match price.region.as_str() {
+                    "" => String::new(),
+                    region => format!(" in region \"{region}\""),
+                };
+                let message =
+                    format!("tier \"{}\" has two prices{place} from that day", price.tier);
                 return Err(Error::model(&model, format!("price[{row}].from"), message));
             }
             prices.push(price);
@@ -210,7 +252,7 @@ fn entry(place: usize, table: toml::Table, version: &str) -> Result<ModelEntry, 
 }
 
 impl PriceText {
-    /// The row's price, once a tier.
+    /// The row's price, once a tier and region.
     fn prices(self, model: &str, field: &str, book: &str) -> Result<Vec<Price>, Error> {
         let error =
             |key: &str, message: &str| Err(Error::model(model, format!("{field}.{key}"), message));
@@ -235,15 +277,22 @@ impl PriceText {
         if self.tiers.is_empty() {
             return error("tiers", "name at least one service tier");
         }
-        let price = |tier| Price {
+        let regions = self.region.into_list();
+        if regions.is_empty() {
+            return error("region", "name a region, or leave it out");
+        }
+        let price = |tier: &String, region: &String| Price {
             model: model.to_owned(),
-            tier,
+            tier: tier.clone(),
+            region: region.clone(),
             from: self.from,
             book: book.to_owned(),
             rates: rates.clone(),
             above: above.clone(),
         };
-        Ok(self.tiers.into_iter().map(price).collect())
+        let of_tier = |tier| regions.iter().map(move |region| (tier, region));
+        let all = self.tiers.iter().flat_map(of_tier);
+        Ok(all.map(|(tier, region)| price(tier, region)).collect())
     }
 }
 
@@ -288,12 +337,14 @@ mod tests {
         for model in book.models() {
             let tier = if model.provider == "openai" { "default" } else { "standard" };
             for name in model.aliases.iter().chain([&model.id]) {
-                assert!(book.price(name, tier, TODAY).is_some(), "{name}");
+                let service = Service::anywhere(tier);
+                assert!(book.price(name, service, TODAY).is_some(), "{name}");
             }
         }
-        assert_eq!(book.price("gpt-4o", "flex", TODAY), None);
-        assert_eq!(book.price("gpt-5", "default", TODAY), None);
-        assert_eq!(book.price("gpt-6-luna", "default", date!(2026 - 10 - 31)), None);
+        let price = |model, tier, at| book.price(model, Service::anywhere(tier), at);
+        assert_eq!(price("gpt-4o", "flex", TODAY), None);
+        assert_eq!(price("gpt-5", "default", TODAY), None);
+        assert_eq!(price("gpt-6-luna", "default", date!(2026 - 10 - 31)), None);
     }
 
     #[test]
@@ -309,7 +360,8 @@ mod tests {
     fn a_worst_case_takes_the_dearest_bucket_rate_and_tier() {
         let book = PriceBook::built_in();
         let worst = |model, tier, input, output| {
-            book.worst_case(model, tier, TODAY, input, output).map(|usd| usd.to_string())
+            let asked = Service::anywhere(tier);
+            book.worst_case(model, asked, TODAY, input, output).map(|usd| usd.to_string())
         };
         for (model, tier, input, output, expected) in [
             ("gpt-4o", "default", 1_000, 200, Some("0.0045")),
@@ -341,11 +393,59 @@ mod tests {
     fn the_latest_price_that_has_begun_applies() {
         let rows = row("2026-01-01", "[\"t\", \"u\"]", "1") + &row("2026-06-01", "[\"t\"]", "2");
         let book = book(&rows).expect("a price book");
-        let from = |tier, at| book.price("m", tier, at).map(|price| price.from);
+        let from = |tier, at| book.price("m", Service::anywhere(tier), at).map(|price| price.from);
         assert_eq!(from("t", date!(2025 - 12 - 31)), None);
         assert_eq!(from("t", date!(2026 - 05 - 31)), Some(date!(2026 - 01 - 01)));
         assert_eq!(from("t", date!(2026 - 06 - 01)), Some(date!(2026 - 06 - 01)));
         assert_eq!(from("u", date!(2026 - 06 - 01)), Some(date!(2026 - 01 - 01)));
+    }
+
+    #[test]
+    fn what_is_served_in_a_region_has_that_regions_price_or_none() {
+        let regional = |region: &str, input| row("2026-01-01", "[\"t\"]", input) + region;
+        let rows = row("2026-01-01", "[\"t\"]", "1")
+            + &regional("region = \"eu\"\n", "1.1")
+            + &regional("region = [\"us\", \"jp\"]\n", "1.2");
+        let book = book(&rows).expect("a price book");
+        let price = |region| book.price("m", Service { tier: "t", region }, TODAY);
+        let input = |region| price(region).map(|price| price.rates.input.to_string());
+        for (region, expected) in [
+            ("", Some("1")),
+            ("eu", Some("1.1")),
+            ("us", Some("1.2")),
+            ("jp", Some("1.2")),
+            ("in", None),
+        ] {
+            assert_eq!(input(region).as_deref(), expected, "{region:?}");
+            let asked = Service { tier: "t", region };
+            let worst = book.worst_case("m", asked, TODAY, 1_000_000, 0);
+            assert_eq!(worst.map(|usd| usd.to_string()).as_deref(), expected, "{region:?}");
+        }
+        let version = price("eu").expect("a price").version();
+        assert!(version.starts_with("m/t/eu/2026-01-01@"), "{version}");
+    }
+
+    #[test]
+    fn the_built_in_book_has_the_uplift_of_the_regions_that_the_vendors_name() {
+        let book = PriceBook::built_in();
+        let prices = |model, tier, region| {
+            let price = book.price(model, Service { tier, region }, TODAY)?;
+            let (input, output) = price.input_and_output();
+            Some((input.to_string(), output.to_string()))
+        };
+        let some = |input: &str, output: &str| Some((input.to_owned(), output.to_owned()));
+        for (model, tier, region, expected) in [
+            ("gpt-6-sol", "default", "eu", some("2.2", "11")),
+            ("gpt-6-luna", "default", "us", some("0.11", "0.55")),
+            ("gpt-4o", "default", "eu", some("2.5", "10")),
+            ("gpt-4o", "default", "mars", None),
+            ("claude-haiku-5-5", "standard", "us", some("0.11", "0.55")),
+            ("claude-sonnet-4-6", "standard", "us", some("3.3", "16.5")),
+            ("claude-haiku-4-5", "standard", "us", None),
+            ("claude-haiku-5-5", "standard", "eu", None),
+        ] {
+            assert_eq!(prices(model, tier, region), expected, "{model} in {region}");
+        }
     }
 
     #[test]
@@ -361,6 +461,18 @@ mod tests {
             (
                 row("2026-01-01", tier, "1").repeat(2),
                 "price book, m, price[1].from: tier \"t\" has",
+            ),
+            (
+                (row("2026-01-01", tier, "1") + "region = \"eu\"\n").repeat(2),
+                "price book, m, price[1].from: tier \"t\" has two prices in region \"eu\"",
+            ),
+            (
+                row("2026-01-01", tier, "1") + "region = 7",
+                "price book, m, price[0].region: expected a",
+            ),
+            (
+                row("2026-01-01", tier, "1") + "region = []",
+                "price book, m, price[0].region: name a",
             ),
             (row("2026-01-01", tier, "1") + "inptu = 1", "price book, m, price[0].inptu: unknown"),
             ("aliases = [\"m\"]\nprice = []".into(), "price book, m, id or aliases: \"m\" already"),

@@ -2,6 +2,8 @@
 //!
 //! It gives US dollars a token as JSON numbers, `_priority`, `_flex` and `_batches` for tiers, and
 //! `_above_200k_tokens` for long prompts: <https://docs.litellm.ai/docs/provider_registration/add_model_pricing>.
+//! What a region costs is a factor: `regional_processing_uplift_multiplier_eu` of OpenAI's models, `us` in
+//! the `provider_specific_entry` of Anthropic's.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +23,17 @@ pub struct PublicPrices {
 #[derive(Debug)]
 pub struct Listed {
     pub provider: &'static str,
-    /// By the tier that a response names.
-    pub tiers: Vec<(&'static str, Listing)>,
+    pub offers: Vec<Offer>,
+}
+
+/// What a model costs at one service.
+#[derive(Debug)]
+pub struct Offer {
+    /// As a response names it.
+    pub tier: &'static str,
+    /// Empty: anywhere.
+    pub region: &'static str,
+    pub(super) listing: Listing,
 }
 
 /// Prices of one tier.
@@ -39,6 +50,8 @@ pub enum Error {
     Json(#[from] serde_json::Error),
     #[error("{model}, {field}: expected US dollars a token, 0 to 1; it is {value}")]
     Amount { model: String, field: String, value: String },
+    #[error("{model}, the factor of region {region}: expected 1 to 10; it is {value}")]
+    Factor { model: String, region: &'static str, value: String },
 }
 
 #[derive(Deserialize)]
@@ -48,6 +61,13 @@ struct Table(BTreeMap<String, Value>);
 const OPENAI: [(&str, &str); 4] =
     [("default", ""), ("batch", "_batches"), ("flex", "_flex"), ("priority", "_priority")];
 const ANTHROPIC: [(&str, &str); 2] = [("standard", ""), ("batch", "_batches")];
+
+/// The regions that the table has factors for, and where.
+const REGIONS: [(&str, &str, &str); 3] = [
+    ("openai", "eu", "/regional_processing_uplift_multiplier_eu"),
+    ("openai", "us", "/regional_processing_uplift_multiplier_us"),
+    ("anthropic", "us", "/provider_specific_entry/us"),
+];
 
 impl PublicPrices {
     pub fn parse(text: &str) -> Result<PublicPrices, Error> {
@@ -63,14 +83,17 @@ impl PublicPrices {
                 _ => None,
             };
             let Some((provider, known)) = listed else { continue };
-            let mut tiers = Vec::new();
+            let mut offers = Vec::new();
             for (tier, mark) in known {
                 if let Some(listing) = listing(&model, &entry, mark)? {
-                    tiers.push((*tier, listing));
+                    for (region, factor) in factors(&model, provider, &entry)? {
+                        offers.push(Offer { tier, region, listing: listing.times(factor) });
+                    }
+                    offers.push(Offer { tier, region: "", listing });
                 }
             }
-            if !tiers.is_empty() {
-                models.insert(model, Listed { provider, tiers });
+            if !offers.is_empty() {
+                models.insert(model, Listed { provider, offers });
             }
         }
         Ok(PublicPrices { models })
@@ -82,6 +105,37 @@ impl PublicPrices {
 
     pub fn is_empty(&self) -> bool {
         self.models.is_empty()
+    }
+}
+
+/// The regions with prices of their own, each with its factor in millionths.
+fn factors(
+    model: &str,
+    provider: &str,
+    entry: &Map<String, Value>,
+) -> Result<Vec<(&'static str, i64)>, Error> {
+    let mut factors = Vec::new();
+    for (_, region, place) in REGIONS.iter().filter(|(of, ..)| *of == provider) {
+        let mut names = place.split('/').skip(1);
+        let value = names.next().and_then(|name| entry.get(name));
+        let value = names.fold(value, |value, name| value?.get(name));
+        let Some(value) = value.filter(|value| !value.is_null()) else { continue };
+        let factor = value.as_f64().filter(|factor| (1.0..=10.0).contains(factor));
+        let error = || Error::Factor { model: model.to_owned(), region, value: value.to_string() };
+        // In range, so that it is a whole number of a few digits.
+        factors.push((*region, (factor.ok_or_else(error)? * 1e6).round() as i64));
+    }
+    Ok(factors)
+}
+
+impl Listing {
+    /// Each price times a factor in millionths.
+    fn times(&self, factor: i64) -> Listing {
+        let above = self.above.iter();
+        Listing {
+            rates: self.rates.times(factor),
+            above: above.map(|(limit, rates)| (*limit, rates.times(factor))).collect(),
+        }
     }
 }
 
@@ -178,20 +232,51 @@ mod tests {
         let prices = PublicPrices::parse(table).expect("a table");
         let small = prices.model("small").expect("it is OpenAI's");
         assert_eq!(small.provider, "openai");
-        let tiers: Vec<&str> = small.tiers.iter().map(|(tier, _)| *tier).collect();
+        let tiers: Vec<&str> = small.offers.iter().map(|offer| offer.tier).collect();
         assert_eq!(tiers, ["default", "batch"], "a flex price without an output is none");
-        let rates = &small.tiers[0].1.rates;
+        let rates = &small.offers[0].listing.rates;
         assert_eq!((rates.input, rates.output), (usd("0.15"), usd("0.6")));
         assert_eq!(rates.cache_read, Some(usd("0.075")));
         assert_eq!(rates.cache_write_5m, None);
-        let long = &prices.model("long").expect("it is Anthropic's").tiers[0];
-        assert_eq!(long.0, "standard");
-        assert_eq!(long.1.rates.cache_write_1h, Some(usd("6")));
-        let (threshold, above) = &long.1.above[0];
+        let long = &prices.model("long").expect("it is Anthropic's").offers[0];
+        assert_eq!(long.tier, "standard");
+        assert_eq!(long.listing.rates.cache_write_1h, Some(usd("6")));
+        let (threshold, above) = &long.listing.above[0];
         assert_eq!((*threshold, above.input, above.output), (200_000, usd("6"), usd("22.5")));
         for other in ["sample_spec", "azure/small", "elsewhere", "a vector"] {
             assert!(prices.model(other).is_none(), "{other}");
         }
+    }
+
+    #[test]
+    fn a_region_costs_its_factor_in_every_bucket_and_tier() {
+        let table = r#"{
+            "bound": {"litellm_provider": "openai", "input_cost_per_token": 1e-07,
+                "output_cost_per_token": 5e-07, "cache_read_input_token_cost": 1e-08,
+                "input_cost_per_token_batches": 5e-08, "output_cost_per_token_batches": 2.5e-07,
+                "regional_processing_uplift_multiplier_eu": 1.1},
+            "geo": {"litellm_provider": "anthropic", "input_cost_per_token": 3e-06,
+                "output_cost_per_token": 1.5e-05, "input_cost_per_token_above_200k_tokens": 6e-06,
+                "output_cost_per_token_above_200k_tokens": 2.25e-05,
+                "provider_specific_entry": {"us": 1.1, "fast": 2.0}}
+        }"#;
+        let prices = PublicPrices::parse(table).expect("a table");
+        let offer = |model: &str, tier, region| {
+            let offers = &prices.model(model).expect("it is listed").offers;
+            let is_it = |offer: &&Offer| (offer.tier, offer.region) == (tier, region);
+            offers.iter().find(is_it).map(|offer| offer.listing.clone())
+        };
+        let eu = offer("bound", "default", "eu").expect("a price of its own").rates;
+        assert_eq!((eu.input, eu.output), (usd("0.11"), usd("0.55")));
+        assert_eq!(eu.cache_read, Some(usd("0.011")));
+        let batch = offer("bound", "batch", "eu").expect("likewise").rates;
+        assert_eq!((batch.input, batch.output), (usd("0.055"), usd("0.275")));
+        assert_eq!(offer("bound", "default", "us"), None);
+        let us = offer("geo", "standard", "us").expect("a price of its own");
+        assert_eq!((us.rates.input, us.above[0].1.output), (usd("3.3"), usd("24.75")));
+        let wrong = table.replace("\"us\": 1.1", "\"us\": 0.1");
+        let error = PublicPrices::parse(&wrong).expect_err("no discount").to_string();
+        assert!(error.starts_with("geo, the factor of region us: expected 1 to 10"), "{error}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use time::Date;
 
-use super::{Usage, Usd};
+use super::{Service, Usage, Usd};
 
 /// US dollars per million tokens of each bucket; a bucket without a price cannot be paid.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -26,6 +26,21 @@ impl Rates {
             ("cache_write_1h", self.cache_write_1h),
             ("output", Some(self.output)),
         ]
+    }
+
+    /// Each times a factor in millionths, to the picodollar.
+    pub fn times(&self, factor: i64) -> Rates {
+        let times = |rate: Usd| {
+            let product = i128::from(rate.pico()) * i128::from(factor);
+            round(product).unwrap_or(Usd::from_pico(i64::MAX))
+        };
+        Rates {
+            input: times(self.input),
+            cache_read: self.cache_read.map(times),
+            cache_write_5m: self.cache_write_5m.map(times),
+            cache_write_1h: self.cache_write_1h.map(times),
+            output: times(self.output),
+        }
     }
 
     fn cost(&self, usage: &Usage) -> Option<Usd> {
@@ -59,11 +74,13 @@ fn round(bill: i128) -> Option<Usd> {
     i64::try_from(bill.checked_add(500_000)?.div_euclid(1_000_000)).ok().map(Usd::from_pico)
 }
 
-/// What one tier of one model costs from one day on.
+/// What one tier of one model costs in one region from one day on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Price {
     pub(super) model: String,
     pub(super) tier: String,
+    /// Empty: anywhere.
+    pub(super) region: String,
     pub(super) from: Date,
     pub(super) book: String,
     pub(super) rates: Rates,
@@ -83,6 +100,10 @@ impl Price {
         self.rates(total.prompt().div_ceil(calls.max(1))).cost(total)
     }
 
+    pub(super) fn service(&self) -> Service<'_> {
+        Service { tier: &self.tier, region: &self.region }
+    }
+
     /// The day (UTC) from which on it holds.
     pub fn from(&self) -> Date {
         self.from
@@ -95,7 +116,11 @@ impl Price {
 
     /// Which row of which price book this is: enough to compute a cost again.
     pub fn version(&self) -> String {
-        format!("{}/{}/{}@{}", self.model, self.tier, self.from, self.book)
+        let Price { model, tier, region, from, book, .. } = self;
+        match region.as_str() {
+            "" => format!("{model}/{tier}/{from}@{book}"),
+            region => format!("{model}/{tier}/{region}/{from}@{book}"),
+        }
     }
 
     /// The most that a call can cost whose prompt has up to `input_tokens`: all of it in the
@@ -124,7 +149,10 @@ mod tests {
 
     fn price(model: &str, tier: &str) -> Price {
         let book = PriceBook::built_in();
-        book.price(model, tier, date!(2026 - 11 - 20)).expect("the built-in book prices it").clone()
+        let service = Service::anywhere(tier);
+        book.price(model, service, date!(2026 - 11 - 20))
+            .expect("the built-in book prices it")
+            .clone()
     }
 
     fn usd(text: &str) -> Option<Usd> {
@@ -170,7 +198,8 @@ mod tests {
         let book = "[[model]]\nid = \"m\"\nprovider = \"p\"\n[[model.price]]\nfrom = 2026-01-01\n\
                     tiers = [\"t\"]\ninput = \"0.0000005\"\noutput = \"0.0000004\"";
         let book = PriceBook::parse(book).expect("a price book");
-        let price = book.price("m", "t", date!(2026 - 01 - 01)).expect("a price");
+        let price =
+            book.price("m", Service::anywhere("t"), date!(2026 - 01 - 01)).expect("a price");
         for (input, output, pico) in [(1, 0, 1), (0, 1, 0), (1, 1, 1), (2, 1, 1), (3, 0, 2)] {
             let usage = Usage { input, output, ..Usage::default() };
             assert_eq!(price.cost(&usage), Some(Usd::from_pico(pico)), "{usage:?}");

@@ -5,6 +5,7 @@
 //! by whoever made it; which texts are counted as what is the application's business.
 
 mod access;
+mod alerts;
 mod answers;
 mod config;
 mod corrections;
@@ -15,6 +16,7 @@ mod learning;
 mod postgres;
 mod queue;
 mod report;
+mod settled;
 mod signals;
 mod sqlite;
 mod trends;
@@ -32,6 +34,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use time::OffsetDateTime;
 
 pub use access::{AccessState, Budget, BudgetState, Period, StoredKey, Subject};
+pub use alerts::{AlertOutcome, DueAlert, FiredAlert, Looked};
 pub use answers::{Interview, KeptAnswer, KeptContent};
 pub use config::{Config, Durability, WhenDown};
 pub use corrections::{Charge, Correction, CorrectionKind, DayUsage, NotOpen};

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use serde::{Serialize, Serializer};
 use time::{OffsetDateTime, Time};
 
+use super::settled::{self, Span};
 use super::{Counts, millis};
 use crate::pricing::{AttemptId, Price, Usage, Usd};
 
@@ -170,6 +171,8 @@ pub struct OpenAttempt {
     #[serde(skip)]
     pub tier: Option<String>,
     #[serde(skip)]
+    pub region: Option<String>,
+    #[serde(skip)]
     pub usage: Usage,
 }
 
@@ -219,12 +222,14 @@ pub(super) struct Means {
 /// Fewer settled calls than this say too little of what one costs.
 const CALLS_FOR_A_MEAN: u64 = 100;
 
-/// The 30 days whose calls an estimate rests on, in milliseconds since the epoch. They end with
-/// the reported period, so that what a past month saved does not change as time goes on.
-pub(super) fn mean_period(query: &CostQuery, now: SystemTime) -> (i64, i64) {
+/// The 30 days whose calls an estimate rests on, the first of them whole. They end with the reported
+/// period, so that what a past month saved does not change as time goes on; one that is not over ends
+/// with today, of which nothing is left out.
+pub(super) fn mean_period(query: &CostQuery, now: SystemTime) -> Span {
     const DAYS_30: i64 = 30 * 24 * 60 * 60 * 1000;
-    let end = millis(now).min(millis(query.to.into()));
-    (end - DAYS_30, end)
+    let (now, to) = (millis(now), millis(query.to.into()));
+    let end = if to > now { settled::day_after(now) } else { to };
+    Span::new(settled::day_of(now.min(to) - DAYS_30), end)
 }
 
 /// Figures in the making: what a text saved is estimated by its endpoint.

@@ -1,6 +1,7 @@
 //! Windows of verdicts: how texts are counted by key over tumbling windows of event time, when one is
 //! late, and what of them is bounded. Plain values, no I/O: the store keeps them, and reads them back.
 
+mod alert;
 mod config;
 mod fold;
 mod observation;
@@ -8,6 +9,7 @@ mod places;
 mod watermark;
 mod window;
 
+pub use alert::{AlertKind, AlertRule, Breach};
 pub use config::{Config, TopicWindows, Windowing};
 pub use fold::{Bounds, Crowded, Fold};
 pub use observation::{Observation, WindowKey, score_micros, term_of};

@@ -63,18 +63,16 @@ async fn from_a_raw_topic_to_the_windows_that_a_gateway_makes_itself() {
     let url = database.url();
     let jdbc = url.replace("postgres://undertone@", "jdbc:postgresql://");
     assert_ne!(jdbc, url, "the test's own server has a user undertone and no password");
-    let after = [
-        ("OUTPUT_TOPIC", topics.output.as_str()),
-        ("JDBC_URL", &jdbc),
-        ("DB_USER", "undertone"),
-    ];
+    let after =
+        [("OUTPUT_TOPIC", topics.output.as_str()), ("JDBC_URL", &jdbc), ("DB_USER", "undertone")];
     run_job("after", &after, broker);
     let own = stream(Setup::local()).start().await;
     let mine = settled(&own, 60).await;
     let flink = settled(&flinks, 60).await;
     assert_eq!(flink, mine);
     assert!(mine.len() > 6, "several windows and keys: {mine:?}");
-    let aspects: usize = mine.iter().filter_map(|window| window["aspects"].as_array()).map(Vec::len).sum();
+    let aspects: usize =
+        mine.iter().filter_map(|window| window["aspects"].as_array()).map(Vec::len).sum();
     assert!(aspects > 0, "{mine:?}");
     assert!(mine.iter().any(|window| window["emotions"] != json!({})), "{mine:?}");
     // Again from the start, as after the loss of a checkpoint: the same rows.
@@ -103,7 +101,9 @@ fn raw_records() -> Vec<(&'static str, String)> {
             records.push((key, record.to_string()));
         }
     }
-    for value in ["{\"id\": \"blank\", \"text\": \" \\t \"}", "not JSON", "not JSON", "{\"text\": 7"] {
+    for value in
+        ["{\"id\": \"blank\", \"text\": \" \\t \"}", "not JSON", "not JSON", "{\"text\": 7"]
+    {
         records.push(("x", value.to_owned()));
     }
     records
@@ -147,7 +147,11 @@ async fn settled(gateway: &Gateway, texts: u64) -> Vec<Value> {
         if counted == texts {
             return windows.clone();
         }
-        assert!(start.elapsed() < PATIENCE, "{counted} of {texts} texts: {answer}\n{}", gateway.log());
+        assert!(
+            start.elapsed() < PATIENCE,
+            "{counted} of {texts} texts: {answer}\n{}",
+            gateway.log()
+        );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }

@@ -6,17 +6,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with those that it may name; two on one row never meet.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("kernels", &[]),
     ("sentiment", &[]),
     ("pricing", &[]),
+    ("webhook", &[]),
     ("classifier", &["sentiment", "pricing", "kernels"]),
     ("cache", &[]),
     ("trends", &["sentiment"]),
     ("llm", &["sentiment", "pricing"]),
     ("store", &["sentiment", "pricing", "trends"]),
     ("cascade", &["classifier", "llm", "cache", "sentiment", "pricing"]),
-    ("access", &["pricing", "store"]),
+    ("access", &["pricing", "store", "webhook"]),
     ("evaluation", &["sentiment", "pricing"]),
     (
         "app",
@@ -27,6 +28,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "classifier",
             "cache",
             "trends",
+            "webhook",
             "llm",
             "store",
             "cascade",

@@ -17,6 +17,8 @@ pub struct Server {
     programs: PathBuf,
     folder: PathBuf,
     port: u16,
+    /// Options of the server beside those that every test's has.
+    options: String,
     databases: AtomicU32,
     /// Stops the server and removes its folder once this process no longer holds its standard input.
     #[expect(dead_code, reason = "what counts is that it is held")]
@@ -43,6 +45,35 @@ impl Database {
 impl Server {
     /// Starts one. A test that stops its server has one to itself.
     pub fn start() -> Server {
+        let server = Server::prepare();
+        server.start_again();
+        server
+    }
+
+    /// Starts one that takes nobody but over TLS.
+    #[allow(dead_code, reason = "not every test binary has certificates")]
+    pub fn start_over_tls(certificate: &str, key: &str) -> Server {
+        let mut server = Server::prepare();
+        let [certificate, key] = [("server.crt", certificate), ("server.key", key)]
+            .map(|(name, pem)| server.write(name, pem).display().to_string());
+        server.write("data/pg_hba.conf", "hostssl all all 127.0.0.1/32 trust\n");
+        server.options = format!(" -c ssl=on -c ssl_cert_file={certificate} -c ssl_key_file={key}");
+        server.start_again();
+        server
+    }
+
+    /// Starts one that keeps its word after a power cut, as those in service do.
+    #[allow(dead_code, reason = "only measurements need it")]
+    pub fn start_synced() -> Server {
+        let mut server = Server::prepare();
+        // Of an option that stands twice the last one counts.
+        server.options = " -c fsync=on -c full_page_writes=on".to_owned();
+        server.start_again();
+        server
+    }
+
+    /// One that is not running yet.
+    fn prepare() -> Server {
         let programs = programs().expect(MISSING);
         let folder = tempfile::Builder::new().prefix("undertone-postgres-").tempdir();
         let folder = folder.expect("a temporary folder can be made").keep();
@@ -59,6 +90,7 @@ impl Server {
             programs,
             folder,
             port: free_port(),
+            options: String::new(),
             databases: AtomicU32::new(0),
             watcher: Mutex::new(watcher),
         };
@@ -66,8 +98,17 @@ impl Server {
         let options = ["-D", &data, "-U", "undertone", "-A", "trust", "-E", "UTF8"];
         let created = server.run("initdb", &[&options[..], &["--no-locale", "--no-sync"]].concat());
         check(created, "initdb");
-        server.start_again();
         server
+    }
+
+    /// Writes a file that the server's owner alone may read.
+    fn write(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.folder.join(name);
+        std::fs::write(&path, content).expect("the server's folder can be written");
+        let script = r#"chmod 600 "$0"; if [ "$(id -u)" = 0 ]; then chown postgres "$0"; fi"#;
+        let owned = Command::new("sh").args(["-c", script]).arg(&path).status();
+        assert!(owned.is_ok_and(|done| done.success()), "{} has no owner", path.display());
+        path
     }
 
     /// Starts it after it was stopped, on the same port.
@@ -76,8 +117,8 @@ impl Server {
         // What a test writes need not survive a power cut.
         let options = format!(
             "-c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories={folder} -c fsync=off \
-             -c full_page_writes=off -c max_connections=300 -c shared_buffers=64MB",
-            self.port
+             -c full_page_writes=off -c max_connections=300 -c shared_buffers=64MB{}",
+            self.port, self.options
         );
         let (data, log) = (format!("{folder}/data"), format!("{folder}/log"));
         let started = self.run("pg_ctl", &["-D", &data, "-l", &log, "-w", "-o", &options, "start"]);

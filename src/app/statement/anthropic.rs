@@ -2,109 +2,69 @@
 //! JSON, and the same as the Console saves them in CSV.
 
 use serde_json::{Map, Value};
-use time::Date;
 
 use super::amount::Amount;
-use super::export::{Line, Sheet, count, pages, word};
-use super::{Statement, StatementError, Tokens};
+use super::export::{Line, count, word};
+use super::form::{Dollars, Form, Item, Wrong};
+use super::{StatementError, Tokens};
 
-fn form() -> StatementError {
-    StatementError::Form {
-        provider: "Anthropic",
-        expected: "the JSON of /v1/organizations/cost_report or \
-                   /v1/organizations/usage_report/messages, or the CSV of costs or of tokens that the \
-                   Console saves",
-    }
-}
-
-pub(super) fn json(text: &str) -> Result<Statement, StatementError> {
-    let mut statement = Statement::default();
-    for day in pages(text, form())? {
-        statement.covers(day.day);
-        for result in &day.results {
-            if result.contains_key("amount") {
-                cost(&mut statement, day.day, result)?;
-            } else if result.contains_key("uncached_input_tokens") {
-                usage(&mut statement, day.day, result)?;
-            } else {
-                return Err(form());
-            }
-        }
-    }
-    Ok(statement)
-}
+pub(super) const FORM: Form = Form {
+    provider: "Anthropic",
+    expected: "the JSON of /v1/organizations/cost_report or \
+               /v1/organizations/usage_report/messages, or the CSV of costs or of tokens that the \
+               Console saves",
+    usage_field: "uncached_input_tokens",
+    cost,
+    usage,
+    day_column: "usage_date_utc",
+    cost_columns: &["model", "cost_usd"],
+    usage_columns: &["model_version", "usage_input_tokens_no_cache"],
+    cost_line,
+    usage_line,
+};
 
 /// The report's amounts are cents.
-fn cost(
-    statement: &mut Statement,
-    day: Date,
-    result: &Map<String, Value>,
-) -> Result<(), StatementError> {
-    let place = || format!("{day}, amount");
-    let currency = word(result, "currency").unwrap_or_else(|| "USD".to_owned());
-    if !currency.eq_ignore_ascii_case("usd") {
-        return Err(StatementError::bad(place(), format!("is in {currency}: only USD is read")));
-    }
+fn cost(result: &Map<String, Value>) -> Result<Item<Amount>, Wrong> {
+    let currency = result.get("currency").and_then(Value::as_str).filter(|name| !name.is_empty());
     let amount = result["amount"].as_str().and_then(Amount::cents);
-    let amount =
-        amount.ok_or_else(|| StatementError::bad(place(), "is no decimal string of cents"))?;
-    let item = word(result, "model").or_else(|| word(result, "description"));
-    statement.add_cost(day, item, amount)
+    let amount = Dollars { currency, amount }.known("is no decimal string of cents")?;
+    Ok((word(result, "model").or_else(|| word(result, "description")), amount))
 }
 
-fn usage(
-    statement: &mut Statement,
-    day: Date,
-    result: &Map<String, Value>,
-) -> Result<(), StatementError> {
+fn usage(result: &Map<String, Value>) -> Item<Tokens> {
     let written = result.get("cache_creation").and_then(Value::as_object);
     let written = written.map_or(0, |written| {
-        count(written, "ephemeral_5m_input_tokens") + count(written, "ephemeral_1h_input_tokens")
+        let (short, long) = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens");
+        count(written, short).saturating_add(count(written, long))
     });
     let cache_read = count(result, "cache_read_input_tokens");
+    let uncached = count(result, "uncached_input_tokens");
     let tokens = Tokens {
-        prompt: count(result, "uncached_input_tokens") + written + cache_read,
+        prompt: uncached.saturating_add(written).saturating_add(cache_read),
         cache_read,
         output: count(result, "output_tokens"),
     };
-    statement.add_tokens(day, word(result, "model"), tokens)
+    (word(result, "model"), tokens)
 }
 
-pub(super) fn csv(text: &str) -> Result<Statement, StatementError> {
-    let sheet = Sheet::parse(text)?;
-    let read: fn(&mut Statement, &Line<'_>) -> Result<(), StatementError> =
-        if sheet.has(&["usage_date_utc", "model", "cost_usd"]) {
-            cost_line
-        } else if sheet.has(&["usage_date_utc", "model_version", "usage_input_tokens_no_cache"]) {
-            usage_line
-        } else {
-            return Err(form());
-        };
-    let mut statement = Statement::default();
-    for line in sheet.lines() {
-        statement.covers(line.day("usage_date_utc")?);
-        read(&mut statement, &line)?;
-    }
-    Ok(statement)
-}
-
-fn cost_line(statement: &mut Statement, line: &Line<'_>) -> Result<(), StatementError> {
+fn cost_line(line: &Line<'_>) -> Result<Option<Item<Amount>>, StatementError> {
     let amount = line.cell("cost_usd").unwrap_or("0");
     let amount = Amount::dollars(amount).ok_or_else(|| line.bad("cost_usd", "is no amount"))?;
-    let item = line.cell("model").map(str::to_owned);
-    statement.add_cost(line.day("usage_date_utc")?, item, amount)
+    Ok(Some((line.cell("model").map(str::to_owned), amount)))
 }
 
-fn usage_line(statement: &mut Statement, line: &Line<'_>) -> Result<(), StatementError> {
+fn usage_line(line: &Line<'_>) -> Result<Option<Item<Tokens>>, StatementError> {
     let cache_read = line.count("usage_input_tokens_cache_read")?;
+    let prompt = [
+        line.count("usage_input_tokens_no_cache")?,
+        line.count("usage_input_tokens_cache_write_5m")?,
+        line.count("usage_input_tokens_cache_write_1h")?,
+        cache_read,
+    ];
     let tokens = Tokens {
-        prompt: line.count("usage_input_tokens_no_cache")?
-            + line.count("usage_input_tokens_cache_write_5m")?
-            + line.count("usage_input_tokens_cache_write_1h")?
-            + cache_read,
+        prompt: prompt.into_iter().fold(0, u64::saturating_add),
         cache_read,
         output: line.count("usage_output_tokens")?,
     };
-    let model = line.cell("model_version").map(str::to_owned);
-    statement.add_tokens(line.day("usage_date_utc")?, model, tokens)
+    Ok(Some((line.cell("model_version").map(str::to_owned), tokens)))
 }

@@ -3,6 +3,7 @@
 mod amount;
 mod anthropic;
 mod export;
+mod form;
 mod openai;
 
 use std::collections::BTreeMap;
@@ -82,13 +83,12 @@ impl Statement {
         // Spreadsheets put one before what they save.
         let text = text.trim_start_matches('\u{feff}');
         let is_json = text.trim_start().starts_with(['{', '[']);
-        let statement = match (provider, is_json) {
-            ("openai", true) => openai::json(text),
-            ("openai", false) => openai::csv(text),
-            ("anthropic", true) => anthropic::json(text),
-            ("anthropic", false) => anthropic::csv(text),
+        let form = match provider {
+            "openai" => &openai::FORM,
+            "anthropic" => &anthropic::FORM,
             _ => return Err(StatementError::Provider(provider.to_owned())),
-        }?;
+        };
+        let statement = if is_json { form.json(text) } else { form.csv(text) }?;
         match statement.days {
             Some(_) => Ok(statement),
             None => Err(StatementError::Empty),

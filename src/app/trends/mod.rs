@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 pub use live::{ListenError, Listener, Listening, Update};
+pub(super) use query::key as window_key;
 pub use query::{TrendsError, TrendsRequest};
 pub use records::{FoldError, Reached};
 
@@ -17,7 +18,8 @@ use crate::cascade::Analysis;
 use crate::sentiment::{Findings, Task};
 use crate::store::{self, WindowsFold};
 use crate::trends::{
-    Bounds, Config, DAY_SECONDS, Fold, Observation, WindowKey, Windowing, score_micros, term_of,
+    Bounds, Config, Crowded, DAY_SECONDS, Fold, Observation, WindowKey, Windowing, score_micros,
+    term_of,
 };
 
 /// The tag by which a request says whose window its text belongs to.
@@ -70,7 +72,7 @@ impl Trends {
             return;
         }
         let bounds = self.bounds();
-        crowded(&fold);
+        tell_crowded(fold.crowded());
         let windows = fold.clone().into_windows();
         match store.fold_windows(WindowsFold { windows, bounds, advance: None }).await {
             Ok(()) => self.live.wake(),
@@ -107,8 +109,7 @@ impl Trends {
 }
 
 /// Counts what found no place in memory already.
-fn crowded(fold: &Fold) {
-    let crowded = fold.crowded();
+fn tell_crowded(crowded: Crowded) {
     for (what, count) in [("key", crowded.keys), ("term", crowded.terms)] {
         if count > 0 {
             metrics::counter!("undertone_trends_crowded_total", "what" => what).increment(count);
@@ -164,7 +165,8 @@ fn observation(
     Some(text)
 }
 
-fn now_ms() -> i64 {
+/// Milliseconds since the epoch.
+pub(super) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

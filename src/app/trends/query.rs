@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use crate::app::costs::moment;
 use crate::app::{App, BadParameter};
 use crate::store::{self, WindowQuery};
-use crate::trends::{DAY_SECONDS, Window, WindowId, WindowKey, Windowing};
+use crate::trends::{Config, DAY_SECONDS, Window, WindowId, WindowKey, Windowing};
 
 /// The widest windows that are put together.
 const WIDTH_LIMIT_SECONDS: u32 = 31 * DAY_SECONDS;
@@ -138,9 +138,9 @@ impl App {
         Ok(windows)
     }
 
-    /// The most terms that an answer gives of a window.
-    pub fn trends_max_terms(&self) -> usize {
-        self.trends.config.max_terms
+    /// The section `[trends]`.
+    pub fn trends_config(&self) -> &Config {
+        &self.trends.config
     }
 
     /// How windows are cut.

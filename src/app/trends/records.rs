@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use super::now_ms;
+use super::{Trends, now_ms};
 use crate::app::App;
-use crate::store::{self, Advance, PartitionAdvance, WindowsFold};
+use crate::store::{self, Advance, PartitionAdvance, Store, WindowsFold};
 use crate::trends::{Fold, Observation, Watermark, WindowId};
 
 /// How far a partition has been read.
@@ -57,34 +57,125 @@ impl App {
         reached: &[Reached],
         records: &[(i32, Observation)],
     ) -> Result<(), FoldError> {
-        let positions = self.store.positions(topic.to_owned()).await?;
-        let mut watermarks: HashMap<i32, Watermark> = positions
-            .iter()
-            .map(|one| (one.partition, Watermark { greatest_ms: one.greatest_ms }))
-            .collect();
-        let trends = &self.trends;
-        let (width, bounds) = (trends.windowing.window_seconds, trends.bounds());
-        let lateness_ms = i64::from(trends.windowing.lateness_seconds) * 1000;
-        let (mut fold, now) = (Fold::default(), now_ms());
-        for (partition, text) in records {
-            let end_ms = WindowId::of(text.at_ms, text.key.clone(), width).end_ms();
-            let watermark = watermarks.entry(*partition).or_default();
-            let is_late = watermark.pass(text.at_ms, end_ms, lateness_ms, now);
-            fold.add(text, width, is_late, bounds);
-        }
-        // What the watermarks were read at is what the store holds the fold to.
-        let partitions = reached.iter().map(|one| PartitionAdvance {
-            partition: one.partition,
-            from: one.from,
-            to: one.to,
-            greatest_ms: watermarks.get(&one.partition).and_then(|mark| mark.greatest_ms),
-        });
-        let advance = Advance { topic: topic.to_owned(), partitions: partitions.collect() };
-        super::crowded(&fold);
-        let windows = fold.into_windows();
-        let fold = WindowsFold { windows, bounds, advance: Some(advance) };
-        self.store.fold_windows(fold).await?;
-        trends.live.wake();
+        fold(&self.trends, &self.store, topic, reached, records, now_ms()).await?;
+        self.trends.live.wake();
         Ok(())
+    }
+}
+
+async fn fold(
+    trends: &Trends,
+    store: &Store,
+    topic: &str,
+    reached: &[Reached],
+    records: &[(i32, Observation)],
+    now_ms: i64,
+) -> Result<(), store::Error> {
+    let positions = store.positions(topic.to_owned()).await?;
+    let mut watermarks: HashMap<i32, Watermark> = positions
+        .iter()
+        .map(|one| (one.partition, Watermark { greatest_ms: one.greatest_ms }))
+        .collect();
+    let (width, bounds) = (trends.windowing.window_seconds, trends.bounds());
+    let lateness_ms = i64::from(trends.windowing.lateness_seconds) * 1000;
+    let mut fold = Fold::default();
+    for (partition, text) in records {
+        let end_ms = WindowId::of(text.at_ms, text.key.clone(), width).end_ms();
+        let watermark = watermarks.entry(*partition).or_default();
+        let is_late = watermark.pass(text.at_ms, end_ms, lateness_ms, now_ms);
+        fold.add(text, width, is_late, bounds);
+    }
+    // The watermarks were read at some offset: only if that is where the reading began does the fold count.
+    let partitions = reached.iter().map(|one| PartitionAdvance {
+        partition: one.partition,
+        from: one.from,
+        to: one.to,
+        greatest_ms: watermarks.get(&one.partition).and_then(|mark| mark.greatest_ms),
+    });
+    let advance = Advance { topic: topic.to_owned(), partitions: partitions.collect() };
+    let crowded = fold.crowded();
+    let windows = fold.into_windows();
+    store.fold_windows(WindowsFold { windows, bounds, advance: Some(advance) }).await?;
+    super::tell_crowded(crowded);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Config;
+    use crate::sentiment::Label;
+    use crate::store::{Durability, WindowQuery};
+    use crate::trends::WindowKey;
+
+    const NOW: i64 = 1_795_262_400_000;
+
+    async fn store(folder: &tempfile::TempDir) -> Store {
+        let url = format!("sqlite://{}", folder.path().join("undertone.db").display());
+        let config = store::Config::new(url, Durability::Process);
+        Store::open(&config).await.expect("a store opens")
+    }
+
+    fn trends() -> Trends {
+        let config = Config::load(None).expect("the defaults are sound");
+        Trends::new(config.stream.windowing(), config.trends)
+    }
+
+    fn text(seconds: i64) -> (i32, Observation) {
+        let text = Observation {
+            at_ms: NOW + seconds * 1000,
+            key: WindowKey::default(),
+            label: Label::Positive,
+            score_micros: 500_000,
+            emotions: Vec::new(),
+            aspects: Vec::new(),
+        };
+        (0, text)
+    }
+
+    /// Whether a record is late hangs on the records before it, in whatever parts they were read.
+    #[tokio::test]
+    async fn records_are_late_by_what_came_before_also_after_a_restart() {
+        let seconds = [0, 95, 59, 1, -1, 200, 95, 119, 180, 3 * 24 * 60 * 60, 175];
+        let mut seen = Vec::new();
+        for parts in [vec![11], vec![1; 11], vec![4, 3, 4]] {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let (mut from, mut at) = (None, 0);
+            for length in parts {
+                // A process of its own each time.
+                let store = store(&folder).await;
+                let records: Vec<_> = seconds[at..at + length].iter().map(|at| text(*at)).collect();
+                at += length;
+                let to = i64::try_from(at).expect("small");
+                let reached = [Reached { partition: 0, from, to }];
+                let folded = fold(&trends(), &store, "results", &reached, &records, NOW).await;
+                folded.expect("folded");
+                let again = fold(&trends(), &store, "results", &reached, &records, NOW).await;
+                assert!(matches!(again, Err(store::Error::Moved { .. })), "{again:?}");
+                from = Some(to);
+                store.close().await;
+            }
+            let store = store(&folder).await;
+            let query = WindowQuery {
+                from_ms: 0,
+                to_ms: i64::MAX,
+                key: None,
+                width_seconds: 60,
+                most: 100,
+            };
+            let windows = store.windows(query).await.expect("windows");
+            let counts: Vec<_> = windows
+                .iter()
+                .map(|one| ((one.id.start_ms - NOW) / 60_000, one.sums.count, one.sums.late))
+                .collect();
+            seen.push(counts);
+        }
+        // Minutes of 60 s with 30 s of patience: 95 ends the first, 200 the second; a record of three days
+        // ahead is counted and ends nothing.
+        assert_eq!(
+            seen[0],
+            [(-1, 1, 1), (0, 3, 2), (1, 3, 2), (2, 1, 0), (3, 2, 0), (3 * 24 * 60, 1, 0)]
+        );
+        assert!(seen.iter().all(|counts| *counts == seen[0]), "{seen:?}");
     }
 }

@@ -45,7 +45,7 @@ pub async fn live(
         Listening::parse(key.as_deref(), window_seconds.as_deref(), after, app.windowing())
             .map_err(TrendsError::from)?;
     let listener = app.listen(listening).await?;
-    let max_terms = app.trends_max_terms();
+    let max_terms = app.trends_config().max_terms;
     let now = Instant::now();
     let stream = Stream { listener, grant, max_terms, comment_at: now, grant_at: now };
     let events = futures::stream::unfold(stream, async |mut stream| {

@@ -9,4 +9,5 @@ pub mod health;
 pub mod live;
 pub mod metrics;
 pub mod openapi;
+pub mod page;
 pub mod trends;

@@ -33,7 +33,7 @@ pub async fn trends(
     )
     .map_err(TrendsError::from)?;
     let windows = app.trends(request).await?;
-    let most = app.trends_max_terms();
+    let most = app.trends_config().max_terms;
     let windows = windows.iter().map(|window| WindowResponse::new(window, most)).collect();
     Ok(Json(TrendsResponse { windows }))
 }

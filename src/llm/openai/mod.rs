@@ -31,6 +31,7 @@ pub(super) struct OpenAi {
     http: reqwest::Client,
     /// What requests name; empty: nothing.
     service_tier: String,
+    region: String,
     manner: Manner,
 }
 
@@ -46,6 +47,7 @@ impl OpenAi {
             client: Client::build(http.clone(), endpoint),
             http,
             service_tier: config.service_tier.clone(),
+            region: config.region.clone(),
             manner,
         })
     }
@@ -59,6 +61,10 @@ impl Provider for OpenAi {
 
     fn tier(&self) -> &str {
         &self.service_tier
+    }
+
+    fn region(&self) -> &str {
+        &self.region
     }
 
     fn compose(&self, model: &Model, questions: &[Question]) -> Value {
@@ -185,6 +191,8 @@ fn completion(response: &Value) -> Completion {
     Completion {
         model: name_at(response, "/model"),
         tier: name_at(response, "/service_tier"),
+        // The address decides, and no reply repeats it.
+        region: None,
         usage: response.get("usage").and_then(usage),
         content: content(response),
     }

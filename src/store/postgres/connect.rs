@@ -177,6 +177,51 @@ fn name(config: &Config) -> String {
     format!("postgres://{host}/{}", config.get_dbname().unwrap_or_default())
 }
 
+/// Why no connection is made, and what to change where that can be told.
+pub(super) fn why_not_connected(error: &tokio_postgres::Error) -> String {
+    let reason = reason(error);
+    let hint = match certificate_fault(error) {
+        Some(_) => {
+            "the server's certificate has to name the host of store.url and to be signed by an \
+             authority that this machine knows, or one in the file that SSL_CERT_FILE names"
+        }
+        None if reason.contains("server does not support TLS") => {
+            "switch TLS on at the server, or set sslmode=disable in store.url"
+        }
+        None if reason.ends_with("no encryption") => {
+            "the server takes nobody but over TLS: set sslmode=require in store.url"
+        }
+        None => return reason,
+    };
+    format!("{reason}; {hint}")
+}
+
+/// Whether the next try may succeed although nothing was changed: the server starts, or is away.
+pub(super) fn may_pass(error: &tokio_postgres::Error) -> bool {
+    match error.code() {
+        // What the server itself says, such as that a password is wrong, waiting does not mend.
+        Some(code) => *code == tokio_postgres::error::SqlState::CANNOT_CONNECT_NOW,
+        None => {
+            certificate_fault(error).is_none()
+                && !reason(error).contains("server does not support TLS")
+        }
+    }
+}
+
+/// What is wrong with the server's certificate.
+fn certificate_fault(error: &tokio_postgres::Error) -> Option<&rustls::CertificateError> {
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let found = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match found.or_else(|| error.downcast_ref()) {
+            Some(rustls::Error::InvalidCertificate(fault)) => return Some(fault),
+            _ => source = error.source(),
+        }
+    }
+    None
+}
+
 /// What the server said, without the values that it quotes elsewhere; else why it said nothing.
 pub(super) fn reason(error: &tokio_postgres::Error) -> String {
     if let Some(said) = error.as_db_error() {

@@ -2,6 +2,7 @@
 //! over a connection of its own; reports read over others and keep nobody waiting.
 
 mod access;
+mod alerts;
 mod answers;
 mod budgets;
 mod connect;
@@ -23,7 +24,7 @@ use deadpool_postgres::{Pool, PoolError};
 use time::OffsetDateTime;
 use tokio_postgres::{IsolationLevel, Transaction};
 
-use self::connect::{Connector, Link, reason};
+use self::connect::{Connector, Link, may_pass, reason, why_not_connected};
 use super::queue::{Op, Queue};
 use super::{
     AccessState, BudgetState, Charge, Correction, CostQuery, CostReport, CountKey, Counts,
@@ -285,16 +286,11 @@ async fn start(connector: &Connector) -> Result<Link, Error> {
             }
             Err(error) => error,
         };
-        // What the server itself says, such as that a password is wrong, waiting does not mend.
-        let passing = match error.code() {
-            Some(code) => *code == tokio_postgres::error::SqlState::CANNOT_CONNECT_NOW,
-            None => true,
-        };
-        if !passing || tokio::time::Instant::now() >= patience {
-            return Err(cannot_open(connector, reason(&error)));
+        if !may_pass(&error) || tokio::time::Instant::now() >= patience {
+            return Err(cannot_open(connector, why_not_connected(&error)));
         }
         if !std::mem::replace(&mut told, true) {
-            tracing::warn!(error = %reason(&error), "the store is waited for");
+            tracing::warn!(error = %why_not_connected(&error), "the store is waited for");
         }
         tokio::time::sleep(START_PAUSE).await;
     }

@@ -9,6 +9,7 @@ use tokio_postgres::{Error, Row, Transaction};
 
 use crate::pricing::{Usage, Usd};
 use crate::store::report::{Group, Means, Sums, mean_period};
+use crate::store::settled::Span;
 use crate::store::{CostQuery, Counts, Figures, GroupBy, Minute, OpenAttempt, OpenState, millis};
 
 pub(super) async fn sums(
@@ -29,32 +30,30 @@ async fn calls(
     snapshot: &Transaction<'_>,
     query: &CostQuery,
 ) -> Result<Vec<(Group, Figures)>, Error> {
-    let columns = Columns::of(&query.group_by, of_attempt);
-    let (open, groups) = (
-        "FILTER (WHERE state IN ('reserved', 'unresolved') AND corrected_at IS NULL)",
-        columns.count,
-    );
+    let columns = Columns::of(&query.group_by, 0, |by| match by {
+        GroupBy::Model => "model",
+        by => of_attempt(by),
+    });
+    let groups = columns.count;
+    let sums = [
+        "calls",
+        "unpriced",
+        "unresolved",
+        "unresolved_pico",
+        "input",
+        "output",
+        "cache_read",
+        "cache_write",
+        "cost_pico",
+    ];
     let sql = format!(
-        "SELECT {}
-            count(*),
-            count(*) FILTER (WHERE state = 'unpriced' AND corrected_at IS NULL),
-            count(*) {open},
-            {},
-            {}, {}, {}, {},
-            {}
-         FROM attempts WHERE reserved_at >= $1 AND reserved_at < $2
-         GROUP BY {}",
+        "SELECT {} {} FROM {} AS attempts GROUP BY {}",
         columns.select,
-        sum(&format!("sum(reserved_pico) {open}")),
-        sum("sum(input)"),
-        sum("sum(output)"),
-        sum("sum(cache_read)"),
-        sum("sum(cache_write_5m + cache_write_1h)"),
-        sum("sum(cost_pico)"),
+        sums.map(|column| sum(&format!("sum({column})"))).join(", "),
+        Span::new(millis(query.from.into()), millis(query.to.into())).attempts(),
         grouping(groups),
     );
-    let (from, to) = (millis(query.from.into()), millis(query.to.into()));
-    let rows = columns.query(snapshot, &sql, from, to).await?;
+    let rows = columns.query(snapshot, &sql, &[]).await?;
     rows.iter()
         .map(|row| {
             let number = |column: usize| unsigned(row, groups + column);
@@ -81,7 +80,7 @@ async fn corrections(
     snapshot: &Transaction<'_>,
     query: &CostQuery,
 ) -> Result<Vec<(Group, Figures)>, Error> {
-    let columns = Columns::of(&query.group_by, |by| match by {
+    let columns = Columns::of(&query.group_by, 2, |by| match by {
         GroupBy::Day => "to_char(to_timestamp(made_at / 1000) AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
         GroupBy::Month => "to_char(to_timestamp(made_at / 1000) AT TIME ZONE 'UTC', 'YYYY-MM')",
         by => of_attempt(by),
@@ -95,8 +94,8 @@ async fn corrections(
         sum("sum(c.cost_pico)"),
         grouping(columns.count),
     );
-    let (from, to) = (millis(query.from.into()), millis(query.to.into()));
-    let rows = columns.query(snapshot, &sql, from, to).await?;
+    let period = [millis(query.from.into()), millis(query.to.into())];
+    let rows = columns.query(snapshot, &sql, &period).await?;
     rows.iter()
         .map(|row| {
             let cost_usd = row.try_get(columns.count).map(Usd::from_pico)?;
@@ -125,7 +124,7 @@ async fn texts(
     snapshot: &Transaction<'_>,
     query: &CostQuery,
 ) -> Result<Vec<(Group, String, Counts)>, Error> {
-    let columns = Columns::of(&query.group_by, |by| match by {
+    let columns = Columns::of(&query.group_by, 2, |by| match by {
         GroupBy::Day => "to_char(to_timestamp(minute / 1000) AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
         GroupBy::Month => "to_char(to_timestamp(minute / 1000) AT TIME ZONE 'UTC', 'YYYY-MM')",
         GroupBy::Team => "nullif(team, '')",
@@ -145,7 +144,7 @@ async fn texts(
         grouping(groups + 1),
     );
     let from = Minute::of(query.from.into()).start_ms();
-    let rows = columns.query(snapshot, &sql, from, millis(query.to.into())).await?;
+    let rows = columns.query(snapshot, &sql, &[from, millis(query.to.into())]).await?;
     rows.iter()
         .map(|row| {
             let number = |column: usize| unsigned(row, groups + column);
@@ -163,22 +162,14 @@ async fn texts(
 }
 
 /// Settled calls that were answered: those that never got that far say nothing of what one costs.
-async fn means(
-    snapshot: &Transaction<'_>,
-    (from, to): (i64, i64),
-) -> Result<BTreeMap<String, Means>, Error> {
-    let prompt = "input + cache_read + cache_write_5m + cache_write_1h";
+async fn means(snapshot: &Transaction<'_>, period: Span) -> Result<BTreeMap<String, Means>, Error> {
+    let sums = ["calls", "texts", "text_bytes", "prompt_tokens", "output_tokens"];
     let sql = format!(
-        "SELECT endpoint, count(*), {}, {}, {}, {}
-         FROM attempts
-         WHERE reserved_at >= $1 AND reserved_at < $2 AND state = 'settled' AND {prompt} > 0
-         GROUP BY endpoint",
-        sum("sum(texts)"),
-        sum("sum(text_bytes)"),
-        sum(&format!("sum({prompt})")),
-        sum("sum(output)"),
+        "SELECT endpoint, {} FROM {} AS answered GROUP BY endpoint",
+        sums.map(|column| sum(&format!("sum({column})"))).join(", "),
+        period.answered(),
     );
-    let rows = snapshot.query_typed(&sql, &[(&from, Type::INT8), (&to, Type::INT8)]).await?;
+    let rows = snapshot.query_typed(&sql, &[]).await?;
     rows.iter()
         .map(|row| {
             let means = Means {
@@ -201,7 +192,7 @@ pub(super) async fn open_attempts(
         .query_typed(
             "SELECT id, state, expires_at, reserved_at, request_id, team, key_id, endpoint,
                 provider, coalesce(model_served, model_asked) AS model, reserved_pico, error,
-                model_served, tier, input, cache_read, cache_write_5m, cache_write_1h, output,
+                model_served, tier, region, input, cache_read, cache_write_5m, cache_write_1h, output,
                 reasoning
              FROM attempts WHERE state <> 'settled' AND corrected_at IS NULL ORDER BY reserved_at, id",
             &[],
@@ -233,6 +224,7 @@ pub(super) async fn open_attempts(
                 error: row.try_get("error")?,
                 model_served: row.try_get("model_served")?,
                 tier: row.try_get("tier")?,
+                region: row.try_get("region")?,
                 usage: usage(row)?,
             })
         })
@@ -263,36 +255,44 @@ fn sum(expression: &str) -> String {
 /// The columns that tell groups apart.
 struct Columns {
     count: usize,
+    /// Parameters that are not names of tags.
+    given: usize,
     /// Each with a comma.
     select: String,
     tags: Vec<String>,
 }
 
 impl Columns {
-    fn of(group_by: &[GroupBy], expression: impl Fn(&GroupBy) -> &'static str) -> Columns {
+    fn of(
+        group_by: &[GroupBy],
+        given: usize,
+        expression: impl Fn(&GroupBy) -> &'static str,
+    ) -> Columns {
         let (mut select, mut tags) = (String::new(), Vec::new());
         for by in group_by {
             let mut column = expression(by).to_owned();
             if let GroupBy::Tag(name) = by {
                 tags.push(super::rows::text(name).into_owned());
-                column = column.replace('?', &format!("${}", tags.len() + 2));
+                column = column.replace('?', &format!("${}", tags.len() + given));
             }
             select += &column;
             select += ", ";
         }
-        Columns { count: group_by.len(), select, tags }
+        Columns { count: group_by.len(), given, select, tags }
     }
 
-    /// With `from` as `$1`, `to` as `$2`, then the names of tags.
+    /// With the given parameters, then the names of tags.
     async fn query(
         &self,
         snapshot: &Transaction<'_>,
         sql: &str,
-        from: i64,
-        to: i64,
+        given: &[i64],
     ) -> Result<Vec<Row>, Error> {
-        let mut parameters: Vec<(&(dyn tokio_postgres::types::ToSql + Sync), Type)> =
-            vec![(&from, Type::INT8), (&to, Type::INT8)];
+        debug_assert_eq!(given.len(), self.given);
+        let mut parameters: Vec<(&(dyn tokio_postgres::types::ToSql + Sync), Type)> = Vec::new();
+        for number in given {
+            parameters.push((number, Type::INT8));
+        }
         for name in &self.tags {
             parameters.push((name, Type::TEXT));
         }

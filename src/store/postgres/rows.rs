@@ -28,16 +28,17 @@ pub(super) async fn reserve(
     let text_bytes: Vec<i64> = all.iter().map(|one| count(one.text_bytes)).collect();
     let providers: Vec<&str> = all.iter().map(|one| one.provider.as_ref()).collect();
     let models: Vec<_> = all.iter().map(|one| text(&one.model)).collect();
+    let regions: Vec<_> = all.iter().map(|one| one.region.as_deref().map(text)).collect();
     let reserved: Vec<Option<i64>> = all.iter().map(|one| one.worst_case.map(Usd::pico)).collect();
     let rows = client
         .query_typed(
             "INSERT INTO attempts (id, request_id, reserved_at, expires_at, key_id, team, tags,
-                endpoint, texts, text_bytes, provider, model_asked, reserved_pico, state)
+                endpoint, texts, text_bytes, provider, model_asked, region, reserved_pico, state)
              SELECT id, request_id, reserved_at, expires_at, key_id, team, tags::jsonb,
-                endpoint, texts, text_bytes, provider, model_asked, reserved_pico, 'reserved'
-             FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                endpoint, texts, text_bytes, provider, model_asked, region, reserved_pico, 'reserved'
+             FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
                 AS r (id, request_id, reserved_at, expires_at, key_id, team, tags,
-                    endpoint, texts, text_bytes, provider, model_asked, reserved_pico)
+                    endpoint, texts, text_bytes, provider, model_asked, region, reserved_pico)
              ON CONFLICT (id) DO NOTHING
              RETURNING id",
             &[
@@ -53,6 +54,7 @@ pub(super) async fn reserve(
                 (&text_bytes, Type::INT8_ARRAY),
                 (&providers, Type::TEXT_ARRAY),
                 (&models, Type::TEXT_ARRAY),
+                (&regions, Type::TEXT_ARRAY),
                 (&reserved, Type::INT8_ARRAY),
             ],
         )
@@ -80,6 +82,7 @@ pub(super) async fn settle(
     let settled_at: Vec<i64> = all.iter().map(|(.., at)| millis(*at)).collect();
     let models = texts(|one| one.model_served.as_deref());
     let tiers = texts(|one| one.tier.as_deref());
+    let regions = texts(|one| one.region.as_deref());
     let input = numbers(|one| one.usage.input);
     let cache_read = numbers(|one| one.usage.cache_read);
     let cache_write_5m = numbers(|one| one.usage.cache_write_5m);
@@ -96,13 +99,14 @@ pub(super) async fn settle(
     let rows = client
         .query_typed(
             "UPDATE attempts AS a SET state = s.state, settled_at = s.settled_at,
-                model_served = s.model_served, tier = s.tier, input = s.input,
+                model_served = s.model_served, tier = s.tier, region = s.region, input = s.input,
                 cache_read = s.cache_read, cache_write_5m = s.cache_write_5m,
                 cache_write_1h = s.cache_write_1h, output = s.output, reasoning = s.reasoning,
                 price_version = s.price_version, cost_pico = s.cost_pico, error = s.error,
                 latency_ms = s.latency_ms
-             FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-                AS s (id, state, settled_at, model_served, tier, input, cache_read,
+             FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+                $16)
+                AS s (id, state, settled_at, model_served, tier, region, input, cache_read,
                     cache_write_5m, cache_write_1h, output, reasoning, price_version, cost_pico,
                     error, latency_ms)
              WHERE a.id = s.id AND a.state = 'reserved' AND a.corrected_at IS NULL
@@ -113,6 +117,7 @@ pub(super) async fn settle(
                 (&settled_at, Type::INT8_ARRAY),
                 (&models, Type::TEXT_ARRAY),
                 (&tiers, Type::TEXT_ARRAY),
+                (&regions, Type::TEXT_ARRAY),
                 (&input, Type::INT8_ARRAY),
                 (&cache_read, Type::INT8_ARRAY),
                 (&cache_write_5m, Type::INT8_ARRAY),

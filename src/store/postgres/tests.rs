@@ -35,6 +35,7 @@ fn reservation() -> Reservation {
         text_bytes: 1,
         provider: "openai".into(),
         model: "gpt-4o".into(),
+        region: None,
         worst_case: Some(Usd::from_pico(1)),
     }
 }
@@ -44,6 +45,7 @@ fn settlement() -> Settlement {
         state: AttemptState::Settled,
         model_served: None,
         tier: None,
+        region: None,
         usage: Usage::default(),
         cost: Some(Usd::from_pico(7)),
         price_version: None,
@@ -94,6 +96,45 @@ async fn a_store_that_cannot_be_opened_says_which_and_why() {
     let error = Postgres::open(&url, Durability::Disk).await.expect_err("no database").to_string();
     assert!(error.contains("postgres://127.0.0.1/nowhere"), "{error}");
     assert!(error.contains("database \"nowhere\" does not exist"), "{error}");
+}
+
+#[tokio::test]
+async fn what_an_older_version_settled_is_summed_at_the_first_start() {
+    let database = Database::new();
+    let mut old = other(&database).await;
+    let runner = migrations::migrations::runner().set_target(refinery::Target::Version(9));
+    runner.run_async(&mut old).await.expect("the older tables");
+    old.batch_execute(
+        "INSERT INTO attempts (id, request_id, reserved_at, expires_at, settled_at, tags, endpoint,
+            text_bytes, provider, model_asked, input, cost_pico, state)
+         SELECT gen_random_uuid(), 'r', n * 40000000, n * 40000000 + 1, 9, '{}', 'sentiment', 1,
+            'openai', 'm', 7, 1 << n::int, 'settled'
+         FROM generate_series(1::bigint, 6) AS n",
+    )
+    .await
+    .expect("attempts of long ago");
+    let store = open(&database).await;
+    let at = |ms: i64| OffsetDateTime::UNIX_EPOCH + time::Duration::milliseconds(ms);
+    let query = |from, to| CostQuery { from: at(from), to: at(to), group_by: vec![], price: None };
+    for (from, to, calls, pico) in
+        [(0, 5 * 86_400_000, 6, 126), (0, 86_400_000, 2, 6), (80_000_001, 200_000_000, 2, 24)]
+    {
+        let report = store.costs(query(from, to), UNIX_EPOCH).await.expect("a report");
+        let total = report.total;
+        assert_eq!((total.calls, total.cost_usd), (calls, Usd::from_pico(pico)), "{from}..{to}");
+    }
+    // Settled by whatever version: the database adds it.
+    old.batch_execute(
+        "INSERT INTO attempts (id, request_id, reserved_at, expires_at, tags, endpoint, text_bytes,
+            provider, model_asked, state)
+         VALUES (gen_random_uuid(), 'r', 1, 2, '{}', 'sentiment', 1, 'openai', 'm', 'reserved');
+         UPDATE attempts SET state = 'settled', settled_at = 3, cost_pico = 1000
+         WHERE state = 'reserved'",
+    )
+    .await
+    .expect("settled");
+    let total = store.costs(query(0, 86_400_000), UNIX_EPOCH).await.expect("a report").total;
+    assert_eq!((total.calls, total.cost_usd), (3, Usd::from_pico(1006)));
 }
 
 #[tokio::test]

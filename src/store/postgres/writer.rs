@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::error::SqlState;
 
-use super::connect::{Connector, Link, reason};
+use super::connect::{Connector, Link, reason, why_not_connected};
 use super::group;
 use crate::pricing::AttemptId;
 use crate::store::Error;
@@ -222,7 +222,7 @@ impl Task {
                 }
                 return Ok(link);
             }
-            Ok(Err(error)) => reason(&error),
+            Ok(Err(error)) => why_not_connected(&error),
             Err(_) => slow(),
         };
         if self.down.is_none() {

@@ -2,6 +2,7 @@
 //! reports read on connections of their own and keep nobody waiting.
 
 mod access;
+mod alerts;
 mod answers;
 mod budgets;
 mod checkpointer;

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use crate::pricing::{Usage, Usd};
 use crate::store::report::{Group, Means, Sums, mean_period};
+use crate::store::settled::Span;
 use crate::store::{CostQuery, Counts, Figures, GroupBy, Minute, OpenAttempt, OpenState, millis};
 
 pub(super) fn sums(connection: &Connection, query: &CostQuery, now: SystemTime) -> Result<Sums> {
@@ -23,17 +24,17 @@ pub(super) fn sums(connection: &Connection, query: &CostQuery, now: SystemTime) 
 
 fn calls(connection: &Connection, query: &CostQuery) -> Result<Vec<(Group, Figures)>> {
     let groups = query.group_by.len();
-    let (columns, parameters) =
-        columns(&query.group_by, millis(query.from.into()), millis(query.to.into()), of_attempt);
+    let (columns, parameters) = columns(&query.group_by, &[], |by| match by {
+        GroupBy::Model => "model",
+        by => of_attempt(by),
+    });
     let sql = format!(
         "SELECT {columns}
-            count(*),
-            count(*) FILTER (WHERE state = 'unpriced' AND corrected_at IS NULL),
-            count(*) {OPEN}, ifnull(sum(reserved_pico) {OPEN}, 0),
-            sum(input), sum(output), sum(cache_read), sum(cache_write_5m + cache_write_1h),
-            ifnull(sum(cost_pico), 0)
-         FROM attempts WHERE reserved_at >= ?1 AND reserved_at < ?2
+            sum(calls), sum(unpriced), sum(unresolved), sum(unresolved_pico),
+            sum(input), sum(output), sum(cache_read), sum(cache_write), sum(cost_pico)
+         FROM {} AS attempts
          GROUP BY {}",
+        Span::new(millis(query.from.into()), millis(query.to.into())).attempts(),
         grouping(groups)
     );
     let figures = |row: &Row<'_>| {
@@ -56,22 +57,15 @@ fn calls(connection: &Connection, query: &CostQuery) -> Result<Vec<(Group, Figur
     connection.prepare(&sql)?.query_map(params_from_iter(parameters), figures)?.collect()
 }
 
-/// Of the attempts in flight and the unresolved.
-const OPEN: &str = "FILTER (WHERE state IN ('reserved', 'unresolved') AND corrected_at IS NULL)";
-
 /// What corrections cost, on the day on which they were made, by the attempts' own columns.
 fn corrections(connection: &Connection, query: &CostQuery) -> Result<Vec<(Group, Figures)>> {
     let groups = query.group_by.len();
-    let (columns, parameters) = columns(
-        &query.group_by,
-        millis(query.from.into()),
-        millis(query.to.into()),
-        |by| match by {
-            GroupBy::Day => "date(made_at / 1000, 'unixepoch')",
-            GroupBy::Month => "strftime('%Y-%m', made_at / 1000, 'unixepoch')",
-            by => of_attempt(by),
-        },
-    );
+    let period = [millis(query.from.into()), millis(query.to.into())];
+    let (columns, parameters) = columns(&query.group_by, &period, |by| match by {
+        GroupBy::Day => "date(made_at / 1000, 'unixepoch')",
+        GroupBy::Month => "strftime('%Y-%m', made_at / 1000, 'unixepoch')",
+        by => of_attempt(by),
+    });
     let sql = format!(
         "SELECT {columns} sum(c.cost_pico)
          FROM corrections AS c JOIN attempts AS a ON a.id = c.attempt
@@ -104,7 +98,7 @@ fn texts(connection: &Connection, query: &CostQuery) -> Result<Vec<(Group, Strin
     let groups = query.group_by.len();
     let from = Minute::of(query.from.into()).start_ms();
     let (columns, parameters) =
-        columns(&query.group_by, from, millis(query.to.into()), |by| match by {
+        columns(&query.group_by, &[from, millis(query.to.into())], |by| match by {
             GroupBy::Day => "date(minute / 1000, 'unixepoch')",
             GroupBy::Month => "strftime('%Y-%m', minute / 1000, 'unixepoch')",
             GroupBy::Team => "nullif(team, '')",
@@ -138,7 +132,7 @@ fn texts(connection: &Connection, query: &CostQuery) -> Result<Vec<(Group, Strin
 }
 
 /// Settled calls that were answered: those that never got that far say nothing of what one costs.
-fn means(connection: &Connection, (from, to): (i64, i64)) -> Result<BTreeMap<String, Means>> {
+fn means(connection: &Connection, period: Span) -> Result<BTreeMap<String, Means>> {
     let means = |row: &Row<'_>| {
         let means = Means {
             calls: unsigned(row, 1)?,
@@ -149,17 +143,13 @@ fn means(connection: &Connection, (from, to): (i64, i64)) -> Result<BTreeMap<Str
         };
         Ok((row.get(0)?, means))
     };
-    connection
-        .prepare(
-            "SELECT endpoint, count(*), sum(texts), sum(text_bytes),
-                sum(input + cache_read + cache_write_5m + cache_write_1h), sum(output)
-             FROM attempts
-             WHERE reserved_at >= ?1 AND reserved_at < ?2 AND state = 'settled'
-                AND input + cache_read + cache_write_5m + cache_write_1h > 0
-             GROUP BY endpoint",
-        )?
-        .query_map([from, to], means)?
-        .collect()
+    let sql = format!(
+        "SELECT endpoint, sum(calls), sum(texts), sum(text_bytes), sum(prompt_tokens),
+            sum(output_tokens)
+         FROM {} AS answered GROUP BY endpoint",
+        period.answered()
+    );
+    connection.prepare(&sql)?.query_map([], means)?.collect()
 }
 
 pub(super) fn open_attempts(connection: &Connection, now: i64) -> Result<Vec<OpenAttempt>> {
@@ -189,6 +179,7 @@ pub(super) fn open_attempts(connection: &Connection, now: i64) -> Result<Vec<Ope
             error: row.get("error")?,
             model_served: row.get("model_served")?,
             tier: row.get("tier")?,
+            region: row.get("region")?,
             usage: usage(row)?,
         })
     };
@@ -196,7 +187,7 @@ pub(super) fn open_attempts(connection: &Connection, now: i64) -> Result<Vec<Ope
         .prepare(
             "SELECT id, state, expires_at, reserved_at, request_id, team, key_id, endpoint,
                 provider, coalesce(model_served, model_asked) AS model, reserved_pico, error,
-                model_served, tier, input, cache_read, cache_write_5m, cache_write_1h, output,
+                model_served, tier, region, input, cache_read, cache_write_5m, cache_write_1h, output,
                 reasoning
              FROM attempts WHERE state <> 'settled' AND corrected_at IS NULL ORDER BY reserved_at, id",
         )?
@@ -220,15 +211,14 @@ fn usage(row: &Row<'_>) -> Result<Usage> {
 /// the `?` becomes the number of its parameter.
 const TAG: &str = "(SELECT value FROM json_each(tags) WHERE key = ?)";
 
-/// The columns that tell groups apart, each with a comma, and the parameters: `from` as `?1`, `to`
-/// as `?2`, then the names of tags.
+/// The columns that tell groups apart, each with a comma, and the parameters: the given ones, as `?1`
+/// and `?2`, then the names of tags.
 fn columns(
     group_by: &[GroupBy],
-    from: i64,
-    to: i64,
+    given: &[i64],
     expression: impl Fn(&GroupBy) -> &'static str,
 ) -> (String, Vec<Value>) {
-    let mut parameters = vec![Value::from(from), Value::from(to)];
+    let mut parameters: Vec<Value> = given.iter().copied().map(Value::from).collect();
     let mut columns = String::new();
     for by in group_by {
         let mut column = expression(by).to_owned();

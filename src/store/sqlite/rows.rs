@@ -40,9 +40,9 @@ fn insert(connection: &Connection, reservation: &Reservation) -> Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO attempts (id, request_id, reserved_at, expires_at, key_id, team, tags,
-                endpoint, texts, text_bytes, provider, model_asked, reserved_pico, state)
+                endpoint, texts, text_bytes, provider, model_asked, region, reserved_pico, state)
              VALUES (:id, :request_id, :reserved_at, :expires_at, :key_id, :team, :tags,
-                :endpoint, :texts, :text_bytes, :provider, :model, :reserved_pico, 'reserved')",
+                :endpoint, :texts, :text_bytes, :provider, :model, :region, :reserved_pico, 'reserved')",
         )?
         .execute(named_params! {
             ":id": reservation.id.to_string(),
@@ -57,6 +57,7 @@ fn insert(connection: &Connection, reservation: &Reservation) -> Result<()> {
             ":text_bytes": count(reservation.text_bytes),
             ":provider": reservation.provider,
             ":model": reservation.model,
+            ":region": reservation.region,
             ":reserved_pico": reservation.worst_case.map(Usd::pico),
         })?;
     Ok(())
@@ -74,7 +75,7 @@ pub(super) fn settle(
     let settled = connection
         .prepare_cached(
             "UPDATE attempts SET state = :state, settled_at = :settled_at,
-                model_served = :model_served, tier = :tier, input = :input,
+                model_served = :model_served, tier = :tier, region = :region, input = :input,
                 cache_read = :cache_read, cache_write_5m = :cache_write_5m,
                 cache_write_1h = :cache_write_1h, output = :output, reasoning = :reasoning,
                 price_version = :price_version, cost_pico = :cost_pico, error = :error,
@@ -93,6 +94,7 @@ pub(super) fn settle(
                 ":settled_at": millis(at),
                 ":model_served": settlement.model_served,
                 ":tier": settlement.tier,
+                ":region": settlement.region,
                 ":input": count(usage.input),
                 ":cache_read": count(usage.cache_read),
                 ":cache_write_5m": count(usage.cache_write_5m),

@@ -23,6 +23,7 @@ fn reservation() -> Reservation {
         text_bytes: 1,
         provider: "openai".into(),
         model: "gpt-4o".into(),
+        region: None,
         worst_case: Some(Usd::from_pico(1)),
     }
 }
@@ -47,6 +48,34 @@ async fn a_store_that_cannot_be_opened_says_which_and_why() {
         let error = open(&path).await.expect_err("no store").to_string();
         assert!(error.contains(&path.display().to_string()), "{error}");
         assert!(error.contains(reason), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_older_version_settled_is_summed_at_the_first_start() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("ledger.db");
+    let mut old = Connection::open(&path).expect("a new file");
+    let runner = migrations::migrations::runner().set_target(refinery::Target::Version(9));
+    runner.run(&mut old).expect("the older tables");
+    old.execute_batch(
+        "INSERT INTO attempts (id, request_id, reserved_at, expires_at, settled_at, tags, endpoint,
+            text_bytes, provider, model_asked, input, cost_pico, state)
+         SELECT value, 'r', value * 40000000, value * 40000000 + 1, 9, '{}', 'sentiment', 1, 'openai',
+            'm', 7, 1 << value, 'settled'
+         FROM json_each('[1, 2, 3, 4, 5, 6]')",
+    )
+    .expect("attempts of long ago");
+    drop(old);
+    let store = open(&path).await.expect("it is brought up to date");
+    let at = |ms: i64| OffsetDateTime::UNIX_EPOCH + time::Duration::milliseconds(ms);
+    let query = |from, to| CostQuery { from: at(from), to: at(to), group_by: vec![], price: None };
+    for (from, to, calls, pico) in
+        [(0, 5 * 86_400_000, 6, 126), (0, 86_400_000, 2, 6), (80_000_001, 200_000_000, 2, 24)]
+    {
+        let report = store.costs(query(from, to), UNIX_EPOCH).await.expect("a report");
+        let total = report.total;
+        assert_eq!((total.calls, total.cost_usd), (calls, Usd::from_pico(pico)), "{from}..{to}");
     }
 }
 

@@ -227,7 +227,8 @@ fn add(connection: &Connection, Window { id, sums }: &Window, now_us: i64) -> Re
     Ok(())
 }
 
-/// Lets go of windows that have not changed for long, the longest first, and of what belongs to them.
+/// Lets go of windows that have not changed for long, the longest first, of what belongs to them, and of
+/// alerts of that time that are done with.
 pub(super) fn forget(connection: &Connection, unchanged_since_us: i64) -> Result<()> {
     let old: Vec<(i64, String, i64, String)> = connection
         .prepare_cached(
@@ -247,6 +248,12 @@ pub(super) fn forget(connection: &Connection, unchanged_since_us: i64) -> Result
             delete.execute(params![start, key, width, source])?;
         }
     }
+    connection
+        .prepare_cached(
+            "DELETE FROM alerts WHERE id IN (
+                SELECT id FROM alerts WHERE outcome IS NOT NULL AND fired_ms < ?1 LIMIT ?2)",
+        )?
+        .execute(params![unchanged_since_us / 1000, MOST_FORGOTTEN])?;
     Ok(())
 }
 

@@ -85,6 +85,7 @@ fn reservation(at: OffsetDateTime) -> Reservation {
         text_bytes: 400,
         provider: "openai".into(),
         model: "gpt-4o".into(),
+        region: None,
         worst_case: Some(usd("0.004")),
     }
 }
@@ -94,6 +95,7 @@ fn settled(cost: &str) -> Settlement {
         state: AttemptState::Settled,
         model_served: Some("gpt-4o-2024-08-06".into()),
         tier: Some("default".into()),
+        region: None,
         usage: Usage { input: 143, cache_read: 7, output: 22, ..Usage::default() },
         cost: Some(usd(cost)),
         price_version: Some("gpt-4o-2024-08-06/default/2024-10-01@0123abcd".into()),

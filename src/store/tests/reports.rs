@@ -5,12 +5,13 @@ use time::Date;
 use time::macros::datetime;
 
 use super::*;
-use crate::pricing::PriceBook;
+use crate::pricing::{PriceBook, Service};
 
 on_either_store! {
     a_settled_attempt_is_reported_as_the_contract_writes_it,
     an_attempt_belongs_to_the_period_in_which_it_was_reserved,
     rows_are_told_apart_by_every_dimension,
+    a_period_is_exact_however_it_cuts_the_days,
     names_and_values_of_tags_are_data,
     savings_are_known_from_a_hundred_settled_calls_on,
 }
@@ -103,6 +104,79 @@ async fn rows_are_told_apart_by_every_dimension(place: Place) {
     assert_eq!(rows.len(), 3, "{rows:?}");
 }
 
+/// What is summed by the day and what is read one by one come to the same.
+async fn a_period_is_exact_however_it_cuts_the_days(place: Place) {
+    let store = place.open().await;
+    let hour = Duration::from_secs(60 * 60);
+    let (start, mut all) = (datetime!(2026-11-18 20:00 UTC), Vec::new());
+    for n in 0..40_u32 {
+        let mut one = reservation(start + hour * (2 * n));
+        one.caller.team = (n % 3 > 0).then(|| format!("team-{}", n % 3));
+        one.model = format!("model-{}", n % 2);
+        let (id, team, model) = (one.id, one.caller.team.clone(), one.model.clone());
+        let state = match n % 5 {
+            3 => AttemptState::Unpriced,
+            4 => AttemptState::Unresolved,
+            _ => AttemptState::Settled,
+        };
+        let cost = Usd::from_pico(1 << n);
+        let settlement = match state {
+            AttemptState::Settled => Settlement { cost: Some(cost), ..settled("0") },
+            state => open_ended(state),
+        };
+        record(&store, one, Settlement { model_served: None, ..settlement }).await;
+        // What is corrected counts neither as open nor, here, as a cost of the period.
+        let is_corrected = n % 10 == 9;
+        if is_corrected {
+            let correction = Correction {
+                attempt: id,
+                kind: CorrectionKind::Resolve,
+                cost: usd("1"),
+                price_version: None,
+                note: None,
+            };
+            let later = datetime!(2027-01-01 0:00 UTC);
+            store.correct(vec![correction], later.into()).await.expect("corrected");
+        }
+        all.push((start + hour * (2 * n), vec![team, Some(model)], state, cost, is_corrected));
+    }
+    let second = Duration::from_secs(1);
+    let midnight = datetime!(2026-11-19 0:00 UTC);
+    for (from, to) in [
+        (midnight, midnight + hour * 48),
+        (midnight - second, midnight + hour * 48),
+        (midnight + second, midnight + hour * 48 + second),
+        (start, start + hour * 80),
+        (midnight + hour * 2, midnight + hour * 6),
+        (midnight + hour * 23, midnight + hour * 25),
+        (midnight, midnight),
+        (start, midnight + hour * 24),
+    ] {
+        let mut expected: BTreeMap<Vec<Option<String>>, Figures> = BTreeMap::new();
+        for (at, group, state, cost, is_corrected) in &all {
+            if *at < from || *at >= to {
+                continue;
+            }
+            let row = expected.entry(group.clone()).or_default();
+            row.calls += 1;
+            row.input_tokens += 143;
+            match state {
+                AttemptState::Settled => row.cost_usd = row.cost_usd + *cost,
+                AttemptState::Unpriced => row.unpriced += u64::from(!is_corrected),
+                AttemptState::Unresolved => row.unresolved += u64::from(!is_corrected),
+            }
+        }
+        let figures = |row: &Figures| {
+            (row.calls, row.input_tokens, row.unpriced, row.unresolved, row.cost_usd)
+        };
+        let asked = CostQuery { from, to, ..query(&["team", "model"]) };
+        let found = grouped(&store, asked, figures).await;
+        let expected: Vec<_> =
+            expected.into_iter().map(|(group, row)| (group, figures(&row))).collect();
+        assert_eq!(found, expected, "{from} to {to}");
+    }
+}
+
 async fn names_and_values_of_tags_are_data(place: Place) {
     let store = place.open().await;
     for name in ["a.b", "$", "'; DROP TABLE attempts; --", "a\"b\\c", "?", "ünïcode", "[0]"] {
@@ -120,7 +194,10 @@ async fn savings_are_known_from_a_hundred_settled_calls_on(place: Place) {
     let store = place.open().await;
     let book = PriceBook::built_in();
     let today: Date = NOON.date();
-    let price = book.price("gpt-4o", "default", today).expect("gpt-4o has a price").clone();
+    let price = book
+        .price("gpt-4o", Service::anywhere("default"), today)
+        .expect("gpt-4o has a price")
+        .clone();
     let saved = async |by: &[&str]| {
         let query = CostQuery { price: Some(price.clone()), ..query(by) };
         let report = store.costs(query, NOON.into()).await.expect("a report");

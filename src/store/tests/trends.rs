@@ -273,3 +273,61 @@ async fn rows_of_another_writer_are_summed_and_their_changes_found() {
     assert_eq!(sums.emotions, BTreeMap::from([("anger", 2), ("joy", 4)]));
     assert_eq!(sums.aspects["app"], [2, 0, 7, 1]);
 }
+
+mod alerts {
+    use super::*;
+
+    on_either_store! {
+        a_rule_is_looked_at_by_one_and_an_alert_told_by_one,
+    }
+
+    async fn a_rule_is_looked_at_by_one_and_an_alert_told_by_one(place: Place) {
+        let (one, other) = (place.open().await, place.open().await);
+        let fired = |id: &str| FiredAlert {
+            id: id.into(),
+            key: WindowKey::of(Some("acme")),
+            start_ms: 0,
+            width_seconds: 60,
+            body: "{}".into(),
+        };
+        let looked = |id: &str| Looked {
+            rule: "angry".into(),
+            from_ms: 0,
+            to_ms: MINUTE,
+            now_ms: 1_000,
+            fired: vec![fired(id)],
+        };
+        assert_eq!(one.fire_alerts(looked("a")).await, Ok(false), "nobody has begun");
+        one.begin_rule("angry".into(), 0).await.expect("begun");
+        other.begin_rule("angry".into(), 5 * MINUTE).await.expect("begun already");
+        let (first, second) =
+            tokio::join!(one.fire_alerts(looked("a")), other.fire_alerts(looked("b")));
+        assert!(first.expect("looked") ^ second.expect("looked"));
+        let progress = other.alert_progress().await.expect("progress");
+        assert_eq!(progress["angry"], MINUTE);
+
+        assert_eq!(one.claim_alerts(999, 5_000, 8).await, Ok(Vec::new()), "it is not time");
+        let (first, second) =
+            tokio::join!(one.claim_alerts(1_000, 5_000, 8), other.claim_alerts(1_000, 5_000, 8));
+        let due: Vec<DueAlert> =
+            [first, second].into_iter().flat_map(|due| due.expect("due")).collect();
+        assert_eq!(due.len(), 1);
+        assert_eq!((due[0].rule.as_str(), due[0].attempts), ("angry", 1));
+        let id = due[0].id.clone();
+        one.settle_alert(id.clone(), AlertOutcome::Again(7_000)).await.expect("noted");
+        assert_eq!(other.claim_alerts(6_999, 9_000, 8).await, Ok(Vec::new()));
+        // Whoever claimed it and died leaves it to another.
+        assert_eq!(other.claim_alerts(7_000, 9_000, 8).await.expect("due")[0].attempts, 2);
+        assert_eq!(one.claim_alerts(9_000, 11_000, 8).await.expect("due")[0].attempts, 3);
+        one.settle_alert(id.clone(), AlertOutcome::Delivered).await.expect("noted");
+        other.settle_alert(id, AlertOutcome::Again(0)).await.expect("too late");
+        assert_eq!(one.claim_alerts(i64::MAX, 0, 8).await, Ok(Vec::new()));
+
+        let position = PartitionAdvance { partition: 0, from: None, to: 1, greatest_ms: Some(77) };
+        let advance = Advance { topic: "results".into(), partitions: vec![position] };
+        let fold = WindowsFold { windows: Vec::new(), bounds: ROOMY, advance: Some(advance) };
+        one.fold_windows(fold).await.expect("folded");
+        assert_eq!(one.slowest_partition_ms(0).await, Ok(Some(77)));
+        assert_eq!(one.slowest_partition_ms(i64::MAX).await, Ok(None), "none moved lately");
+    }
+}

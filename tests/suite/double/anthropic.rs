@@ -116,8 +116,14 @@ pub fn check(headers: &HeaderMap, body: &Value, inner: &Inner) -> Result<Ask, Co
         return Err(bad(message.to_owned()));
     }
     assert_ne!(body["stream"], true, "the double does not stream");
+    let region = match request.get("inference_geo").map(|geo| geo.as_str().unwrap_or_default()) {
+        None => "global",
+        Some(geo @ ("global" | "us")) => geo,
+        Some(_) => return Err(bad("inference_geo: Input should be 'global' or 'us'".to_owned())),
+    };
     let system = text_of(&body["system"]);
     Ok(Ask {
+        region: Some(region.to_owned()),
         model,
         prompt_bytes: system.len() + texts.iter().map(String::len).sum::<usize>(),
         max_tokens: Some(max_tokens),
@@ -243,6 +249,9 @@ pub fn body(said: &Said) -> Value {
         });
         if let Some(tier) = &said.tier {
             body["usage"]["service_tier"] = json!(tier);
+        }
+        if let Some(region) = &said.region {
+            body["usage"]["inference_geo"] = json!(region);
         }
     }
     body

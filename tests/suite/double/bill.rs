@@ -1,5 +1,7 @@
 //! What the vendors would charge for what they did, whether or not the reply arrived.
 
+use time::OffsetDateTime;
+
 use super::Provider;
 use crate::money::{self, Pico};
 
@@ -34,6 +36,9 @@ impl Tokens {
 /// One line of the bill.
 #[derive(Clone, Debug)]
 pub struct Charge {
+    /// Which of the calls it is for, the first being 1.
+    pub call: usize,
+    pub at: OffsetDateTime,
     pub provider: Provider,
     /// Who did the work, by its dated id; the reply may have named another.
     pub model: String,
@@ -42,6 +47,13 @@ pub struct Charge {
     pub delivered: bool,
     /// The reply says all that is needed to price it.
     pub priceable: bool,
+}
+
+impl Charge {
+    /// At list prices.
+    pub fn pico(&self) -> Pico {
+        money::cost(&self.model, &self.tokens)
+    }
 }
 
 /// All lines so far.
@@ -55,13 +67,18 @@ impl Bill {
         Bill(self.0.iter().filter(known).cloned().collect())
     }
 
+    /// What one vendor charges.
+    pub fn of(&self, provider: Provider) -> Bill {
+        Bill(self.0.iter().filter(|charge| charge.provider == provider).cloned().collect())
+    }
+
     /// The sum at list prices.
     pub fn usd(&self) -> String {
         money::decimal(self.pico())
     }
 
     pub fn pico(&self) -> Pico {
-        self.0.iter().map(|charge| money::cost(&charge.model, &charge.tokens)).sum()
+        self.0.iter().map(Charge::pico).sum()
     }
 
     /// The sums of the four buckets of the gateway's `usage`.

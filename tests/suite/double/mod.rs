@@ -23,7 +23,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-pub use bill::{Bill, Tokens};
+pub use bill::{Bill, Charge, Tokens};
 pub use recorded::Recorded;
 pub use script::{Gate, Script};
 
@@ -38,6 +38,16 @@ pub const ANTHROPIC_KEY: &str = "sk-ant-api03-double-5d3be9c1f0a24466";
 pub enum Provider {
     OpenAi,
     Anthropic,
+}
+
+impl Provider {
+    /// As the gateway names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Provider::OpenAi => "openai",
+            Provider::Anthropic => "anthropic",
+        }
+    }
 }
 
 pub struct Double {
@@ -71,6 +81,11 @@ impl Double {
     /// Queues parts for the next calls, whoever is called.
     pub fn script(&self, parts: impl IntoIterator<Item = Script>) {
         self.stage.lock().queue.extend(parts);
+    }
+
+    /// Casts every call that finds the queue empty, by its number; the first is 1.
+    pub fn direct(&self, director: impl Fn(usize) -> Script + Send + Sync + 'static) {
+        self.stage.lock().director = Some(Arc::new(director));
     }
 
     /// The part of every call that finds the queue empty; at first, the answer `mixed`.

@@ -177,6 +177,7 @@ pub fn check(headers: &HeaderMap, body: &Value, inner: &Inner) -> Result<Ask, Co
         schema: schema(body)?,
         text: messages.last().cloned().unwrap_or_default(),
         tier: tier.to_owned(),
+        region: None,
     })
 }
 

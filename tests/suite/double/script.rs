@@ -24,6 +24,7 @@ pub struct Script {
     pub(super) tokens: Option<Tokens>,
     pub(super) model: Option<String>,
     pub(super) tier: Tier,
+    pub(super) region: Option<String>,
     pub(super) fault: Option<Fault>,
     pub(super) delay: Duration,
     pub(super) gate: Option<Gate>,
@@ -58,6 +59,8 @@ pub(super) enum Fault {
     Hang,
     /// A reset before the first byte.
     Reset,
+    /// A reset before any model saw the request: nothing is charged.
+    Dropped,
     /// A reset in the middle of the body.
     Cut,
 }
@@ -84,6 +87,7 @@ impl Script {
             tokens: None,
             model: None,
             tier: Tier::Own,
+            region: None,
             fault: None,
             delay: Duration::ZERO,
             gate: None,
@@ -176,6 +180,10 @@ impl Script {
         Script::broken(Fault::Reset)
     }
 
+    pub fn dropped() -> Script {
+        Script::broken(Fault::Dropped)
+    }
+
     pub fn cut() -> Script {
         Script::broken(Fault::Cut)
     }
@@ -201,6 +209,12 @@ impl Script {
     /// The service tier that the reply names.
     pub fn tier(mut self, tier: &str) -> Script {
         self.tier = Tier::Named(tier.to_owned());
+        self
+    }
+
+    /// The region that the reply names, where it names one at all.
+    pub fn served_in(mut self, region: &str) -> Script {
+        self.region = Some(region.to_owned());
         self
     }
 

@@ -23,8 +23,12 @@ pub struct Stage {
     pub arrivals: watch::Sender<usize>,
 }
 
+/// Casts the parts of calls that find the queue empty, by their number; the first is 1.
+pub type Director = Arc<dyn Fn(usize) -> Script + Send + Sync>;
+
 pub struct Inner {
     pub queue: VecDeque<Script>,
+    pub director: Option<Director>,
     pub otherwise: HashMap<Provider, Script>,
     pub retired: HashSet<String>,
     pub adopted: HashSet<String>,
@@ -39,6 +43,7 @@ impl Default for Inner {
         let both = [Provider::OpenAi, Provider::Anthropic];
         Inner {
             queue: VecDeque::new(),
+            director: None,
             otherwise: both.map(|provider| (provider, Script::answer("mixed"))).into(),
             retired: HashSet::new(),
             adopted: HashSet::new(),
@@ -60,6 +65,8 @@ pub struct Ask {
     /// What the last message says.
     pub text: String,
     pub tier: String,
+    /// Where it will run, by the name that the reply has for it.
+    pub region: Option<String>,
 }
 
 /// Why a vendor takes a request not, in the vendor's own words.
@@ -76,6 +83,7 @@ pub struct Said {
     pub ending: Ending,
     pub model: String,
     pub tier: Option<String>,
+    pub region: Option<String>,
     /// `None`: left out.
     pub usage: Option<Tokens>,
 }
@@ -112,7 +120,10 @@ pub async fn play(
         inner.log.push(Recorded { provider, headers, raw, body, complaint });
         let part = match checked {
             Ok(ask) => {
+                let number = inner.log.len();
                 let part = inner.queue.pop_front();
+                let cast = || inner.director.as_ref().map(|director| director(number));
+                let part = part.or_else(cast);
                 Ok((part.unwrap_or_else(|| inner.otherwise[&provider].clone()), ask))
             }
             Err(complaint) => Err(complaint),
@@ -136,6 +147,12 @@ pub async fn play(
         arrive();
         wait(&script).await;
         return fail(provider, number, &failure, &ask);
+    }
+    if let Some(Fault::Dropped) = script.fault {
+        arrive();
+        wait(&script).await;
+        cord.pull();
+        return Response::default();
     }
     let said = say(number, &script, &ask);
     let line = charge(&stage, provider, &script, &ask, &said);
@@ -205,6 +222,7 @@ fn say(number: usize, script: &Script, ask: &Ask) -> Said {
             Tier::Missing => None,
             Tier::Named(tier) => Some(tier.clone()),
         },
+        region: script.region.clone().or_else(|| ask.region.clone()),
         usage: (!matches!(script.fault, Some(Fault::NoUsage))).then_some(tokens),
     }
 }
@@ -246,6 +264,8 @@ fn charge(stage: &Stage, provider: Provider, script: &Script, ask: &Ask, said: &
     let readable = !matches!(script.fault, Some(Fault::NoUsage | Fault::Page));
     let lines = &mut stage.lock().bill.0;
     lines.push(Charge {
+        call: said.number,
+        at: time::OffsetDateTime::now_utc(),
         provider,
         model: model.clone(),
         tokens: said.usage.or(script.tokens).unwrap_or(Tokens::of(ask.prompt_bytes as u64 / 4, 1)),

@@ -163,8 +163,8 @@ async fn set_offsets(client: &Client, advance: &Advance) -> Result<(), Error> {
     Ok(())
 }
 
-/// Lets go of windows that have not changed for long, the longest first, and of what belongs to them. What
-/// another gateway is deleting is left to it.
+/// Lets go of windows that have not changed for long, the longest first, of what belongs to them, and of
+/// alerts of that time that are done with. What another gateway is deleting is left to it.
 pub(super) async fn forget(client: &Client, unchanged_since_us: i64) -> Result<(), Error> {
     client
         .query_typed(
@@ -184,6 +184,14 @@ pub(super) async fn forget(client: &Client, unchanged_since_us: i64) -> Result<(
                 AND w.window_key = old.window_key AND w.width_seconds = old.width_seconds
                 AND w.source = old.source",
             &[(&unchanged_since_us, Type::INT8), (&MOST_FORGOTTEN, Type::INT8)],
+        )
+        .await?;
+    client
+        .query_typed(
+            "DELETE FROM alerts WHERE id IN (
+                SELECT id FROM alerts WHERE outcome IS NOT NULL AND fired_ms < $1 LIMIT $2
+                FOR UPDATE SKIP LOCKED)",
+            &[(&(unchanged_since_us / 1000), Type::INT8), (&MOST_FORGOTTEN, Type::INT8)],
         )
         .await?;
     Ok(())

@@ -1,178 +1,22 @@
-//! The ledger beside a provider's own figures, by day and model: what differs, and which open attempts
-//! the difference explains.
+//! One day and model: whether both sides say the same, and whether open attempts can be the difference.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
-
-use serde::{Serialize, Serializer};
 use time::{Date, OffsetDateTime};
 
-use super::statement::{Billed, Statement, Tokens};
-use crate::pricing::{AttemptId, PriceBook, Usage, Usd};
-use crate::store::{self, Correction, CorrectionKind, OpenAttempt, OpenState, Store};
-
-/// What a comparison found.
-#[derive(Clone, Debug, Serialize)]
-pub struct Reconciliation {
-    pub provider: String,
-    /// The first day that the statement covers, and the last.
-    #[serde(serialize_with = "as_text")]
-    pub first_day: Date,
-    #[serde(serialize_with = "as_text")]
-    pub last_day: Date,
-    /// Days and models that agree, and have nothing open.
-    pub agreeing: usize,
-    /// The others.
-    pub rows: Vec<Difference>,
-}
-
-/// One day and model of which the ledger and the provider do not both say the same, or of which
-/// attempts are open.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    #[serde(serialize_with = "as_text")]
-    pub day: Date,
-    /// `None` where the statement names none: all models together.
-    pub model: Option<String>,
-    pub ours_usd: Usd,
-    /// `None` in a report of usage alone.
-    pub theirs_usd: Option<Usd>,
-    pub difference_usd: Option<Usd>,
-    pub ours_tokens: u64,
-    /// `None` in a report of costs alone.
-    pub theirs_tokens: Option<u64>,
-    pub difference_tokens: Option<i64>,
-    /// Attempts that are open.
-    pub open: usize,
-    pub verdict: Verdict,
-    /// What the open attempts cost by it, where it explains them.
-    #[serde(skip)]
-    pub closing: Vec<(AttemptId, Usd)>,
-}
-
-fn as_text<S: Serializer>(day: &Date, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(day)
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// The open attempts account for the difference, or for none.
-    Explained,
-    /// Nothing is open that it could be.
-    NothingOpen,
-    /// The provider bills less than the ledger has settled.
-    BilledLess,
-    /// The provider bills more than the open attempts can have cost.
-    BilledMore,
-    /// An attempt is in flight, or the day is not over.
-    TooEarly,
-    /// The usage that is left has no price in the book.
-    NoPrice,
-}
-
-impl Verdict {
-    pub fn name(self) -> &'static str {
-        match self {
-            Verdict::Explained => "explained",
-            Verdict::NothingOpen => "nothing open",
-            Verdict::BilledLess => "billed less",
-            Verdict::BilledMore => "billed more",
-            Verdict::TooEarly => "too early",
-            Verdict::NoPrice => "no price",
-        }
-    }
-}
+use super::difference::{Difference, Verdict};
+use crate::app::statement::{Billed, Tokens};
+use crate::pricing::{AttemptId, PriceBook, Service, Usage, Usd};
+use crate::store::{OpenAttempt, OpenState};
 
 /// What the ledger has of one day and model.
 #[derive(Clone, Default)]
-struct Ours {
-    usage: Usage,
-    cost: Usd,
-    open: Vec<OpenAttempt>,
-}
-
-/// Compares. Attempts of a day that is not over are explained only `with_today`: a provider's figures lag
-/// behind, and what they do not show yet may still come.
-pub async fn reconcile(
-    store: &Store,
-    book: &PriceBook,
-    provider: &str,
-    statement: &Statement,
-    with_today: bool,
-) -> Result<Reconciliation, store::Error> {
-    let now = OffsetDateTime::now_utc();
-    let over_before = if with_today { next_day(now.date()) } else { now };
-    let (first_day, last_day) = statement.days.unwrap_or((now.date(), now.date()));
-    let (from, to) = (first_day.midnight().assume_utc(), next_day(last_day));
-    // A report of costs may name no model at all.
-    let by_model = statement.rows.keys().all(|(_, model)| model.is_some());
-    let name = |model: &str| by_model.then(|| canonical(book, model));
-
-    let mut theirs: BTreeMap<(Date, Option<String>), Billed> = BTreeMap::new();
-    for ((day, model), billed) in &statement.rows {
-        let all = theirs.entry((*day, model.as_deref().and_then(name))).or_default();
-        all.amounts += billed.amounts;
-        all.cost = sum(all.cost, billed.cost);
-        all.tokens = sum_tokens(all.tokens, billed.tokens);
-    }
-    let mut ours: BTreeMap<(Date, Option<String>), Ours> = BTreeMap::new();
-    for used in store.usage(provider.to_owned(), from, to).await? {
-        let Some(day) = day(&used.day) else { continue };
-        let row = ours.entry((day, name(&used.model))).or_default();
-        row.usage = row.usage + used.usage;
-        row.cost = row.cost + used.cost;
-    }
-    for attempt in store.open_attempts(now.into()).await? {
-        let at = attempt.reserved_at;
-        if attempt.provider == provider && at >= from && at < to {
-            ours.entry((at.date(), name(&attempt.model))).or_default().open.push(attempt);
-        }
-    }
-
-    let keys: BTreeSet<_> = ours.keys().chain(theirs.keys()).cloned().collect();
-    let (mut rows, mut agreeing) = (Vec::new(), 0);
-    for (day, model) in keys {
-        let ours = ours.remove(&(day, model.clone())).unwrap_or_default();
-        let theirs = theirs.get(&(day, model.clone())).copied().unwrap_or_default();
-        let compared = match statement.has_costs() {
-            true => costs(day, model, ours, theirs, statement.decimals, over_before),
-            false => tokens(day, model, ours, theirs.tokens.unwrap_or_default(), book, over_before),
-        };
-        match compared {
-            Some(difference) => rows.push(difference),
-            None => agreeing += 1,
-        }
-    }
-    let provider = provider.to_owned();
-    Ok(Reconciliation { provider, first_day, last_day, agreeing, rows })
-}
-
-/// Closes the open attempts of what is explained: all of them or, after an error, none.
-pub async fn close(
-    store: &Store,
-    reconciliation: &Reconciliation,
-    note: &str,
-) -> Result<usize, store::Error> {
-    let closing = reconciliation.rows.iter().flat_map(|row| &row.closing);
-    let corrections: Vec<Correction> = closing
-        .map(|(attempt, cost)| Correction {
-            attempt: *attempt,
-            kind: CorrectionKind::Reconcile,
-            cost: *cost,
-            price_version: None,
-            note: Some(note.to_owned()),
-        })
-        .collect();
-    let closed = corrections.len();
-    if closed > 0 {
-        store.correct(corrections, SystemTime::now()).await?;
-    }
-    Ok(closed)
+pub(super) struct Ours {
+    pub usage: Usage,
+    pub cost: Usd,
+    pub open: Vec<OpenAttempt>,
 }
 
 /// Compares costs: to the last digit that the provider gives, at least to the cent.
-fn costs(
+pub(super) fn costs(
     day: Date,
     model: Option<String>,
     ours: Ours,
@@ -207,7 +51,7 @@ fn costs(
 
 /// Compares tokens; those that are left are priced by the book. The tokens of unpriced attempts are
 /// known: what closes these is a price.
-fn tokens(
+pub(super) fn tokens(
     day: Date,
     model: Option<String>,
     ours: Ours,
@@ -262,7 +106,7 @@ fn tokens(
 }
 
 /// What the lost calls cost that used so much, in the tier that a call is served at where none is asked
-/// for.
+/// for, and in the region that all were bound to.
 fn price(
     left: &Usage,
     model: Option<&str>,
@@ -271,8 +115,14 @@ fn price(
     day: Date,
 ) -> Option<Usd> {
     let model = model?;
-    let price =
-        ["default", "standard"].into_iter().find_map(|tier| book.price(model, tier, day))?;
+    let region = lost.first()?.region.as_deref();
+    if lost.iter().any(|one| one.region.as_deref() != region) {
+        return None;
+    }
+    let region = region.unwrap_or_default();
+    let price = ["default", "standard"]
+        .into_iter()
+        .find_map(|tier| book.price(model, Service { tier, region }, day))?;
     price.cost_of_calls(u64::try_from(lost.len()).ok()?, left)
 }
 
@@ -319,39 +169,11 @@ fn shares(whole: i64, open: &[OpenAttempt]) -> Vec<(AttemptId, Usd)> {
     parts.collect()
 }
 
-/// The id in the price book of what a statement or a reply names: by id, by alias, or as a page shows it
-/// (`Claude Haiku 4.5`).
-fn canonical(book: &PriceBook, model: &str) -> String {
-    let slug = model.trim().to_lowercase().replace([' ', '.'], "-");
-    let entry = book.model(model).or_else(|| book.model(&slug));
-    entry.map_or_else(|| model.to_owned(), |entry| entry.id.clone())
-}
-
 fn total(usage: &Usage) -> u64 {
     usage.prompt().saturating_add(usage.output)
 }
 
-fn sum(one: Option<Usd>, other: Option<Usd>) -> Option<Usd> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one + other),
-        (one, other) => one.or(other),
-    }
-}
-
-fn sum_tokens(one: Option<Tokens>, other: Option<Tokens>) -> Option<Tokens> {
-    let (Some(one), Some(other)) = (one, other) else { return one.or(other) };
-    Some(Tokens {
-        prompt: one.prompt.saturating_add(other.prompt),
-        cache_read: one.cache_read.saturating_add(other.cache_read),
-        output: one.output.saturating_add(other.output),
-    })
-}
-
-fn day(text: &str) -> Option<Date> {
-    Date::parse(text, time::macros::format_description!("[year]-[month]-[day]")).ok()
-}
-
-fn next_day(day: Date) -> OffsetDateTime {
+pub(super) fn next_day(day: Date) -> OffsetDateTime {
     day.midnight().assume_utc() + time::Duration::days(1)
 }
 
@@ -376,6 +198,7 @@ mod tests {
             error: None,
             model_served: None,
             tier: None,
+            region: None,
             usage: Usage::default(),
         }
     }
