@@ -119,8 +119,11 @@ impl Delivery {
         };
         // One that refuses a record as too large refuses its neighbours too: the next time each goes
         // alone, and only then is it believed.
-        let was_careful = std::mem::replace(&mut self.is_careful, !report.too_large.is_empty());
-        if !report.is_unknown {
+        let is_refused = !report.too_large.is_empty();
+        let was_careful = std::mem::replace(&mut self.is_careful, is_refused);
+        // After a refusal librdkafka counts on with the numbers of what was refused, and the broker takes
+        // nothing more from it: another producer counts anew.
+        if !report.is_unknown && !is_refused {
             self.producer = Some(producer);
         }
         match was_careful {
@@ -204,11 +207,20 @@ impl Delivery {
             if self.is_careful {
                 // What it comes to is in the reports.
                 let _ = producer.flush(REQUEST);
+                self.take_reports(producer, &mut report);
+                if report.trouble.is_some() {
+                    return report;
+                }
             }
         }
         if let Err(error) = producer.flush(REQUEST) {
             report.trouble.get_or_insert(format!("results were not taken in time: {error}"));
         }
+        self.take_reports(producer, &mut report);
+        report
+    }
+
+    fn take_reports(&self, producer: &Writing, report: &mut Report) {
         for (told, result) in producer.context().reports() {
             if told / PLACES != self.batches % PLACES {
                 continue;
@@ -218,7 +230,6 @@ impl Delivery {
                 Err(error) => report.refused(told % PLACES, &error),
             }
         }
-        report
     }
 }
 

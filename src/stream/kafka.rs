@@ -32,7 +32,9 @@ const DEFAULTS: [(&str, &str); 6] = [
     ("log.connection.close", "false"),
 ];
 
-const READING: [(&str, &str); 7] = [
+const READING: [(&str, &str); 8] = [
+    // A partition that is assigned while others are waited for gets its turn after this.
+    ("fetch.wait.max.ms", "100"),
     // A group that is new starts at the beginning: nothing is left out.
     ("auto.offset.reset", "earliest"),
     // What a worker keeps across a rebalance it goes on with.

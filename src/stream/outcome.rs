@@ -1,5 +1,6 @@
 //! What a record becomes: a result, a dead letter, or nothing.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rdkafka::message::{Header, OwnedHeaders};
@@ -162,6 +163,15 @@ impl Finished {
             all.insert(Header { key: &format!("__connect.errors.{name}"), value: Some(value) })
         })
     }
+}
+
+/// The offsets of records, by their partitions.
+pub fn offsets_of<'a>(all: impl Iterator<Item = &'a Finished>) -> BTreeMap<i32, BTreeSet<i64>> {
+    let mut offsets: BTreeMap<i32, BTreeSet<i64>> = BTreeMap::new();
+    for Finished { record, .. } in all {
+        offsets.entry(record.partition).or_default().insert(record.offset);
+    }
+    offsets
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ use super::status::Status;
 use crate::app::{StreamConfig, TopicNames};
 
 const PATIENCE: Duration = Duration::from_secs(5);
+/// More than a client has to tell in that time.
+const EVENTS: usize = 100;
+
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Waits until all topics are there; `false` where the worker is to stop before. What is missing is told
@@ -27,8 +30,10 @@ pub fn wait_for_topics(
     let mut told = None;
     while !stop.is_cancelled() {
         // Serves the errors that say why nobody answers: a wrong password, say.
-        if let Some(Err(error)) = consumer.poll(Duration::ZERO) {
-            consumer.context().tell(&error);
+        for _ in 0..EVENTS {
+            if let Some(Err(error)) = consumer.poll(Duration::ZERO) {
+                consumer.context().tell(&error);
+            }
         }
         let missing = keys.iter().find_map(|(key, topic)| missing(consumer, config, key, topic));
         let Some(missing) = missing else {

@@ -16,7 +16,7 @@ use super::desk::{Desk, Done, Job};
 use super::gauges::Gauges;
 use super::kafka::{self, Change, Reading};
 use super::offsets::Point;
-use super::outcome::Finished;
+use super::outcome::{Finished, offsets_of};
 use super::partitions::{Load, Partitions};
 use super::record::Record;
 use super::status::{Part, Status};
@@ -390,12 +390,4 @@ impl Worker {
         }
         Ok(!self.partitions.is_ahead(partition))
     }
-}
-
-fn offsets_of<'a>(all: impl Iterator<Item = &'a Finished>) -> BTreeMap<i32, BTreeSet<i64>> {
-    let mut offsets: BTreeMap<i32, BTreeSet<i64>> = BTreeMap::new();
-    for Finished { record, .. } in all {
-        offsets.entry(record.partition).or_default().insert(record.offset);
-    }
-    offsets
 }

@@ -258,19 +258,23 @@ async fn a_configuration_that_cannot_work_is_refused_with_the_key() {
 #[tokio::test]
 async fn on_sigterm_what_is_under_way_is_finished_and_nothing_is_done_twice() {
     let topics = Topics::new(Broker::shared(), 4);
-    let setup = topics.of(Setup::local());
+    let setup = topics.of(Setup::local()).set("stream.in_flight_records", 100);
     topics.append_texts((0..2_000).map(|at| format!("Number {at} is fine.")));
     let mut runs = 0;
     let mut seen = 0;
     while seen < 2_000 {
         let worker = Worker::start(&setup);
-        worker.ready().await;
-        tokio::time::sleep(Duration::from_millis(600)).await;
+        let before = seen;
+        let start = Instant::now();
+        while !worker.client().get("/metrics").await.text().contains("outcome=\"result\"} ") {
+            assert!(start.elapsed() < Duration::from_secs(60), "{}", worker.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         assert_eq!(worker.terminate().await.code(), Some(0));
-        seen = topics.read(&topics.output, 0).len();
+        seen = topics.read(&topics.output, before + 1).len();
         runs += 1;
-        assert!(runs < 30, "{seen} records in {runs} runs");
     }
+    assert!(runs > 1, "the test is too quick to say anything");
     let all = topics.read(&topics.output, 2_000);
     let distinct: BTreeSet<(i64, i64)> = all.iter().map(|one| one.origin()).collect();
     assert_eq!((all.len(), distinct.len()), (2_000, 2_000));
