@@ -65,6 +65,6 @@ SELECT record_key, record_value, record_time
 FROM (
   SELECT *, ROW_NUMBER() OVER (PARTITION BY id ORDER BY seen ASC) AS nth
   FROM texts
-  WHERE text IS NULL OR REGEXP_REPLACE(text, '(?U)\\s+', '') <> ''
+  WHERE text IS NULL OR REGEXP_REPLACE(text, '(?U)\s+', '') <> ''
 )
 WHERE nth = 1;
