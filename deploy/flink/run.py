@@ -30,7 +30,7 @@ DEFAULTS = {
     "ID_FIELD": "id",
     "DEDUPE_HOURS": "1",
     "WINDOW_SECONDS": "60",
-    "LATENESS_SECONDS": "60",
+    "LATENESS_SECONDS": "30",
     "KEEP_DAYS": "7",
     "JDBC_URL": "jdbc:postgresql://127.0.0.1:5432/undertone",
     "DB_USER": "undertone",
