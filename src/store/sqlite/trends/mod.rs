@@ -3,6 +3,7 @@
 mod read;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params, params};
@@ -127,10 +128,10 @@ fn stored_keys(connection: &Connection, windows: &[Window]) -> Result<StoredKeys
     )?;
     for Window { id, .. } in windows.iter().filter(|window| window.id.key.name().is_some()) {
         let window = (id.start_ms, id.width_seconds);
-        if !stored.counts.contains_key(&window) {
+        if let Entry::Vacant(place) = stored.counts.entry(window) {
             let keys: i64 =
                 count.query_row(params![window.0, window.1, SOURCE], |row| row.get(0))?;
-            stored.counts.insert(window, usize::try_from(keys).unwrap_or_default());
+            place.insert(usize::try_from(keys).unwrap_or_default());
         }
         if known.exists(params![window.0, window.1, SOURCE, id.key.stored()])? {
             stored.known.insert(id.clone());
