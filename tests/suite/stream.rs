@@ -223,6 +223,16 @@ async fn what_is_missing_is_named_and_waited_for() {
     assert_eq!(late.read(&late.output, 1).len(), 1);
     worker.ready().await;
 
+    // A gateway answers all the same, and says what it lacks.
+    let gateway = late.of(Setup::local()).set("stream.output_topic", "nowhere").start().await;
+    let start = Instant::now();
+    let warnings = || async { gateway.get("/readyz").await.json()["warnings"].to_string() };
+    while !warnings().await.contains("there is no topic nowhere yet") {
+        assert!(start.elapsed() < Duration::from_secs(30), "{}", warnings().await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    drop(gateway);
+
     let nowhere = late.of(Setup::local()).set("stream.brokers", "127.0.0.1:9");
     let worker = Worker::start(&nowhere);
     worker.says("no broker at 127.0.0.1:9 answers").await;
