@@ -91,6 +91,8 @@ pub struct App {
     prices: Arc<Prices>,
     /// Why the newest price book was refused, if it was.
     refused_prices: ArcSwapOption<String>,
+    /// Why the results topic is not read, if it should be.
+    unread_results: ArcSwapOption<String>,
     store: Store,
     access: Arc<Access>,
     ledger: Ledger,
@@ -173,6 +175,7 @@ impl App {
         let drift = drift::Drift::new(config.drift, cascade.classifier().identity(), &signals);
         Ok(Arc::new(App {
             refused_prices: ArcSwapOption::empty(),
+            unread_results: ArcSwapOption::empty(),
             signal_log: signal_log::SignalLog::new(config.cascade.logged_signals_per_minute),
             learning: learning::Learning::new(config.learning),
             alerts: alerts::Alerts::new(&config, alerted),

@@ -71,6 +71,11 @@ impl Part {
 }
 
 impl App {
+    /// How it stands with the results topic: why it is not read, or that it is.
+    pub fn results_are(&self, unread: Option<String>) {
+        self.unread_results.store(unread.map(Arc::new));
+    }
+
     pub async fn readiness(&self) -> Readiness {
         let classifier = self.cascade.classifier();
         let read = classifier.read(Task::Sentiment, Arc::from("I like it."), Some("en".into()));
@@ -92,7 +97,9 @@ impl App {
         let waiting = waiting.filter(|texts| *texts > 0);
         let waiting =
             waiting.map(|texts| format!("the windows of {texts} texts wait for the store"));
-        let warnings = warnings.chain(self.drift.warnings()).chain(waiting).collect();
+        let unread = self.unread_results.load_full();
+        let unread = unread.map(|reason| format!("the results topic is not read: {reason}"));
+        let warnings = warnings.chain(self.drift.warnings()).chain(waiting).chain(unread).collect();
         let providers = health.iter().map(ProviderState::from).collect();
         Readiness { ready: model.ok, model, store, providers, warnings }
     }

@@ -98,6 +98,7 @@ impl Folding {
                 }
                 Err(reason) => {
                     self.status.trouble(Part::Reading, &reason);
+                    self.tell();
                     std::thread::sleep(RETRY);
                 }
             }
@@ -134,6 +135,7 @@ impl Folding {
         let mut looked = Instant::now();
         while !stop.is_cancelled() {
             let batch = self.gather();
+            self.tell();
             if batch.read > 0 && !self.fold(&batch, stop) {
                 return;
             }
@@ -144,6 +146,11 @@ impl Folding {
                 }
             }
         }
+    }
+
+    /// Lets the gateway know how it stands.
+    fn tell(&self) {
+        self.app.results_are(self.status.error());
     }
 
     fn count_partitions(&self) -> Option<usize> {
@@ -194,6 +201,7 @@ impl Folding {
                 Err(FoldError::Store(error)) => {
                     let reason = format!("the windows wait for the store: {error}");
                     self.status.trouble(Part::Writing, &reason);
+                    self.tell();
                     if stop.is_cancelled() {
                         return false;
                     }

@@ -81,6 +81,11 @@ impl Status {
         self.lock().ends.clone()
     }
 
+    /// What is in trouble, if anything is.
+    pub fn error(&self) -> Option<String> {
+        self.lock().troubles.values().next().cloned()
+    }
+
     pub fn part(&self) -> KafkaPart {
         let state = self.lock();
         KafkaPart {

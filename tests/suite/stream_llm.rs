@@ -21,9 +21,9 @@ fn setup(topics: &Topics<'_>, double: &Double) -> Setup {
         .set("llm.breaker_failures", 1_000)
 }
 
-/// One German text in ten.
+/// One German text in ten. The others are known to be plain to the local model: no more than 300 of them.
 fn texts(count: usize) -> impl Iterator<Item = String> {
-    (0..count).map(|at| match at % 10 {
+    (0..count).map(|at| at % 300).map(|at| match at % 10 {
         3 => format!("Das Gerät Nummer {at} ist leider schon nach zwei Tagen kaputt gegangen."),
         _ => format!("Number {at} is fine."),
     })

@@ -35,6 +35,7 @@ pub struct Broker {
 
 impl Broker {
     /// The one that all tests of this process share: each has topics of its own.
+    #[allow(dead_code, reason = "not every test binary shares one")]
     pub fn shared() -> &'static Broker {
         static SHARED: OnceLock<Broker> = OnceLock::new();
         SHARED.get_or_init(Broker::start)
