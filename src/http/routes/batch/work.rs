@@ -75,7 +75,10 @@ impl Work {
         let started = Instant::now();
         let mut pause = BUSY_PAUSE;
         loop {
-            match answer(app, *task, request.clone(), id, grant, item_id, company.clone()).await {
+            // On the heap, and only from here on: of a batch's items most wait for their permit, and what
+            // a text takes on its way is several kilobytes.
+            let answer = answer(app, *task, request.clone(), id, grant, item_id, company.clone());
+            match Box::pin(answer).await {
                 Ok(verdict) => return Ok(to_json(&verdict)),
                 Err(problem) if problem.is_busy() && started.elapsed() < BUSY_PATIENCE => {
                     tokio::time::sleep(pause).await;
