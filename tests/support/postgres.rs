@@ -32,6 +32,7 @@ pub struct Database {
 
 impl Database {
     /// On the server that all tests of this process share.
+    #[allow(dead_code, reason = "not every test binary uses it")]
     pub fn new() -> Database {
         static SHARED: OnceLock<Server> = OnceLock::new();
         SHARED.get_or_init(Server::start).database()
@@ -44,6 +45,7 @@ impl Database {
 
 impl Server {
     /// Starts one. A test that stops its server has one to itself.
+    #[allow(dead_code, reason = "not every test binary uses it")]
     pub fn start() -> Server {
         let server = Server::prepare();
         server.start_again();

@@ -13,7 +13,7 @@ pub(super) struct Form {
     pub expected: &'static str,
     /// What a result of a report of usage has; one of a report of costs has `amount`.
     pub usage_field: &'static str,
-    pub cost: fn(&Map<String, Value>) -> Result<Item<Amount>, Wrong>,
+    pub cost: fn(&Map<String, Value>) -> CostItem,
     pub usage: fn(&Map<String, Value>) -> Item<Tokens>,
     /// The column that every one of its tables has.
     pub day_column: &'static str,
@@ -26,6 +26,9 @@ pub(super) struct Form {
 
 /// What is billed or counted, and of which model, where that is said.
 pub(super) type Item<T> = (Option<String>, T);
+
+/// What an item costs, or what is wrong with its amount.
+pub(super) type CostItem = Result<Item<Amount>, Wrong>;
 
 /// What is wrong with an amount.
 pub(super) struct Wrong(String);

@@ -123,13 +123,14 @@ impl Order {
         // Lists and lines come all along, not at the end.
         let period = ORDERS / (LISTS + LINES);
         let (form, items) = match (number % period, number / period % 5) {
-            (0, 0 | 1 | 2) => (Form::List, ITEMS_OF_A_LIST),
+            (0, 0..=2) => (Form::List, ITEMS_OF_A_LIST),
             (0, _) => (Form::Lines, ITEMS_OF_LINES),
             _ => (Form::Single, 1),
         };
         let drawn = dice(number, usize::MAX);
         let items: Vec<Value> = (0..items).map(|item| self::item(number, item)).collect();
-        let is_left = form == Form::Single && items[0]["route"] == "llm" && drawn % 16 == 0;
+        let is_left =
+            form == Form::Single && items[0]["route"] == "llm" && drawn.is_multiple_of(16);
         Order { number, form, task: TASKS[(drawn >> 8) as usize % 3], items, is_left }
     }
 
