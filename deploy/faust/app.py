@@ -75,7 +75,7 @@ async def analyse(stream):
                 else:
                     sent.append(results.send(key=event.key, value=result(event, item, answer)))
             # Only what the broker has counts as done; the records are acknowledged after this.
-            await asyncio.gather(*[await sending for sending in await asyncio.gather(*sent)])
+            await asyncio.gather(*await asyncio.gather(*sent))
 
 
 def read(event):

@@ -1,6 +1,6 @@
 //! The Faust app of deploy/faust: a topic through the gateway's own batch route, at least once.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -10,11 +10,11 @@ use crate::verdict::check_shape;
 use crate::worker::Topics;
 use crate::worker::kafka::Broker;
 
-/// Ended with the test, whatever comes of it.
-struct App(Child);
+/// Ended with the test, whatever comes of it; with the file that it logs to.
+struct App(Child, PathBuf);
 
 impl App {
-    fn start(topics: &Topics, url: &str) -> App {
+    fn start(topics: &Topics, url: &str, log: PathBuf) -> App {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/faust");
         let python = folder.join(".venv/bin/python");
         assert!(python.exists(), "Faust is missing, and its test needs it: run `make faust`");
@@ -32,8 +32,9 @@ impl App {
             .env("KEY_FIELD", "brand")
             .env("UNDERTONE_URL", url)
             .stdin(Stdio::null())
+            .stderr(std::fs::File::create(&log).expect("it can be written"))
             .spawn();
-        App(started.expect("python can be started"))
+        App(started.expect("python can be started"), log)
     }
 }
 
@@ -49,7 +50,7 @@ async fn a_topic_goes_through_the_batch_route_and_waits_for_a_gateway_that_is_aw
     let topics = Topics::new(Broker::shared(), 2);
     let gateway = Setup::local().start().await;
     let url = gateway.client().base().to_owned();
-    let app = App::start(&topics, &url);
+    let app = App::start(&topics, &url, gateway.path("faust.log"));
     let long = json!({"text": "x".repeat(20_001)}).to_string();
     let records: Vec<(String, String)> = (0..40)
         .map(|number| {
@@ -100,5 +101,7 @@ async fn a_topic_goes_through_the_batch_route_and_waits_for_a_gateway_that_is_aw
     let late: Vec<Value> =
         seen.iter().map(|one| one.json()).filter(|one| one["key"] == "late").collect();
     assert!(!late.is_empty() && late[0]["sentiment"]["label"] == "negative", "{late:?}");
+    let log = std::fs::read_to_string(&app.1).expect("it was written");
+    assert!(!log.contains("Crashed"), "{log}");
     drop((app, gateway));
 }
