@@ -35,7 +35,7 @@ pub enum TrendsError {
 
 impl TrendsRequest {
     /// `from` and `to` as a date (UTC) or RFC 3339: the last 24 hours where they are not given. Every window
-    /// that overlaps the period is meant, whole. `key` and `window_seconds` as [`key`] and [`width`] say.
+    /// that overlaps the period is meant, whole. `key` and `window_seconds` as `key()` and `width()` say.
     pub fn parse(
         from: Option<&str>,
         to: Option<&str>,
