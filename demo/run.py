@@ -198,7 +198,13 @@ class Demo:
         self.wait_until("gateway", lambda: answers(f"http://127.0.0.1:{self.given.port}/readyz"))
 
     def start_worker(self) -> None:
-        self.start("worker", [self.given.undertone, "stream"])
+        # A budget, so that there is one to see; it only warns.
+        budget = ["budgets", "set", "--team", "demo", "--day", "1", "--soft"]
+        subprocess.run(
+            [self.given.undertone, *budget],
+            check=True, cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.start("worker", [self.given.undertone, "stream", "--team", "demo"])
 
     def producer(self):
         """Kafka's own console producer; what it is given goes to the topic."""

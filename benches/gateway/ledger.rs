@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::postgres::Server;
 
-/// Calls in the air at once: two gateways' worth as shipped.
+/// Calls in the air at once, of all gateways: two gateways' worth as shipped.
 const CALLERS: usize = 64;
 const TURN: Duration = Duration::from_secs(5);
 const TURNS: usize = 3;
@@ -28,9 +28,13 @@ pub fn run() -> anyhow::Result<()> {
     println!("{CALLERS} calls at once, each reserved, then settled; median of {TURNS} × {TURN:?}");
     for durability in [Durability::Process, Durability::Disk] {
         let folder = tempfile::tempdir()?;
-        for (name, url) in [("SQLite", sqlite(&folder)), ("PostgreSQL", server.database().url())] {
-            let rate = runtime.block_on(settled_a_second(url, durability))?;
-            println!("{name:>12}  {durability:?}: {rate:.0} settled attempts a second");
+        for (name, url, gateways) in [
+            ("SQLite", sqlite(&folder), 1),
+            ("PostgreSQL", server.database().url(), 1),
+            ("PostgreSQL, two gateways", server.database().url(), 2),
+        ] {
+            let rate = runtime.block_on(settled_a_second(url, durability, gateways))?;
+            println!("{name:>24}  {durability:?}: {rate:.0} settled attempts a second");
         }
     }
     println!("\na month of {MONTH} attempts by team and model, median of {READS} reads");
@@ -45,15 +49,23 @@ fn sqlite(folder: &tempfile::TempDir) -> String {
     format!("sqlite://{}", folder.path().join("ledger.db").display())
 }
 
-async fn settled_a_second(url: String, durability: Durability) -> anyhow::Result<f64> {
-    let store = Store::open(&Config::new(url, durability)).await?;
+async fn settled_a_second(
+    url: String,
+    durability: Durability,
+    gateways: usize,
+) -> anyhow::Result<f64> {
+    let mut stores = Vec::new();
+    for _ in 0..gateways {
+        stores.push(Store::open(&Config::new(url.clone(), durability)).await?);
+    }
     let mut rates = Vec::new();
     for _ in 0..TURNS {
         let settled = Arc::new(AtomicUsize::new(0));
         let start = Instant::now();
         let callers: Vec<_> = (0..CALLERS)
             .map(|caller| {
-                let (store, settled) = (store.clone(), Arc::clone(&settled));
+                let store = stores[caller % gateways].clone();
+                let settled = Arc::clone(&settled);
                 tokio::spawn(async move {
                     while start.elapsed() < TURN {
                         let reservation = reservation(caller, SystemTime::now());
@@ -71,7 +83,9 @@ async fn settled_a_second(url: String, durability: Durability) -> anyhow::Result
         }
         rates.push(settled.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64());
     }
-    store.close().await;
+    for store in stores {
+        store.close().await;
+    }
     rates.sort_by(f64::total_cmp);
     Ok(rates[rates.len() / 2])
 }

@@ -1,9 +1,10 @@
 //! (h) The Kafka worker, beside a real broker on the same machine: records a second against the local
 //! model by itself on the same texts, and the time from appending a record to reading its committed
-//! result.
+//! result, and to an event on `/v1/live`.
 
 #[path = "../../tests/support/kafka.rs"]
 mod kafka;
+mod live;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -24,9 +25,9 @@ use self::kafka::Broker;
 use crate::program::Program;
 use crate::texts;
 
-const RECORDS: usize = 20_000;
+const RECORDS: usize = 6_000;
 /// What is done before the worker is at its speed does not count.
-const WARM_UP: usize = 2_000;
+const WARM_UP: usize = 1_000;
 const ROUNDS: usize = 3;
 const PARTITIONS: i32 = 4;
 /// Texts at the local model at once, as the worker has them.
@@ -39,7 +40,8 @@ const SETTLING: Duration = Duration::from_secs(3);
 pub fn run() -> anyhow::Result<()> {
     let broker = Broker::start();
     throughput(&broker)?;
-    latency(&broker)
+    latency(&broker)?;
+    live::run(&broker)
 }
 
 fn throughput(broker: &Broker) -> anyhow::Result<()> {
@@ -142,14 +144,19 @@ fn latency(broker: &Broker) -> anyhow::Result<()> {
     ] {
         let mut times = at(broker, delivery, llm)?;
         anyhow::ensure!(!times.is_empty(), "no result was read");
-        times.sort_unstable();
-        let of = |share: f64| {
-            let place = ((times.len() - 1) as f64 * share).round() as usize;
-            times[place].as_secs_f64() * 1e3
-        };
-        println!("{name:>48}  {:>8.1}  {:>8.1}  {:>8.1}", of(0.5), of(0.99), of(1.0));
+        println!("{}", percentiles(name, &mut times));
     }
     Ok(())
+}
+
+/// A line of the table: the median, the 99th percentile and the most, in milliseconds.
+fn percentiles(name: &str, times: &mut [Duration]) -> String {
+    times.sort_unstable();
+    let of = |share: f64| {
+        let place = ((times.len() - 1) as f64 * share).round() as usize;
+        times[place].as_secs_f64() * 1e3
+    };
+    format!("{name:>48}  {:>8.1}  {:>8.1}  {:>8.1}", of(0.5), of(0.99), of(1.0))
 }
 
 /// The times of the records that are read locally.
@@ -240,14 +247,21 @@ impl<'a> Topics<'a> {
     }
 
     fn append_as(&self, producer: &BaseProducer, key: &str, text: &str) -> anyhow::Result<()> {
-        let value = serde_json::json!({"text": text}).to_string();
-        let record = BaseRecord::to(&self.input).key(key).payload(&value);
+        self.append_value(producer, key, &serde_json::json!({"text": text}).to_string())
+    }
+
+    fn append_value(&self, producer: &BaseProducer, key: &str, value: &str) -> anyhow::Result<()> {
+        let record = BaseRecord::to(&self.input).key(key).payload(value);
         producer.send(record).map_err(|(error, _)| error)?;
         producer.poll(Duration::ZERO);
         Ok(())
     }
 
     fn worker(&self, delivery: &str, settings: &[(&str, String)]) -> anyhow::Result<Program> {
+        Program::worker(&self.settings(delivery, settings))
+    }
+
+    fn settings<'s>(&self, delivery: &str, more: &[(&'s str, String)]) -> Vec<(&'s str, String)> {
         let mut all = vec![
             ("stream.brokers", self.broker.address()),
             ("stream.group", self.input.clone()),
@@ -256,8 +270,8 @@ impl<'a> Topics<'a> {
             ("stream.text_field", "/text".to_owned()),
             ("stream.delivery", delivery.to_owned()),
         ];
-        all.extend(settings.iter().cloned());
-        Program::worker(&all)
+        all.extend(more.iter().cloned());
+        all
     }
 
     fn reader(&self) -> anyhow::Result<BaseConsumer> {

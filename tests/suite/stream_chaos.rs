@@ -49,6 +49,9 @@ async fn twenty_thousand_records_come_out_once_each_though_workers_and_the_broke
     let (start, mut looked_at, mut kills) = (Instant::now(), Instant::now(), 0);
     let mut last = Instant::now();
     while seen.len() < RECORDS || last.elapsed() < Duration::from_secs(3) {
+        // Polling blocks the thread: without this the HTTP client never hears that a gateway has closed
+        // the connection that it keeps, and asks its next question on it.
+        tokio::task::yield_now().await;
         if let Some(Ok(message)) = reader.poll(Duration::from_millis(50)) {
             use rdkafka::message::Message;
             let value: serde_json::Value =
