@@ -20,7 +20,7 @@ mod throughput;
 
 type Part = (&'static str, fn() -> anyhow::Result<()>);
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     ("graphs", graphs::run),
     ("latency", latency::run),
     ("throughput", throughput::run),
@@ -28,6 +28,7 @@ const PARTS: [Part; 8] = [
     ("escalation", escalation::run),
     ("memory", memory::run),
     ("stream", stream::run),
+    ("stream-latency", stream::run_latency),
     ("ledger", ledger::run),
 ];
 

@@ -25,21 +25,30 @@ use self::kafka::Broker;
 use crate::program::Program;
 use crate::texts;
 
-const RECORDS: usize = 6_000;
+const RECORDS: usize = 3_000;
 /// What is done before the worker is at its speed does not count.
-const WARM_UP: usize = 1_000;
+const WARM_UP: usize = 500;
 const ROUNDS: usize = 3;
 const PARTITIONS: i32 = 4;
 /// Texts at the local model at once, as the worker has them.
 const AT_ONCE: usize = 128;
 
 const RATE: u32 = 200;
+/// A record's words: so few that the figure is of the way through Kafka, not of reading, on any processor.
+const WORDS: usize = 5;
 const SECONDS: u32 = 20;
 const SETTLING: Duration = Duration::from_secs(3);
 
 pub fn run() -> anyhow::Result<()> {
+    throughput(&Broker::start())
+}
+
+pub fn run_latency() -> anyhow::Result<()> {
+    println!(
+        "{RATE} records of {WORDS} words a second for {SECONDS} s: milliseconds from appending a record to its\n\
+         result being read (read committed); the broker and all clients are on the same cores"
+    );
     let broker = Broker::start();
-    throughput(&broker)?;
     latency(&broker)?;
     live::run(&broker)
 }
@@ -130,10 +139,6 @@ fn through_kafka(
 }
 
 fn latency(broker: &Broker) -> anyhow::Result<()> {
-    println!(
-        "\n{RATE} records a second for {SECONDS} s: milliseconds from appending a record to its result being read\n\
-         (read committed)"
-    );
     println!("{:>48}  {:>8}  {:>8}  {:>8}", "", "p50", "p99", "most");
     let hanging = Program::double(&["provider", "3600000"])?;
     for (name, delivery, llm) in [
@@ -159,6 +164,12 @@ fn percentiles(name: &str, times: &mut [Duration]) -> String {
     format!("{name:>48}  {:>8.1}  {:>8.1}  {:>8.1}", of(0.5), of(0.99), of(1.0))
 }
 
+/// The beginnings of sentences.
+fn short(count: usize) -> anyhow::Result<Vec<String>> {
+    let words = |text: String| text.split(' ').take(WORDS).collect::<Vec<_>>().join(" ");
+    Ok(texts::sentences()?.into_iter().cycle().take(count).map(words).collect())
+}
+
 /// The times of the records that are read locally.
 fn at(broker: &Broker, delivery: &str, llm: Option<SocketAddr>) -> anyhow::Result<Vec<Duration>> {
     let topics = Topics::new(broker);
@@ -173,8 +184,9 @@ fn at(broker: &Broker, delivery: &str, llm: Option<SocketAddr>) -> anyhow::Resul
     };
     let _worker = topics.worker(delivery, &settings)?;
     let reader = topics.reader()?;
-    let texts = texts::mixed(usize::try_from(RATE * SECONDS)?)?;
+    let texts = short(usize::try_from(RATE * SECONDS)?)?;
     let producer = topics.producer()?;
+    topics.wait_until_read(&producer, &reader)?;
     let started = Instant::now();
     let (sent, sends) = std::sync::mpsc::channel::<(String, Instant)>();
     let topics = &topics;
@@ -182,9 +194,7 @@ fn at(broker: &Broker, delivery: &str, llm: Option<SocketAddr>) -> anyhow::Resul
         scope.spawn(move || -> anyhow::Result<()> {
             for (at, text) in texts.iter().enumerate() {
                 let due = started + Duration::from_secs(1) / RATE * u32::try_from(at)?;
-                while let Some(wait) = due.checked_duration_since(Instant::now()) {
-                    producer.poll(wait.min(Duration::from_millis(1)));
-                }
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
                 // One in twenty is in another language, and goes to the LLM where there is one.
                 let text = match at % 20 {
                     7 => format!("Das Gerät Nummer {at} ist leider schon kaputt gegangen."),
@@ -209,7 +219,7 @@ fn at(broker: &Broker, delivery: &str, llm: Option<SocketAddr>) -> anyhow::Resul
             let is_local = value["sentiment"]["escalation"]["outcome"] == "not_needed";
             let at = appended.get(&key).context("a result of a record that nobody sent")?;
             // What comes while all is new is not what one waits day by day.
-            if (is_local || llm.is_none()) && at.duration_since(started) > Duration::from_secs(2) {
+            if (is_local || llm.is_none()) && at.duration_since(started) > Duration::from_secs(5) {
                 times.push(read - *at);
             }
         }
@@ -255,6 +265,21 @@ impl<'a> Topics<'a> {
         producer.send(record).map_err(|(error, _)| error)?;
         producer.poll(Duration::ZERO);
         Ok(())
+    }
+
+    /// Sends a record to each partition, and reads their results: the worker has partitions and is warm.
+    fn wait_until_read(
+        &self,
+        producer: &BaseProducer,
+        reader: &BaseConsumer,
+    ) -> anyhow::Result<()> {
+        for partition in 0..PARTITIONS {
+            let value = r#"{"text": "Well.", "brand": "none"}"#;
+            let record = BaseRecord::to(&self.input).key("warm").payload(value);
+            producer.send(record.partition(partition)).map_err(|(error, _)| error)?;
+        }
+        producer.flush(Duration::from_secs(10))?;
+        (0..PARTITIONS).try_for_each(|_| next(reader))
     }
 
     fn worker(&self, delivery: &str, settings: &[(&str, String)]) -> anyhow::Result<Program> {

@@ -52,7 +52,8 @@ impl Graph {
 
     /// Opens a session for one thread: the fused SkipLayerNormalization kernel is slower than its
     /// parts, the arena keeps the largest shape's memory for good, and spinning threads take the
-    /// cores from other sessions.
+    /// cores from other sessions. Where there is AVX2 alone, sums of two INT8 products that overflow 16 bits would
+    /// be cut off, and scores differ.
     pub fn open(&self, environment: &Environment) -> Result<Session, Error> {
         let build = |domain: Option<OperatorDomain>| -> ort::Result<Session> {
             let mut builder = Session::builder(environment)?
@@ -61,6 +62,7 @@ impl Graph {
                 .with_intra_op_spinning(false)?
                 .with_memory_pattern(false)?
                 .with_disabled_optimizers("SkipLayerNormFusion")?
+                .with_precise_qmm()?
                 .with_execution_providers([ep::CPU::default()
                     .with_arena_allocator(false)
                     .build()])?;

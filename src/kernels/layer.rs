@@ -1,10 +1,12 @@
 //! One layer of the encoder: attention, two products, each with its residual and norm.
 
-use super::attention::{Buffers, attend};
+use super::attention::Buffers;
+use super::instructions::Instructions;
 use super::linear::{Activation, Linear, Steps};
 use super::norm::Norm;
 
 pub struct Layer {
+    pub instructions: Instructions,
     pub heads: usize,
     /// Queries, keys and values in one product; the queries carry the attention's scale.
     pub qkv: Linear,
@@ -47,28 +49,28 @@ impl Layer {
 
     /// `out` is what the layer makes of `x`, both [tokens, width], where texts of so many `tokens`
     /// follow each other; each is read by itself.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     pub fn run(&self, x: &[f32], texts: &[usize], out: &mut [f32], scratch: &mut Scratch) {
         let width = self.attended.outputs();
         let rows = x.len() / width;
+        let by = self.instructions;
         let Scratch { steps, buffers, qkv, mixed, middle, inner } = scratch;
         qkv.resize(rows * 3 * width, 0.0);
         mixed.resize(rows * width, 0.0);
         middle.resize(rows * width, 0.0);
         inner.resize(rows * self.inner.outputs(), 0.0);
 
-        self.qkv.run(x, qkv, Activation::None, steps);
+        by.multiply(&self.qkv, x, qkv, Activation::None, steps);
         let mut first = 0;
         for tokens in texts {
             let text = first * width..(first + tokens) * width;
             let qkv = &qkv[3 * text.start..3 * text.end];
-            attend(qkv, width, self.heads, &mut mixed[text], buffers);
+            by.attend(qkv, width, self.heads, &mut mixed[text], buffers);
             first += tokens;
         }
-        self.attended.run(mixed, middle, Activation::None, steps);
-        self.norm1.add(middle, x);
-        self.inner.run(middle, inner, Activation::Gelu, steps);
-        self.outer.run(inner, out, Activation::None, steps);
-        self.norm2.add(out, middle);
+        by.multiply(&self.attended, mixed, middle, Activation::None, steps);
+        by.add(&self.norm1, middle, x);
+        by.multiply(&self.inner, middle, inner, Activation::Gelu, steps);
+        by.multiply(&self.outer, inner, out, Activation::None, steps);
+        by.add(&self.norm2, out, middle);
     }
 }

@@ -1,16 +1,21 @@
-//! The arithmetic of the encoder, written for processors with AVX-512 VNNI.
+//! The arithmetic of the encoder, written for processors with AVX-512 VNNI and for those with AVX2.
 //!
 //! A graph of ours names its layers as operators of the domain `undertone`, and carries for each a
 //! function of standard ONNX nodes that says what it computes (`training/export.py`). ONNX Runtime
-//! follows that function anywhere. Where the processor multiplies 64 pairs of bytes in one
-//! instruction, the kernels here stand in for it: the same numbers, but for the order in which
-//! floats are added, in less than half the time.
+//! follows that function anywhere. Where the processor has the instructions, the kernels here stand in for
+//! it: the same numbers, but for the order in which floats are added, in a fraction of the time.
 //!
 //! Every row of activations, that is every token, is quantised with a scale of its own. So a text's
 //! scores do not depend on what it shares a pass with.
 
 #[cfg(target_arch = "x86_64")]
 mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod instructions;
 #[cfg(target_arch = "x86_64")]
 mod layer;
 #[cfg(target_arch = "x86_64")]
@@ -21,8 +26,6 @@ mod norm;
 mod operators;
 #[cfg(all(test, target_arch = "x86_64"))]
 mod tests;
-#[cfg(target_arch = "x86_64")]
-mod vector;
 
 #[cfg(target_arch = "x86_64")]
 pub use operators::Kernels;

@@ -1,7 +1,5 @@
 //! The kernels as ONNX Runtime's operators: `EncoderLayer`, `Linear` and `LinearGelu`.
 
-#![expect(unsafe_code, reason = "kernels may only be called where the processor has AVX-512 VNNI")]
-
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +10,7 @@ use ort::operator::{
 use ort::value::DynTensorValueType;
 use ort::value::TensorElementType::{self, Float32, Int8, Int64};
 
+use super::instructions::Instructions;
 use super::layer::{Layer, Scratch};
 use super::linear::{Activation, Linear};
 use super::norm::Norm;
@@ -34,6 +33,7 @@ struct Workspace {
 /// One model's packed weights, which its sessions share. Cheap to clone.
 #[derive(Clone)]
 pub struct Kernels {
+    instructions: Instructions,
     layers: Packed<Layer>,
     products: Packed<Linear>,
 }
@@ -42,9 +42,10 @@ pub struct Kernels {
 type Packed<T> = Arc<Mutex<HashMap<String, Arc<T>>>>;
 
 impl Kernels {
-    /// None where the processor lacks the instructions.
+    /// None where the processor has none of the instructions.
     pub fn new() -> Option<Kernels> {
-        is_able().then(|| Kernels { layers: Packed::default(), products: Packed::default() })
+        let instructions = Instructions::find()?;
+        Some(Kernels { instructions, layers: Packed::default(), products: Packed::default() })
     }
 
     /// The operators for one session.
@@ -52,20 +53,17 @@ impl Kernels {
     /// # Errors
     /// As ONNX Runtime reports them.
     pub fn domain(&self) -> ort::Result<OperatorDomain> {
-        let product = |activation| LinearOperator { products: self.products.clone(), activation };
+        let instructions = self.instructions;
+        let product = |activation| LinearOperator {
+            instructions,
+            products: self.products.clone(),
+            activation,
+        };
         OperatorDomain::new("undertone")?
-            .add(LayerOperator { layers: self.layers.clone() })?
+            .add(LayerOperator { instructions, layers: self.layers.clone() })?
             .add(product(Activation::None))?
             .add(product(Activation::Gelu))
     }
-}
-
-/// Whether this processor has the instructions that the kernels are made of.
-pub(super) fn is_able() -> bool {
-    is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("avx512vnni")
 }
 
 /// Packs a node's weights unless a session before this one did.
@@ -85,6 +83,7 @@ fn packed<T>(
 }
 
 struct LayerOperator {
+    instructions: Instructions,
     layers: Packed<Layer>,
 }
 
@@ -126,6 +125,7 @@ impl Operator for LayerOperator {
                 Ok(Norm { weight, bias, epsilon })
             };
             let layer = Layer {
+                instructions: self.instructions,
                 heads: heads.ok_or(missing("heads"))?,
                 qkv: linear(context, 2)?,
                 attended: linear(context, 6)?,
@@ -177,8 +177,7 @@ impl LayerKernel {
         let width = self.0.attended.outputs();
         let row_count = texts.iter().sum::<usize>();
         if row_count * width == x.len() {
-            // SAFETY: this kernel exists only where `Kernels::new` found the instructions.
-            unsafe { self.0.run(x, texts, out, scratch) };
+            self.0.run(x, texts, out, scratch);
             return;
         }
         let padded = x.len() / texts.len();
@@ -187,8 +186,7 @@ impl LayerKernel {
             rows.extend_from_slice(&x[..tokens * width]);
         }
         unpadded.resize(rows.len(), 0.0);
-        // SAFETY: as above.
-        unsafe { self.0.run(rows, texts, unpadded, scratch) };
+        self.0.run(rows, texts, unpadded, scratch);
         let mut rest = unpadded.as_slice();
         for (out, tokens) in out.chunks_exact_mut(padded).zip(&*texts) {
             let (text, following) = rest.split_at(tokens * width);
@@ -201,11 +199,13 @@ impl LayerKernel {
 }
 
 struct LinearOperator {
+    instructions: Instructions,
     products: Packed<Linear>,
     activation: Activation,
 }
 
 struct LinearKernel {
+    instructions: Instructions,
     product: Arc<Linear>,
     activation: Activation,
 }
@@ -230,7 +230,8 @@ impl Operator for LinearOperator {
 
     fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<LinearKernel> {
         let product = packed(&self.products, context, || linear(context, 1))?;
-        Ok(LinearKernel { product, activation: self.activation })
+        let (instructions, activation) = (self.instructions, self.activation);
+        Ok(LinearKernel { instructions, product, activation })
     }
 }
 
@@ -249,8 +250,7 @@ impl Kernel for LinearKernel {
         let (_, out) = out.try_extract_tensor_mut::<f32>()?;
         SCRATCH.with_borrow_mut(|workspace| {
             let steps = &mut workspace.scratch.steps;
-            // SAFETY: this kernel exists only where `Kernels::new` found the instructions.
-            unsafe { self.product.run(x, out, self.activation, steps) };
+            self.instructions.multiply(&self.product, x, out, self.activation, steps);
         });
         Ok(())
     }

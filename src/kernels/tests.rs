@@ -1,11 +1,10 @@
-//! Each kernel against the same arithmetic, written out plainly in double precision.
+//! Each kernel, in each form that this processor has, against the same arithmetic, written out plainly in
+//! double precision.
 
-#![expect(unsafe_code, reason = "the kernels are called where the instructions were found")]
-
-use super::attention::{Buffers, attend};
+use super::attention::Buffers;
+use super::instructions::Instructions;
 use super::linear::{Activation, Linear, Steps};
 use super::norm::Norm;
-use super::operators::is_able;
 
 /// Numbers between −1 and 1, the same ones every time.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
@@ -47,9 +46,6 @@ fn gelu(x: f64) -> f64 {
 
 #[test]
 fn a_product_is_that_of_the_quantised_rows() {
-    if !is_able() {
-        return;
-    }
     for (rows, inputs, outputs) in [(1, 16, 16), (8, 64, 48), (9, 384, 80), (17, 96, 400)] {
         let weights: Vec<i8> =
             numbers(inputs * outputs, 1).iter().map(|x| (x * 127.0) as i8).collect();
@@ -60,9 +56,6 @@ fn a_product_is_that_of_the_quantised_rows() {
         x[..inputs].fill(0.0);
         let product = Linear::new(&weights, &scale, &bias, &divide).expect("the sizes fit");
         for activation in [Activation::None, Activation::Gelu] {
-            let mut out = vec![f32::NAN; rows * outputs];
-            // SAFETY: `is_able` found the instructions.
-            unsafe { product.run(&x, &mut out, activation, &mut Steps::default()) };
             let expected: Vec<f64> = x
                 .chunks(inputs)
                 .flat_map(|row| {
@@ -87,7 +80,11 @@ fn a_product_is_that_of_the_quantised_rows() {
                 })
                 .map(|value| if activation == Activation::Gelu { gelu(value) } else { value })
                 .collect();
-            check(&expected, &out, 1e-4);
+            for by in Instructions::all() {
+                let mut out = vec![f32::NAN; rows * outputs];
+                by.multiply(&product, &x, &mut out, activation, &mut Steps::default());
+                check(&expected, &out, 1e-4);
+            }
         }
     }
 }
@@ -105,15 +102,9 @@ fn a_product_of_other_sizes_is_refused() {
 
 #[test]
 fn attention_weighs_values_by_keys() {
-    if !is_able() {
-        return;
-    }
     for (tokens, heads, depth) in [(1, 1, 16), (2, 2, 32), (15, 3, 16), (16, 12, 32), (37, 2, 64)] {
         let width = heads * depth;
         let qkv = numbers(tokens * 3 * width, 5);
-        let mut out = vec![f32::NAN; tokens * width];
-        // SAFETY: `is_able` found the instructions.
-        unsafe { attend(&qkv, width, heads, &mut out, &mut Buffers::default()) };
         let part = |token: usize, part: usize, head: usize| {
             &qkv[(token * 3 + part) * width + head * depth..][..depth]
         };
@@ -130,18 +121,19 @@ fn attention_weighs_values_by_keys() {
                     .sum();
             }
         }
-        check(&expected, &out, 1e-5);
+        for by in Instructions::all() {
+            let mut out = vec![f32::NAN; tokens * width];
+            by.attend(&qkv, width, heads, &mut out, &mut Buffers::default());
+            check(&expected, &out, 1e-5);
+        }
     }
 }
 
 #[test]
 fn a_norm_has_mean_and_deviation_of_its_own() {
-    if !is_able() {
-        return;
-    }
     let (rows, width) = (3, 64);
     let norm = Norm { weight: numbers(width, 6), bias: numbers(width, 7), epsilon: 1e-12 };
-    let (mut x, residual) = (numbers(rows * width, 8), numbers(rows * width, 9));
+    let (x, residual) = (numbers(rows * width, 8), numbers(rows * width, 9));
     let expected: Vec<f64> = x
         .chunks(width)
         .zip(residual.chunks(width))
@@ -159,7 +151,9 @@ fn a_norm_has_mean_and_deviation_of_its_own() {
                 .collect::<Vec<_>>()
         })
         .collect();
-    // SAFETY: `is_able` found the instructions.
-    unsafe { norm.add(&mut x, &residual) };
-    check(&expected, &x, 1e-5);
+    for by in Instructions::all() {
+        let mut sums = x.clone();
+        by.add(&norm, &mut sums, &residual);
+        check(&expected, &sums, 1e-5);
+    }
 }

@@ -21,6 +21,9 @@ const REQUEST: Duration = Duration::from_secs(10);
 /// How long a transaction is asked to end, before its producer is given up for another.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How often it is looked whether the broker has answered.
+const LOOK: Duration = Duration::from_millis(1);
+
 /// The most records of a batch; a report's number holds the place in it.
 const PLACES: usize = 1 << 20;
 
@@ -206,14 +209,14 @@ impl Delivery {
             }
             if self.is_careful {
                 // What it comes to is in the reports.
-                let _ = producer.flush(REQUEST);
+                let _ = flush(producer);
                 self.take_reports(producer, &mut report);
                 if report.trouble.is_some() {
                     return report;
                 }
             }
         }
-        if let Err(error) = producer.flush(REQUEST) {
+        if let Err(error) = flush(producer) {
             report.trouble.get_or_insert(format!("results were not taken in time: {error}"));
         }
         self.take_reports(producer, &mut report);
@@ -239,6 +242,17 @@ impl Report {
             self.too_large.insert(place);
         }
         self.trouble.get_or_insert(format!("a result was not taken: {error}"));
+    }
+}
+
+/// Waits until the broker has answered for all that was sent. The library's own call looks every 100 ms.
+fn flush(producer: &Writing) -> Result<(), KafkaError> {
+    let deadline = Instant::now() + REQUEST;
+    loop {
+        match producer.flush(Duration::ZERO) {
+            Err(_) if Instant::now() < deadline => producer.poll(LOOK),
+            result => return result,
+        }
     }
 }
 

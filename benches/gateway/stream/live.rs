@@ -10,11 +10,10 @@ use anyhow::Context;
 use rdkafka::producer::Producer;
 
 use super::kafka::Broker;
-use super::{RATE, SECONDS, SETTLING, Topics, percentiles};
+use super::{RATE, SECONDS, SETTLING, Topics, percentiles, short};
 use crate::program::Program;
-use crate::texts;
 
-const WORDS: &str = "to an event on /v1/live of the n-th record";
+const NAME: &str = "to an event on /v1/live of the n-th record";
 
 /// Events tell counts, not records: the time of record `n` is from appending it to the first event by which
 /// `n` are counted.
@@ -24,15 +23,14 @@ pub fn run(broker: &Broker) -> anyhow::Result<()> {
     let _worker = topics.worker("exactly_once", &settings)?;
     let gateway = Program::gateway(&topics.settings("exactly_once", &settings))?;
     let seen = listen(gateway.address)?;
-    let texts = texts::mixed(usize::try_from(RATE * SECONDS)?)?;
+    let texts = short(usize::try_from(RATE * SECONDS)?)?;
     let producer = topics.producer()?;
+    topics.wait_until_read(&producer, &topics.reader()?)?;
     let started = Instant::now();
     let mut appended = Vec::with_capacity(texts.len());
     for (at, text) in texts.iter().enumerate() {
         let due = started + Duration::from_secs(1) / RATE * u32::try_from(at)?;
-        while let Some(wait) = due.checked_duration_since(Instant::now()) {
-            producer.poll(wait.min(Duration::from_millis(1)));
-        }
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
         appended.push(Instant::now());
         let value = serde_json::json!({"text": text, "brand": "acme"}).to_string();
         topics.append_value(&producer, &at.to_string(), &value)?;
@@ -49,7 +47,7 @@ pub fn run(broker: &Broker) -> anyhow::Result<()> {
             times.push(at.saturating_duration_since(*sent));
         }
     }
-    println!("{}", percentiles(WORDS, &mut times));
+    println!("{}", percentiles(NAME, &mut times));
     println!("{:>48}  ({events} events)", "");
     Ok(())
 }

@@ -7,13 +7,10 @@
 
 use std::arch::x86_64::*;
 
+use super::super::linear::Weights;
+
 /// Numbers of 32 bits that a register holds.
 pub const LANES: usize = 16;
-
-/// The weights of 16 outputs for four inputs.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-pub struct Weights(pub [[i8; 4]; LANES]);
 
 #[inline]
 #[target_feature(enable = "avx512f")]

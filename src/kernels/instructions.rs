@@ -1,0 +1,81 @@
+//! Which instructions the kernels are made of, found once.
+
+#![expect(unsafe_code, reason = "what needs instructions is called where they were found")]
+
+use super::attention::Buffers;
+use super::linear::{Activation, Linear, Steps};
+use super::norm::Norm;
+use super::{avx2, avx512};
+
+/// Proof that this processor has the instructions of one form of the kernels.
+#[derive(Clone, Copy, Debug)]
+pub struct Instructions(Form);
+
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Avx512Vnni,
+    Avx2,
+}
+
+impl Instructions {
+    /// The best that there are; none where the kernels have no form for this processor.
+    pub fn find() -> Option<Instructions> {
+        Instructions::all().next()
+    }
+
+    /// All that this processor has, the best first.
+    pub fn all() -> impl Iterator<Item = Instructions> {
+        let has_avx512 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vnni");
+        let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let forms = [(has_avx512, Form::Avx512Vnni), (has_avx2, Form::Avx2)];
+        forms.into_iter().filter(|(is_there, _)| *is_there).map(|(_, form)| Instructions(form))
+    }
+
+    /// `out` = activation(`x` · weights + bias); `x` is [rows, inputs], `out` [rows, outputs].
+    pub fn multiply(
+        self,
+        product: &Linear,
+        x: &[f32],
+        out: &mut [f32],
+        activation: Activation,
+        steps: &mut Steps,
+    ) {
+        // SAFETY: a value of this type exists only where `all` found its form's instructions.
+        match self.0 {
+            Form::Avx512Vnni => unsafe { avx512::linear::run(product, x, out, activation, steps) },
+            Form::Avx2 => unsafe { avx2::linear::run(product, x, out, activation, steps) },
+        }
+    }
+
+    /// Attention of the tokens of one text: `qkv` is [tokens, 3 × width], queries, which carry the scale,
+    /// keys and values, the heads of each side by side; `out` is [tokens, width]. The depth of a head is a
+    /// multiple of 16.
+    pub fn attend(
+        self,
+        qkv: &[f32],
+        width: usize,
+        heads: usize,
+        out: &mut [f32],
+        buffers: &mut Buffers,
+    ) {
+        // SAFETY: as above.
+        match self.0 {
+            Form::Avx512Vnni => unsafe {
+                avx512::attention::attend(qkv, width, heads, out, buffers);
+            },
+            Form::Avx2 => unsafe { avx2::attention::attend(qkv, width, heads, out, buffers) },
+        }
+    }
+
+    /// `x` = norm(`x` + `residual`), row by row; both are [rows, width].
+    pub fn add(self, norm: &Norm, x: &mut [f32], residual: &[f32]) {
+        // SAFETY: as above.
+        match self.0 {
+            Form::Avx512Vnni => unsafe { avx512::norm::add(norm, x, residual) },
+            Form::Avx2 => unsafe { avx2::norm::add(norm, x, residual) },
+        }
+    }
+}
