@@ -139,7 +139,7 @@ fn through_kafka(
 }
 
 fn latency(broker: &Broker) -> anyhow::Result<()> {
-    println!("{:>48}  {:>8}  {:>8}  {:>8}", "", "p50", "p99", "most");
+    println!("{:>48}  {:>8}  {:>8}  {:>8}  {:>8}", "", "records", "p50", "p99", "most");
     let hanging = Program::double(&["provider", "3600000"])?;
     for (name, delivery, llm) in [
         ("exactly once", "exactly_once", None),
@@ -154,14 +154,15 @@ fn latency(broker: &Broker) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A line of the table: the median, the 99th percentile and the most, in milliseconds.
+/// A line of the table: how many, the median, the 99th percentile and the most, in milliseconds.
 fn percentiles(name: &str, times: &mut [Duration]) -> String {
     times.sort_unstable();
     let of = |share: f64| {
         let place = ((times.len() - 1) as f64 * share).round() as usize;
         times[place].as_secs_f64() * 1e3
     };
-    format!("{name:>48}  {:>8.1}  {:>8.1}  {:>8.1}", of(0.5), of(0.99), of(1.0))
+    let (half, nearly_all, most) = (of(0.5), of(0.99), of(1.0));
+    format!("{name:>48}  {:>8}  {half:>8.1}  {nearly_all:>8.1}  {most:>8.1}", times.len())
 }
 
 /// The beginnings of sentences.

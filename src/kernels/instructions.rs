@@ -19,8 +19,10 @@ enum Form {
 
 impl Instructions {
     /// The best that there are; none where the kernels have no form for this processor.
+    ///
+    /// Debug builds leave AVX2 to ONNX Runtime: not optimised, its kernels take several times as long.
     pub fn find() -> Option<Instructions> {
-        Instructions::all().next()
+        Instructions::all().find(|one| !cfg!(debug_assertions) || matches!(one.0, Form::Avx512Vnni))
     }
 
     /// All that this processor has, the best first.

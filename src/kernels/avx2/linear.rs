@@ -80,14 +80,16 @@ fn block<const R: usize, const GELU: bool>(product: &Linear, this: Block<'_>, ou
     let (group, quarter) = (part / 2, part % 2 * 2);
     for (values, weights) in values.iter().zip(weights.as_chunks::<WIDE>().0) {
         if is_new {
-            weights.iter().for_each(|group| prefetch(group, AHEAD));
+            for group in weights {
+                prefetch(group, AHEAD);
+            }
         }
-        let weights = [0, 1].map(|at| load_weights(&weights[group], quarter + at));
+        let low = load_weights(&weights[group], quarter);
+        let high = load_weights(&weights[group], quarter + 1);
         for (sums, value) in sums.iter_mut().zip(values) {
             let value = spread(value);
-            for (sum, weights) in sums.iter_mut().zip(weights) {
-                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(value, weights));
-            }
+            sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(value, low));
+            sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(value, high));
         }
     }
     let outputs = product.outputs();
