@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import numpy_helper
 
 from training.lean import Graph, Shape, encoder
+from training.session import open_session
 
 ARCHITECTURE = "DistilBertForSequenceClassification"
 # How far logits of the fp32 form may be from the file's own: sums in another order.
@@ -97,7 +97,7 @@ def _same(source: Path, rebuilt: onnx.ModelProto, words: int) -> bool:
     mask[1, 9:] = 0
     inputs = {"input_ids": ids, "attention_mask": mask}
     logits = [
-        onnxruntime.InferenceSession(graph).run(["logits"], inputs)[0]
-        for graph in (str(source), rebuilt.SerializeToString())
+        open_session(graph).run(["logits"], inputs)[0]
+        for graph in (source, rebuilt.SerializeToString())
     ]
     return logits[0].shape == logits[1].shape and np.abs(logits[0] - logits[1]).max() < TOLERANCE

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from tokenizers import Encoding, Tokenizer
+
+from training.session import open_session
 
 MAX_TOKENS = 128  # of the served model; longer texts are cut here, read in windows there
 
@@ -35,12 +36,7 @@ class Reader:
     """An exported graph, fp32 or INT8, with its tokenizer."""
 
     def __init__(self, graph: Path, tokenizer: Path) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        # The fused kernel is slower than the two nodes that it replaces.
-        self.session = onnxruntime.InferenceSession(
-            str(graph), options, disabled_optimizers=["SkipLayerNormFusion"]
-        )
+        self.session = open_session(graph)
         self.tokenizer = Tokenizer.from_file(str(tokenizer))
         self.tokenizer.enable_truncation(MAX_TOKENS)
         self.has_odds = "odds" in [output.name for output in self.session.get_outputs()]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from tokenizers import Tokenizer
 from torch.nn import functional
@@ -23,6 +22,7 @@ from training.fit import PlannedTrainer, fit
 from training.package import sha256, write_tokenizer
 from training.quantise import quantise
 from training.routing import DEFAULTS
+from training.session import open_session
 from training.tiny_models import export_classifier
 
 WEIGHTS = ["model.safetensors", "pytorch_model.bin"]
@@ -89,9 +89,7 @@ class HubStart(Start):
         (finished / "config.json").write_text(self.model.config.to_json_string())
 
     def logits(self, graph: Path, texts: list[str]) -> np.ndarray:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        session = onnxruntime.InferenceSession(str(graph), options)
+        session = open_session(graph)
         tokenizer = Tokenizer.from_file(str(self.tokenizer_file))
         tokenizer.no_padding()
         tokenizer.enable_truncation(self.max_tokens)

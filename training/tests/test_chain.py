@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 from conftest import ROOT, SAMPLE, Chain, ask, served
@@ -20,6 +19,7 @@ from training.model import load
 from training.package import verify
 from training.quantise import quantise_folder
 from training.reader import Reader
+from training.session import open_session
 
 FIXTURES = ROOT / "tests" / "fixtures" / "models"
 
@@ -91,7 +91,7 @@ def test_tiny_models_are_made_again_byte_by_byte(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["tiny-distilbert", "tiny-bert", "tiny-roberta"])
 def test_tiny_graphs_equal_pytorch(name: str) -> None:
-    session = onnxruntime.InferenceSession(str(FIXTURES / name / "model.onnx"))
+    session = open_session(FIXTURES / name / "model.onnx")
     for case in json.loads((FIXTURES / name / "expected.json").read_text()):
         # Twice the same text: the batch is as free as the length.
         ids = np.array([case["input_ids"]] * 2)
@@ -113,7 +113,7 @@ def test_quantising_a_folder_from_the_hub_needs_no_torch(tmp_path: Path) -> None
     quantised = tmp_path / "tiny-int8"
     assert (quantised / "config.json").read_bytes() == (folder / "config.json").read_bytes()
     assert (quantised / "tokenizer.json").exists()
-    session = onnxruntime.InferenceSession(str(quantised / "model.onnx"))
+    session = open_session(quantised / "model.onnx")
     kinds = {node.name for node in session.get_inputs()}
     assert kinds == {"input_ids", "attention_mask", "token_type_ids"}
 

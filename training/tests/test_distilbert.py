@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
 from training.distilbert import lean
 from training.quantise import quantise
+from training.session import open_session
 from training.tiny_models import export_classifier
 
 
@@ -33,10 +33,10 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     return path, described
 
 
-def logits(graph: str | bytes, texts: int) -> np.ndarray:
+def logits(graph: Path | bytes, texts: int) -> np.ndarray:
     ids = np.random.default_rng(2).integers(0, 200, (texts, 12))
     inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-    return onnxruntime.InferenceSession(graph).run(["logits"], inputs)[0]
+    return open_session(graph).run(["logits"], inputs)[0]
 
 
 def test_the_lean_graph_stays_near_the_floats(exported: tuple[Path, dict]) -> None:
@@ -44,7 +44,7 @@ def test_the_lean_graph_stays_near_the_floats(exported: tuple[Path, dict]) -> No
     rebuilt = lean(path, config)
     assert rebuilt is not None
     assert [node.op_type for node in rebuilt.graph.node].count("EncoderLayer") == 2
-    apart = np.abs(logits(str(path), 20) - logits(rebuilt.SerializeToString(), 20))
+    apart = np.abs(logits(path, 20) - logits(rebuilt.SerializeToString(), 20))
     assert apart.max() < 0.05
 
 

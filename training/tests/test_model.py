@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from conftest import SAMPLE, TINY, Chain, tiny_network
 from safetensors.torch import load_file
@@ -21,6 +20,7 @@ from training.fit import pushed, task_loss
 from training.model import Heads, conversion_difference, distil, load, save
 from training.reader import Reader
 from training.restore import restore
+from training.session import open_session
 from training.smooth import factors
 from training.train import train_model
 
@@ -51,7 +51,7 @@ def test_the_fp32_graph_equals_pytorch_text_by_text(converted, tmp_path: Path) -
     model.eval()
     path = tmp_path / "fp32.onnx"
     onnx.save(graph_of(model), path)
-    session = onnxruntime.InferenceSession(str(path), disabled_optimizers=["SkipLayerNormFusion"])
+    session = open_session(path)
     for row in split(SAMPLE).dev:
         ids = torch.tensor([tokenizer.encode(row.text).ids])
         mask = torch.ones_like(ids)
@@ -67,7 +67,7 @@ def test_the_fp32_graph_equals_pytorch_text_by_text(converted, tmp_path: Path) -
 def test_int8_scores_a_text_alone_as_it_does_beside_others(converted) -> None:
     model = tiny_network(converted[1]).eval()
     graph = graph_of(model, quantised=True).SerializeToString()
-    session = onnxruntime.InferenceSession(graph)
+    session = open_session(graph)
     long = [101, *range(2000, 2030), 102]
     ids = np.zeros((2, len(long)), dtype=np.int64)
     ids[0, :4], ids[1] = [101, 2307, 3185, 102], long
@@ -82,7 +82,7 @@ def test_int8_scores_a_text_alone_as_it_does_beside_others(converted) -> None:
 def test_int8_stays_near_the_floats(converted) -> None:
     model, tokenizer = converted
     sessions = [
-        onnxruntime.InferenceSession(graph_of(model.eval(), quantised).SerializeToString())
+        open_session(graph_of(model.eval(), quantised).SerializeToString())
         for quantised in (False, True)
     ]
     for row in split(SAMPLE).dev[:20]:
@@ -96,7 +96,7 @@ def test_padding_changes_nothing_in_fp32(converted, tmp_path: Path) -> None:
     model = tiny_network(converted[1]).eval()
     path = tmp_path / "fp32.onnx"
     onnx.save(graph_of(model), path)
-    session = onnxruntime.InferenceSession(str(path))
+    session = open_session(path)
     ids = np.array([[101, 2307, 3185, 102]])
     padded = np.array([[101, 2307, 3185, 102, 0, 0], [101, 2919, 3185, 2062, 4013, 102]])
     mask = np.array([[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1]])
@@ -203,7 +203,7 @@ def test_smoothing_moves_scale_and_changes_no_answer(converted) -> None:
         graph_of(model, quantised=True),
         graph_of(model, quantised=True, smooth=smooth),
     ]
-    sessions = [onnxruntime.InferenceSession(graph.SerializeToString()) for graph in graphs]
+    sessions = [open_session(graph.SerializeToString()) for graph in graphs]
     apart = [0.0, 0.0]
     for text in texts:
         ids = np.array([tokenizer.encode(text).ids])
