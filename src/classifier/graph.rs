@@ -36,8 +36,17 @@ impl Graph {
     ///
     /// # Errors
     /// [`Error::Model`] where the file can't be read.
-    pub fn read(_: &Environment, folder: &ModelFolder) -> Result<Graph, Error> {
-        let mut graph = Graph { kernels: Kernels::new(), ..Graph::plain(folder) };
+    pub fn read(environment: &Environment, folder: &ModelFolder) -> Result<Graph, Error> {
+        Graph::with(environment, folder, Kernels::new())
+    }
+
+    /// The same, by these kernels.
+    pub(super) fn with(
+        _: &Environment,
+        folder: &ModelFolder,
+        kernels: Option<Kernels>,
+    ) -> Result<Graph, Error> {
+        let mut graph = Graph { kernels, ..Graph::plain(folder) };
         if graph.kernels.is_some() {
             graph.weights = graph.shared_weights().map_err(|reason| graph.fail(reason))?;
         }
@@ -52,8 +61,8 @@ impl Graph {
 
     /// Opens a session for one thread: the fused SkipLayerNormalization kernel is slower than its
     /// parts, the arena keeps the largest shape's memory for good, and spinning threads take the
-    /// cores from other sessions. Where there is AVX2 alone, sums of two INT8 products that overflow 16 bits would
-    /// be cut off, and scores differ.
+    /// cores from other sessions. INT8 products are asked for exactly: on AVX2 alone, sums of two that overflow
+    /// 16 bits would else be cut off.
     pub fn open(&self, environment: &Environment) -> Result<Session, Error> {
         let build = |domain: Option<OperatorDomain>| -> ort::Result<Session> {
             let mut builder = Session::builder(environment)?

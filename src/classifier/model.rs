@@ -162,6 +162,7 @@ mod tests {
 
     use super::super::{Config, start_runtime};
     use super::*;
+    use crate::kernels::Kernels;
 
     const TEXTS: [&str; 4] = [
         "I love it.",
@@ -182,7 +183,9 @@ mod tests {
     /// Both ways to compute it: by our kernels, and by ONNX Runtime alone.
     fn graphs() -> [Graph; 2] {
         let (environment, folder) = bundled();
-        [Graph::read(environment, &folder).expect("it is bundled"), Graph::plain(&folder)]
+        // In a debug build too, where they may not pay off.
+        let ours = Graph::with(environment, &folder, Kernels::best());
+        [ours.expect("it is bundled"), Graph::plain(&folder)]
     }
 
     fn load(graph: &Graph) -> Model {

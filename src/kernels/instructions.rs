@@ -18,11 +18,10 @@ enum Form {
 }
 
 impl Instructions {
-    /// The best that there are; none where the kernels have no form for this processor.
-    ///
-    /// Debug builds leave AVX2 to ONNX Runtime: not optimised, its kernels take several times as long.
-    pub fn find() -> Option<Instructions> {
-        Instructions::all().find(|one| !cfg!(debug_assertions) || matches!(one.0, Form::Avx512Vnni))
+    /// Whether the kernels are faster by them than ONNX Runtime: not optimised, as in a debug build, those for
+    /// AVX2 take several times as long.
+    pub fn pay_off(self) -> bool {
+        !cfg!(debug_assertions) || matches!(self.0, Form::Avx512Vnni)
     }
 
     /// All that this processor has, the best first.

@@ -42,9 +42,14 @@ pub struct Kernels {
 type Packed<T> = Arc<Mutex<HashMap<String, Arc<T>>>>;
 
 impl Kernels {
-    /// None where the processor has none of the instructions.
+    /// By the processor's best instructions; none where it has none, or they do not pay off.
     pub fn new() -> Option<Kernels> {
-        let instructions = Instructions::find()?;
+        Kernels::best().filter(|kernels| kernels.instructions.pay_off())
+    }
+
+    /// The same, whether they pay off or not.
+    pub fn best() -> Option<Kernels> {
+        let instructions = Instructions::all().next()?;
         Some(Kernels { instructions, layers: Packed::default(), products: Packed::default() })
     }
 

@@ -250,7 +250,11 @@ fn flush(producer: &Writing) -> Result<(), KafkaError> {
     let deadline = Instant::now() + REQUEST;
     loop {
         match producer.flush(Duration::ZERO) {
-            Err(_) if Instant::now() < deadline => producer.poll(LOOK),
+            Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut))
+                if Instant::now() < deadline =>
+            {
+                producer.poll(LOOK);
+            }
             result => return result,
         }
     }

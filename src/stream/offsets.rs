@@ -57,9 +57,15 @@ impl Tracker {
 
     /// These have been committed.
     pub fn finish(&mut self, done: &BTreeSet<i64>) {
-        let Point { beyond, .. } = self.point_with(done);
-        self.unfinished.retain(|offset| !done.contains(offset));
-        self.finished = beyond;
+        for offset in done {
+            if self.unfinished.remove(offset) {
+                self.finished.insert(*offset);
+            }
+        }
+        let lowest = self.lowest();
+        while self.finished.first().is_some_and(|offset| *offset < lowest) {
+            self.finished.pop_first();
+        }
     }
 
     /// The lowest offset that is not finished.

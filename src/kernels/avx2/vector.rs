@@ -33,7 +33,7 @@ pub fn load_sums(from: &[i32; LANES]) -> __m256i {
     unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
 }
 
-/// Quarter number `QUARTER` of the weights, those of four outputs, as 16 bits.
+/// One quarter of the weights, that of four outputs, as 16 bits.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub fn load_weights(from: &Weights, quarter: usize) -> __m256i {
