@@ -34,8 +34,6 @@ const PARTITIONS: i32 = 4;
 const AT_ONCE: usize = 128;
 
 const RATE: u32 = 200;
-/// A record's words: so few that the figure is of the way through Kafka, not of reading, on any processor.
-const WORDS: usize = 5;
 const SECONDS: u32 = 20;
 const SETTLING: Duration = Duration::from_secs(3);
 
@@ -44,9 +42,12 @@ pub fn run() -> anyhow::Result<()> {
 }
 
 pub fn run_latency() -> anyhow::Result<()> {
+    let sentences = sentences()?;
+    let words: usize = sentences.iter().map(|text| text.split(' ').count()).sum();
     println!(
-        "{RATE} records of {WORDS} words a second for {SECONDS} s: milliseconds from appending a record to its\n\
-         result being read (read committed); the broker and all clients are on the same cores"
+        "{RATE} records a second for {SECONDS} s, sentences of {:.1} words: milliseconds from appending one to its\n\
+         result being read (read committed); the broker and all clients are on the same cores",
+        words as f64 / sentences.len() as f64
     );
     let broker = Broker::start();
     latency(&broker)?;
@@ -165,10 +166,10 @@ fn percentiles(name: &str, times: &mut [Duration]) -> String {
     format!("{name:>48}  {:>8}  {half:>8.1}  {nearly_all:>8.1}  {most:>8.1}", times.len())
 }
 
-/// The beginnings of sentences.
-fn short(count: usize) -> anyhow::Result<Vec<String>> {
-    let words = |text: String| text.split(' ').take(WORDS).collect::<Vec<_>>().join(" ");
-    Ok(texts::sentences()?.into_iter().cycle().take(count).map(words).collect())
+/// A text for each record.
+fn sentences() -> anyhow::Result<Vec<String>> {
+    let count = usize::try_from(RATE * SECONDS)?;
+    Ok(texts::sentences()?.into_iter().cycle().take(count).collect())
 }
 
 /// The times of the records that are read locally.
@@ -185,7 +186,7 @@ fn at(broker: &Broker, delivery: &str, llm: Option<SocketAddr>) -> anyhow::Resul
     };
     let _worker = topics.worker(delivery, &settings)?;
     let reader = topics.reader()?;
-    let texts = short(usize::try_from(RATE * SECONDS)?)?;
+    let texts = sentences()?;
     let producer = topics.producer()?;
     topics.wait_until_read(&producer, &reader)?;
     let started = Instant::now();
@@ -211,7 +212,8 @@ fn at(broker: &Broker, delivery: &str, llm: Option<SocketAddr>) -> anyhow::Resul
         let mut times = Vec::new();
         let end = started + Duration::from_secs(u64::from(SECONDS)) + SETTLING;
         while Instant::now() < end {
-            let Some(message) = reader.poll(Duration::from_millis(1)) else { continue };
+            // Not shorter: the client library spins through the last millisecond.
+            let Some(message) = reader.poll(Duration::from_millis(200)) else { continue };
             let (message, read) = (message?, Instant::now());
             appended.extend(sends.try_iter());
             let key = String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned();

@@ -245,7 +245,8 @@ impl Report {
     }
 }
 
-/// Waits until the broker has answered for all that was sent. The library's own call looks every 100 ms.
+/// Waits until the broker has answered for all that was sent. The library's own call looks every 100 ms, and its
+/// wait for an event spins through the last millisecond.
 fn flush(producer: &Writing) -> Result<(), KafkaError> {
     let deadline = Instant::now() + REQUEST;
     loop {
@@ -253,7 +254,11 @@ fn flush(producer: &Writing) -> Result<(), KafkaError> {
             Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut))
                 if Instant::now() < deadline =>
             {
-                producer.poll(LOOK);
+                let before = producer.in_flight_count();
+                producer.poll(Duration::ZERO);
+                if producer.in_flight_count() == before {
+                    std::thread::sleep(LOOK);
+                }
             }
             result => return result,
         }

@@ -25,7 +25,7 @@ use crate::app::{self, StreamConfig, TopicNames};
 /// Records that are taken from the consumer before anything else is looked at.
 const GULP: usize = 500;
 
-/// How long the loop waits for a record while others are at work, and while none is.
+/// How long the loop waits where no record is there: while others are at work, and while none is.
 const BUSY_WAIT: Duration = Duration::from_millis(3);
 const IDLE_WAIT: Duration = Duration::from_millis(100);
 
@@ -343,9 +343,16 @@ impl Worker {
         self.full_since = None;
         self.delivery.poll();
         let is_idle = self.partitions.load().records == 0 && !self.is_unsure;
-        let mut wait = if is_idle { IDLE_WAIT } else { BUSY_WAIT };
+        let mut wait = if is_idle { IDLE_WAIT } else { Duration::ZERO };
         for _ in 0..GULP {
-            if !self.has_room() || !self.poll(wait)? {
+            if !self.has_room() {
+                break;
+            }
+            if !self.poll(wait)? {
+                if !is_idle {
+                    // The consumer's own wait spins through its last millisecond.
+                    std::thread::sleep(BUSY_WAIT);
+                }
                 break;
             }
             wait = Duration::ZERO;

@@ -10,7 +10,7 @@ use anyhow::Context;
 use rdkafka::producer::Producer;
 
 use super::kafka::Broker;
-use super::{RATE, SECONDS, SETTLING, Topics, percentiles, short};
+use super::{RATE, SETTLING, Topics, percentiles, sentences};
 use crate::program::Program;
 
 const NAME: &str = "to an event on /v1/live of the n-th record";
@@ -23,7 +23,7 @@ pub fn run(broker: &Broker) -> anyhow::Result<()> {
     let _worker = topics.worker("exactly_once", &settings)?;
     let gateway = Program::gateway(&topics.settings("exactly_once", &settings))?;
     let seen = listen(gateway.address)?;
-    let texts = short(usize::try_from(RATE * SECONDS)?)?;
+    let texts = sentences()?;
     let producer = topics.producer()?;
     topics.wait_until_read(&producer, &topics.reader()?)?;
     let started = Instant::now();
