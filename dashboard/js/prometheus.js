@@ -33,19 +33,19 @@ export function parseMetrics(text) {
 
 const always = () => true;
 
-/** @param {Sample[]} samples @param {string} name @param {Filter} [filter] */
-export const select = (samples, name, filter = always) =>
-  samples.filter((sample) => sample.name === name && filter(sample.labels));
+/** @param {Sample[]} samples @param {string[]} names @param {Filter} [filter] */
+export const select = (samples, names, filter = always) =>
+  samples.filter((sample) => names.includes(sample.name) && filter(sample.labels));
 
-/** The sum over all that fit. @param {Sample[]} samples @param {string} name @param {Filter} [filter] */
-export const total = (samples, name, filter) =>
-  select(samples, name, filter).reduce((sum, sample) => sum + sample.value, 0);
+/** The sum over all that fit. @param {Sample[]} samples @param {string[]} names @param {Filter} [filter] */
+export const total = (samples, names, filter) =>
+  select(samples, names, filter).reduce((sum, sample) => sum + sample.value, 0);
 
-/** The sums by the values of a label. @param {Sample[]} samples @param {string} name @param {string} label */
-export function totalsBy(samples, name, label) {
+/** The sums by the values of a label. @param {Sample[]} samples @param {string[]} names @param {string} label */
+export function totalsBy(samples, names, label) {
   /** @type {Map<string, number>} */
   const sums = new Map();
-  for (const { labels, value } of select(samples, name)) {
+  for (const { labels, value } of select(samples, names)) {
     sums.set(labels[label] ?? "", (sums.get(labels[label] ?? "") ?? 0) + value);
   }
   return sums;
@@ -55,7 +55,7 @@ export function totalsBy(samples, name, label) {
 export function histogram(samples, name, filter) {
   /** @type {Map<number, number>} */
   const sums = new Map();
-  for (const { labels, value } of select(samples, `${name}_bucket`, filter)) {
+  for (const { labels, value } of select(samples, [`${name}_bucket`], filter)) {
     const le = number(labels.le ?? "");
     sums.set(le, (sums.get(le) ?? 0) + value);
   }

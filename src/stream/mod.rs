@@ -16,6 +16,7 @@ mod outcome;
 mod partitions;
 mod record;
 mod results;
+mod routing;
 mod start;
 mod status;
 mod worker;

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::kafka::{Reader, Reading};
+use super::routing::Routing;
 use super::status::{Part, Status};
 use super::{created, kafka, lag};
 use crate::app::{FoldError, Reached, SharedApp};
@@ -83,6 +84,7 @@ struct Folding {
 #[derive(Default)]
 struct Batch {
     records: Vec<(i32, Observation)>,
+    routings: Vec<Routing>,
     /// Of each partition the first offset that was not read.
     reached: BTreeMap<i32, i64>,
     read: usize,
@@ -195,6 +197,7 @@ impl Folding {
                     self.folded.extend(batch.reached.iter().map(|(at, to)| (*at, *to)));
                     metrics::counter!("undertone_results_folded_total")
                         .increment(batch.records.len() as u64);
+                    batch.routings.iter().for_each(Routing::count);
                     return true;
                 }
                 Err(FoldError::Moved { .. }) => return false,
@@ -217,7 +220,10 @@ impl Batch {
         self.read += 1;
         self.reached.insert(partition, offset + 1);
         match value.map(observation) {
-            Some(Some(text)) => self.records.push((partition, text)),
+            Some(Some(text)) => {
+                self.records.push((partition, text));
+                self.routings.extend(value.and_then(Routing::of));
+            }
             // Somebody else's record, or a tombstone.
             Some(None) | None => {
                 metrics::counter!("undertone_results_passed_over_total").increment(1)

@@ -9,8 +9,11 @@ use crate::client::Client;
 use crate::double::{Double, Script};
 use crate::gateway::{Gateway, Setup};
 use crate::keys::create;
+use crate::metrics::reaches;
 use crate::page::browser::Page;
 use crate::page::{check_accessible, check_sound};
+use crate::worker::kafka::Broker;
+use crate::worker::{Topics, Worker};
 
 /// Texts that like one thing and dislike another, under two keys and under none.
 async fn post_texts(client: &Client) {
@@ -144,6 +147,32 @@ async fn a_dashboard_moves_when_texts_come() {
         page.picture(&format!("dashboard-{width}-{scheme}")).await;
         page.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_dashboard_tells_how_a_streams_texts_were_read() {
+    let (double, topics) = (Double::start().await, Topics::new(Broker::shared(), 1));
+    double.otherwise(Script::answer("negative"));
+    let setup = topics.of(Setup::with(&double).providers(&["openai"]));
+    let german = "Das Gerät ist leider schon nach zwei Tagen kaputt gegangen.";
+    let texts = ["I love it.", "It is fine.", german, "I hate it."];
+    topics.append_texts(texts.map(str::to_owned));
+    let _worker = Worker::start(&setup);
+    let gateway = setup.start().await;
+    for (outcome, count) in [("answered", 1.0), ("not_needed", 3.0)] {
+        let labels = [("outcome", outcome), ("cached", "false")];
+        reaches(&gateway, "undertone_results_texts_total", &labels, count).await;
+    }
+    let page = open(&gateway, 1360, "light").await;
+    shows(&page, "escalated", "25 %").await;
+    let text = page.text("#escalation").await;
+    for told in ["of 4 texts", "out of domain", "1 answered by an LLM"] {
+        assert!(text.contains(told), "{told} is not in: {text}");
+    }
+    let text = page.text("#latency").await;
+    assert!(text.contains("A stream's record") && !text.contains("An answer"), "{text}");
+    check_sound(&page, "the dashboard of a stream").await;
+    page.close().await;
 }
 
 fn windows(trends: &Value) -> impl Iterator<Item = &Value> {

@@ -1,5 +1,5 @@
-// What /metrics says of this gateway: how much is escalated and why, how long answers take, how far a
-// stream's workers are behind.
+// What /metrics says of this gateway and of the stream whose results it reads: how much is escalated and why,
+// how long answers take, how far the workers are behind.
 
 import { fill, h } from "../dom.js";
 import { count, duration, exactTime, percent, words } from "../format.js";
@@ -23,10 +23,14 @@ const OUTCOMES = {
   over_budget: "read locally, since a budget was spent",
   disabled: "read locally, since no LLM is configured",
 };
+/** Texts that the gateway was sent, and those of the results topic. */
+const TEXTS = ["undertone_texts_total", "undertone_results_texts_total"];
+const REASONS = ["undertone_escalation_reasons_total", "undertone_results_reasons_total"];
 /** What is timed, by the histogram that holds it. */
 const TIMES = [
   { name: "An answer", histogram: "undertone_http_request_duration_seconds", fits: ({ route, status }) => ANSWERS.test(route) && status === "200" },
   { name: "Local reading", histogram: "undertone_local_read_seconds", fits: () => true },
+  { name: "A stream's record", histogram: "undertone_results_worker_seconds", fits: () => true },
   { name: "LLM attempt", histogram: "undertone_llm_latency_seconds", fits: () => true },
 ];
 
@@ -55,7 +59,7 @@ export class Operations {
 
   /** @param {Sample[]} samples */
   #showEscalation(samples) {
-    const outcomes = totalsBy(samples, "undertone_texts_total", "outcome");
+    const outcomes = totalsBy(samples, TEXTS, "outcome");
     const texts = [...outcomes.values()].reduce((a, b) => a + b, 0);
     const wanted = texts - (outcomes.get("not_needed") ?? 0);
     if (texts === 0) {
@@ -64,8 +68,8 @@ export class Operations {
     }
     const rate = percent(wanted / texts);
     figure("escalated", rate, `${count(wanted)} since the start`);
-    const reasons = [...totalsBy(samples, "undertone_escalation_reasons_total", "reason")].sort((a, b) => b[1] - a[1]);
-    const cached = total(samples, "undertone_texts_total", ({ cached }) => cached === "true");
+    const reasons = [...totalsBy(samples, REASONS, "reason")].sort((a, b) => b[1] - a[1]);
+    const cached = total(samples, TEXTS, ({ cached }) => cached === "true");
     const came = Object.entries(OUTCOMES).filter(([outcome]) => (outcomes.get(outcome) ?? 0) > 0);
     const notes = { answered: cached > 0 ? `, ${count(cached)} of them from the cache` : "" };
     fill(
@@ -115,7 +119,7 @@ export class Operations {
 
   /** @param {Sample[]} samples @param {number} at */
   #showLag(samples, at) {
-    const partitions = select(samples, "undertone_stream_lag_records");
+    const partitions = select(samples, ["undertone_stream_lag_records"]);
     if (partitions.length === 0) {
       figure("lag", "–", "no stream");
       return this.#lag.empty(
