@@ -191,6 +191,8 @@ class Demo:
             "UNDERTONE_STREAM__KEY_FIELD": "/brand",
             "UNDERTONE_STREAM__TIME_FIELD": "/created_at",
             "UNDERTONE_STREAM__WINDOW_SECONDS": "60",
+            # The past comes all at once, and what is read sooner is ahead of it by many minutes.
+            "UNDERTONE_STREAM__LATENESS_SECONDS": "3600",
         }
 
     def start_gateway(self) -> None:
