@@ -87,10 +87,13 @@ export class Operations {
 
   /** @param {Sample[]} samples */
   #showLatency(samples) {
-    const lately = TIMES.map((one) => ({ ...one, buckets: since(histogram(samples, one.histogram, one.fits), histogram(this.#readings[0].samples, one.histogram, one.fits)) }));
-    const isLate = held(lately[0].buckets) >= ENOUGH;
-    const times = isLate ? lately : TIMES.map((one) => ({ ...one, buckets: histogram(samples, one.histogram, one.fits) }));
-    const known = times.filter(({ buckets }) => held(buckets) > 0);
+    const before = this.#readings[0].samples;
+    const ever = TIMES.map((one) => ({ ...one, buckets: histogram(samples, one.histogram, one.fits) }));
+    const lately = ever.map((one) => ({ ...one, buckets: since(one.buckets, histogram(before, one.histogram, one.fits)) }));
+    // What is told first decides: a gateway may have a stream's records and no requests.
+    const first = ever.findIndex(({ buckets }) => held(buckets) > 0);
+    const isLate = first >= 0 && held(lately[first].buckets) >= ENOUGH;
+    const known = (isLate ? lately : ever).filter(({ buckets }) => held(buckets) > 0);
     const period = isLate ? "in the last minutes" : "since it started";
     fill(document.querySelector("#latency-about"), `Of this gateway, ${period}`);
     if (known.length === 0) {
