@@ -130,8 +130,9 @@ mod tests {
         let done = set([11, 14]);
         assert_eq!(tracker.point_with(&done), Point { offset: 10, beyond: set([11, 14]) });
         tracker.finish(&done);
-        assert_eq!((tracker.lowest(), tracker.span()), (10, 5));
+        assert_eq!((tracker.lowest(), tracker.span(), tracker.done_beyond()), (10, 5, 2));
         tracker.finish(&set([10]));
+        assert_eq!((tracker.lowest(), tracker.done_beyond()), (12, 1));
         assert_eq!(tracker.point_with(&BTreeSet::new()), Point { offset: 12, beyond: set([14]) });
         tracker.finish(&set([12]));
         assert_eq!(

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::kafka::{Reader, Reading};
-use super::routing::Routing;
+use super::routing::{Escalation, Routing, Timing};
 use super::status::{Part, Status};
 use super::{created, kafka, lag};
 use crate::app::{FoldError, Reached, SharedApp};
@@ -219,20 +219,21 @@ impl Batch {
     fn add(&mut self, partition: i32, offset: i64, value: Option<&[u8]>) {
         self.read += 1;
         self.reached.insert(partition, offset + 1);
-        match value.map(observation) {
-            Some(Some(text)) => {
-                self.records.push((partition, text));
-                self.routings.extend(value.and_then(Routing::of));
-            }
-            // Somebody else's record, or a tombstone.
-            Some(None) | None => {
-                metrics::counter!("undertone_results_passed_over_total").increment(1)
-            }
-        }
+        // Else somebody else's record, or a tombstone.
+        let Some(result) = value.and_then(|value| serde_json::from_slice(value).ok()) else {
+            return pass_over();
+        };
+        let Some(text) = observation(&result) else { return pass_over() };
+        self.records.push((partition, text));
+        self.routings.extend(routing(&result));
     }
 }
 
-/// A result, as far as windows need it.
+fn pass_over() {
+    metrics::counter!("undertone_results_passed_over_total").increment(1);
+}
+
+/// A result, as far as windows and `/metrics` need it.
 #[derive(Deserialize)]
 struct ResultValue {
     input: Input,
@@ -255,6 +256,10 @@ struct Verdict {
     aspects: Vec<Aspect>,
     #[serde(default)]
     emotions: Vec<Shown>,
+    #[serde(default)]
+    cached: bool,
+    escalation: Option<Escalation>,
+    timing: Option<Timing>,
 }
 
 #[derive(Deserialize)]
@@ -275,12 +280,25 @@ struct Shown {
     detected: bool,
 }
 
-fn observation(value: &[u8]) -> Option<Observation> {
-    let result: ResultValue = serde_json::from_slice(value).ok()?;
+impl ResultValue {
+    fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
+        [&self.sentiment, &self.aspects, &self.emotions].into_iter().flatten()
+    }
+}
+
+/// `None` where the result says nothing of it: it counts in the windows all the same.
+fn routing(result: &ResultValue) -> Option<Routing> {
+    let of = |verdict: &Verdict| {
+        Routing::of(verdict.cached, verdict.escalation.as_ref()?, verdict.timing.as_ref()?)
+    };
+    let tasks: Vec<Routing> = result.verdicts().filter_map(of).collect();
+    Routing::together(&tasks)
+}
+
+fn observation(result: &ResultValue) -> Option<Observation> {
     let at = OffsetDateTime::parse(&result.input.timestamp, &Rfc3339).ok()?;
     let at_ms = i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok()?;
-    let whole = [&result.sentiment, &result.aspects, &result.emotions];
-    let whole = whole.into_iter().flatten().next()?;
+    let whole = result.verdicts().next()?;
     let aspects = result.aspects.iter().flat_map(|verdict| &verdict.aspects);
     let emotions = result.emotions.iter().flat_map(|verdict| &verdict.emotions);
     Some(Observation {
@@ -302,7 +320,12 @@ mod tests {
         let value = serde_json::json!({
             "input": {"topic": "t", "partition": 0, "offset": 7, "timestamp": "2024-05-01T10:00:00.5Z"},
             "key": "acme",
-            "sentiment": {"label": "mixed", "scores": {"negative": 0.3, "neutral": 0.1, "positive": 0.5, "mixed": 0.1}},
+            "sentiment": {
+                "label": "mixed", "scores": {"negative": 0.3, "neutral": 0.1, "positive": 0.5, "mixed": 0.1},
+                "cached": false, "timing": {"total_ms": 1.5},
+                // Another version's words cost a text no place in the windows.
+                "escalation": {"reasons": ["a_later_one"], "outcome": "a_later_one"}
+            },
             "aspects": {
                 "label": "mixed", "scores": {"negative": 0.3, "neutral": 0.1, "positive": 0.5, "mixed": 0.1},
                 "aspects": [
@@ -325,10 +348,13 @@ mod tests {
             emotions: vec![Emotion::Joy],
             aspects: vec![("battery life".to_owned(), Label::Negative)],
         };
-        assert_eq!(observation(value.to_string().as_bytes()), Some(expected));
+        let mut batch = Batch::default();
+        batch.add(1, 6, Some(value.to_string().as_bytes()));
+        assert_eq!((&batch.records[..], batch.routings.len()), (&[(1, expected)][..], 0));
         for other in [&b"{}"[..], b"", b"\xff", br#"{"input": {"timestamp": "x"}, "key": null}"#] {
-            assert_eq!(observation(other), None);
+            batch.add(1, 7, Some(other));
         }
+        assert_eq!((batch.records.len(), batch.read), (1, 5));
     }
 
     #[test]

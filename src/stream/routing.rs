@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::sentiment::{Outcome, Reason};
 
-/// Of one result.
-#[derive(Debug, PartialEq)]
+/// Of one text.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Routing {
     outcome: Outcome,
     is_cached: bool,
@@ -18,53 +19,57 @@ pub struct Routing {
     took: Duration,
 }
 
-/// A result, as far as this needs it.
+/// Of a verdict, what it says of its way.
 #[derive(Deserialize)]
-struct ResultValue {
-    sentiment: Option<Verdict>,
-    aspects: Option<Verdict>,
-    emotions: Option<Verdict>,
+pub struct Escalation {
+    reasons: Vec<Named<Reason>>,
+    outcome: Named<Outcome>,
 }
 
 #[derive(Deserialize)]
-struct Verdict {
-    cached: bool,
-    escalation: Escalation,
-    timing: Timing,
-}
-
-#[derive(Deserialize)]
-struct Escalation {
-    reasons: Vec<Reason>,
-    outcome: Outcome,
-}
-
-#[derive(Deserialize)]
-struct Timing {
+pub struct Timing {
     total_ms: f64,
 }
 
+/// One of our names, or one that another version gave.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Named<T> {
+    Known(T),
+    Unknown(IgnoredAny),
+}
+
+impl<T: Copy> Named<T> {
+    fn known(&self) -> Option<T> {
+        match self {
+            Named::Known(name) => Some(*name),
+            Named::Unknown(_) => None,
+        }
+    }
+}
+
 impl Routing {
-    /// `None` where a result does not say, as one of another version may not: it counts in the windows all
-    /// the same.
-    pub fn of(value: &[u8]) -> Option<Routing> {
-        let ResultValue { sentiment, aspects, emotions } = serde_json::from_slice(value).ok()?;
-        let verdicts: Vec<Verdict> = [sentiment, aspects, emotions].into_iter().flatten().collect();
-        // An LLM's answer says most of how the text was read.
-        let answered = |verdict: &&Verdict| verdict.escalation.outcome == Outcome::Answered;
-        let telling = verdicts.iter().find(answered).or(verdicts.first())?;
+    /// `None` where the outcome or the time makes no sense here.
+    pub fn of(is_cached: bool, escalation: &Escalation, timing: &Timing) -> Option<Routing> {
+        Some(Routing {
+            outcome: escalation.outcome.known()?,
+            is_cached,
+            reasons: escalation.reasons.iter().filter_map(Named::known).collect(),
+            took: Duration::try_from_secs_f64(timing.total_ms / 1e3).ok()?,
+        })
+    }
+
+    /// A text's, of those of its tasks: the LLM's answer says most of how it was read, else the first.
+    pub fn together(tasks: &[Routing]) -> Option<Routing> {
+        let answered = |one: &&Routing| one.outcome == Outcome::Answered;
+        let telling = tasks.iter().find(answered).or(tasks.first())?;
         let mut reasons: Vec<Reason> = Vec::new();
-        for reason in verdicts.iter().flat_map(|verdict| &verdict.escalation.reasons) {
+        for reason in tasks.iter().flat_map(|one| &one.reasons) {
             if !reasons.contains(reason) {
                 reasons.push(*reason);
             }
         }
-        Some(Routing {
-            outcome: telling.escalation.outcome,
-            is_cached: telling.cached,
-            reasons,
-            took: Duration::try_from_secs_f64(telling.timing.total_ms / 1e3).ok()?,
-        })
+        Some(Routing { reasons, ..telling.clone() })
     }
 
     pub fn count(&self) {
@@ -89,36 +94,36 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_result_counts_by_the_llms_answer_and_each_reason_once() {
-        let verdict = |outcome: &str, reasons: &[&str], cached: bool| {
-            json!({
-                "label": "mixed", "cached": cached,
-                "escalation": {"reasons": reasons, "outcome": outcome},
-                "timing": {"total_ms": 812.5, "local_ms": 1.3, "llm_ms": null}
-            })
-        };
-        let value = json!({
-            "input": {}, "key": null,
-            "sentiment": verdict("not_needed", &[], false),
-            "aspects": verdict("answered", &["multi_aspect", "ambiguous"], true),
-            "emotions": verdict("unavailable", &["ambiguous"], false)
-        });
-        let expected = Routing {
-            outcome: Outcome::Answered,
-            is_cached: true,
-            reasons: vec![Reason::MultiAspect, Reason::Ambiguous],
-            took: Duration::from_micros(812_500),
-        };
-        assert_eq!(Routing::of(value.to_string().as_bytes()), Some(expected));
+    fn routing(outcome: &str, reasons: &[&str], is_cached: bool, total_ms: f64) -> Option<Routing> {
+        let escalation = json!({"reasons": reasons, "outcome": outcome});
+        let escalation = serde_json::from_value(escalation).expect("it has the form");
+        Routing::of(is_cached, &escalation, &Timing { total_ms })
     }
 
     #[test]
-    fn what_does_not_say_is_not_counted() {
-        let unknown = json!({"sentiment": {"cached": false, "timing": {"total_ms": 1.0},
-            "escalation": {"reasons": ["a_later_one"], "outcome": "answered"}}});
-        for value in [unknown.to_string(), "{}".to_owned(), "not JSON".to_owned()] {
-            assert_eq!(Routing::of(value.as_bytes()), None, "{value}");
+    fn a_text_counts_by_the_llms_answer_and_each_reason_once() {
+        let tasks = [
+            routing("not_needed", &[], false, 812.5),
+            routing("answered", &["multi_aspect", "ambiguous"], true, 812.5),
+            routing("unavailable", &["ambiguous", "sarcasm"], false, 812.5),
+        ];
+        let expected = Routing {
+            outcome: Outcome::Answered,
+            is_cached: true,
+            reasons: vec![Reason::MultiAspect, Reason::Ambiguous, Reason::Sarcasm],
+            took: Duration::from_micros(812_500),
+        };
+        assert_eq!(Routing::together(&tasks.map(|one| one.expect("all is known"))), Some(expected));
+        assert_eq!(Routing::together(&[]), None);
+    }
+
+    #[test]
+    fn what_another_version_says_is_left_out() {
+        let known = routing("answered", &["sarcasm"], false, 1.0);
+        assert_eq!(routing("answered", &["a_later_one", "sarcasm"], false, 1.0), known);
+        assert_eq!(routing("a_later_one", &["sarcasm"], false, 1.0), None);
+        for total_ms in [-1.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(routing("answered", &["sarcasm"], false, total_ms), None, "{total_ms}");
         }
     }
 }
