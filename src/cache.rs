@@ -58,6 +58,11 @@ where
         self.kept.get(key)
     }
 
+    /// Keeps an answer that was had without a flight of that key.
+    pub fn keep(&self, key: Key, answer: Arc<A>) {
+        self.kept.insert(key, answer);
+    }
+
     pub fn board(&self, key: Key) -> Boarding<A, F> {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = flights.get(&key) {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::App;
 use crate::classifier;
-use crate::llm::{BreakerState, ProviderHealth};
+use crate::llm::{BreakerState, Fault, ProviderHealth};
 use crate::sentiment::Task;
 
 /// How long a probe waits for the local model before it takes it for busy.
@@ -47,14 +47,46 @@ pub struct ProviderState {
 
 impl From<&ProviderHealth> for ProviderState {
     fn from(health: &ProviderHealth) -> ProviderState {
-        let error = match (health.fault, health.breaker) {
-            (Some(fault), _) => Some(fault.name().to_owned()),
-            (None, BreakerState::Closed) => None,
-            (None, _) => Some("it failed several times in a row and is left alone".to_owned()),
-        };
+        let error = trouble(health);
         let model = health.model.clone();
         ProviderState { name: health.provider, ok: error.is_none(), model, error }
     }
+}
+
+/// Why a provider is not well, in a sentence.
+fn trouble(health: &ProviderHealth) -> Option<String> {
+    let is_left_alone = health.breaker != BreakerState::Closed;
+    let trouble = match health.fault {
+        Some(Fault::Key) => "it refuses the API key, or may not serve this account or region",
+        Some(Fault::Quota) => "its account is out of money",
+        Some(Fault::ModelNotFound) => "it does not know the model",
+        Some(Fault::Rejected) => "it turned down the last request",
+        // One such reply may be a text's.
+        Some(Fault::Unreadable) if is_left_alone => "its replies hold no answer that can be read",
+        Some(Fault::Unreadable | Fault::Passing) | None if is_left_alone => {
+            "it failed several times in a row"
+        }
+        Some(Fault::Unreadable | Fault::Passing) | None => return None,
+    };
+    let name = health.fault.map(|fault| format!(" ({})", fault.name())).unwrap_or_default();
+    let pause = if is_left_alone {
+        "; it is left alone, and tried again by a request from time to time"
+    } else {
+        ""
+    };
+    Some(format!("{trouble}{name}{pause}"))
+}
+
+/// The models that a provider does not know, while another one is asked in their stead.
+fn unknown_models(health: &ProviderHealth) -> Option<String> {
+    let unknown: Vec<&str> = health.unknown_models.iter().map(String::as_str).collect();
+    (!unknown.is_empty()).then(|| {
+        format!(
+            "{} does not know the model {}: it is left out, and asked for again from time to time",
+            health.provider,
+            unknown.join(", ")
+        )
+    })
 }
 
 /// What a coming retirement means for whoever runs the gateway.
@@ -92,7 +124,8 @@ impl App {
             let version = self.prices.current().version().to_owned();
             format!("the new price book is refused and version {version} stays in force: {reason}")
         });
-        let warnings = health.iter().filter_map(retirement).chain(refused);
+        let unknown = health.iter().filter_map(unknown_models);
+        let warnings = health.iter().filter_map(retirement).chain(unknown).chain(refused);
         let waiting = Some(self.trends.waiting_texts()).filter(|_| !store.ok);
         let waiting = waiting.filter(|texts| *texts > 0);
         let waiting =

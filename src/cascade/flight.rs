@@ -19,6 +19,15 @@ pub(super) enum Reply {
     Shared(Arc<Answer>),
 }
 
+/// Under which an answer is kept.
+#[derive(Clone, Copy)]
+struct Keys {
+    /// For whoever asks: it came from a call about this text alone.
+    anybodys: Key,
+    /// For the same key and team alone: whoever wrote another text of the call may have swayed it.
+    own: Key,
+}
+
 impl Cascade {
     pub(super) async fn ask(
         &self,
@@ -27,12 +36,14 @@ impl Cascade {
         reasons: &[Reason],
         deadline: Instant,
     ) -> Result<Reply, Failure> {
-        let key = self.key(&request);
+        let keys = self.keys(&request);
+        // What shares a call is not for everybody, so that others do not wait for it either.
+        let key = if request.company.is_some() { keys.own } else { keys.anybodys };
         loop {
             match self.answers.board(key) {
                 Boarding::Kept(answer) => return Ok(Reply::Shared(answer)),
                 Boarding::Lead(flight) => {
-                    return self.buy(request, reading, reasons, deadline, flight).await;
+                    return self.buy(request, reading, reasons, deadline, flight, keys).await;
                 }
                 Boarding::Follow(passenger) => {
                     match timeout_at(deadline, passenger.landed()).await {
@@ -55,6 +66,7 @@ impl Cascade {
         reasons: &[Reason],
         deadline: Instant,
         flight: Flight<Answer, FailureKind>,
+        keys: Keys,
     ) -> Result<Reply, Failure> {
         let llm = Arc::clone(&self.llm);
         let question = Question {
@@ -67,15 +79,18 @@ impl Cascade {
         let (signals, language) = (reading.signals, reading.language.clone());
         let overruled = Overruled::of(&reading.verdict);
         let limits = Limits { deadline, max_cost: request.max_cost };
-        let abandoned = Arc::clone(&self.abandoned);
+        let (abandoned, answers) = (Arc::clone(&self.abandoned), Arc::clone(&self.answers));
         let (deliver, reply) = oneshot::channel();
         self.calls.spawn(async move {
             let company = request.company.as_deref();
             let reply = match llm.ask(&question, &request.caller, &limits, company).await {
-                Ok(Answered { verdict, model, bill }) => {
+                Ok(Answered { verdict, model, shared, bill }) => {
                     let cost = bill.cost;
                     let answer =
                         Arc::new(Answer { verdict, model, language, signals, overruled, cost });
+                    if !shared {
+                        answers.keep(keys.anybodys, Arc::clone(&answer));
+                    }
                     flight.land(Ok(Arc::clone(&answer)));
                     Ok(Reply::Bought { answer, bill })
                 }
@@ -103,8 +118,14 @@ impl Cascade {
         })
     }
 
+    /// The kept answer to a request's question.
+    pub(super) fn kept(&self, request: &Request) -> Option<Arc<Answer>> {
+        let keys = self.keys(request);
+        self.answers.get(&keys.anybodys).or_else(|| self.answers.get(&keys.own))
+    }
+
     /// All that an answer depends on.
-    pub(super) fn key(&self, request: &Request) -> Key {
+    fn keys(&self, request: &Request) -> Keys {
         let mut hasher = blake3::Hasher::new();
         let (_, fingerprint) = self
             .fingerprints
@@ -119,6 +140,14 @@ impl Cascade {
         }
         hasher.update(&[u8::from(language.is_some())]);
         hasher.update(language.unwrap_or_default().as_bytes());
-        *hasher.finalize().as_bytes()
+        let anybodys = *hasher.finalize().as_bytes();
+        let (key_id, team) = (&request.caller.key_id, &request.caller.team);
+        hasher.update(&[u8::from(key_id.is_some())]);
+        for part in [key_id, team] {
+            let part = part.as_deref().unwrap_or_default();
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
+        }
+        Keys { anybodys, own: *hasher.finalize().as_bytes() }
     }
 }

@@ -131,7 +131,7 @@ struct Answer {
 pub struct Cascade {
     classifier: Classifier,
     llm: Arc<Llm>,
-    answers: Cache<Answer, FailureKind>,
+    answers: Arc<Cache<Answer, FailureKind>>,
     thresholds: Thresholds,
     sample_share: f32,
     correction: Option<Usd>,
@@ -168,7 +168,7 @@ impl Cascade {
             thresholds: config.over(calibrated.unwrap_or_else(|| classifier.thresholds())),
             sample_share: config.sample_share,
             correction: config.correction_usd,
-            answers: Cache::new(cache),
+            answers: Arc::new(Cache::new(cache)),
             fingerprints: Task::ALL
                 .map(|task| (task, llm.fingerprint(task, estimator.categories()))),
             calls: TaskTracker::new(),
@@ -242,7 +242,7 @@ impl Cascade {
         if request.route == Route::Local || !self.llm.is_enabled() {
             return None;
         }
-        let answer = self.answers.get(&self.key(request))?;
+        let answer = self.kept(request)?;
         // It costs nothing.
         match self.decide(request, &answer.signals, Allowance::Granted, sampled) {
             Decision::Ask { reasons } => {

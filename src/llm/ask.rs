@@ -40,6 +40,8 @@ pub(super) enum Stop {
 pub(super) struct Answer {
     verdict: Verdict,
     model: String,
+    /// See [`Answered::shared`].
+    shared: bool,
 }
 
 /// How far a request about one text has come.
@@ -112,10 +114,6 @@ impl Llm {
             match self.ask_lane(lane, is_last, asked, &mut course.tally).await.map(only) {
                 Ok(answer) if self.stands(at, &answer) => return Ok(answer),
                 Ok(answer) => course.standing = Some(answer),
-                // A stronger model may do what a cheaper one cannot.
-                Err(Stop::Request(kind)) if at < self.first && kind.is_the_models_own() => {
-                    reason = more_telling(reason, kind);
-                }
                 Err(Stop::Request(kind)) => {
                     reason = kind;
                     break;
@@ -146,6 +144,10 @@ impl Llm {
                     };
                     return answers.into_iter().map(course).collect();
                 }
+                // Each text is asked about by itself, from this provider on.
+                Err(Stop::Provider(kind)) if kind.is_the_models_own() => {
+                    return for_each(&from(at));
+                }
                 Err(Stop::Request(kind)) if may_concern_one(kind) => return for_each(&from(at)),
                 Err(Stop::Request(kind)) => return for_each(&|| Course::ended(Err(kind))),
                 Err(Stop::Provider(kind)) => reason = more_telling(reason, kind),
@@ -170,31 +172,34 @@ impl Llm {
         tally: &mut Tally,
     ) -> Result<Vec<Option<Answer>>, Stop> {
         let mut retries = 0;
-        let mut was_invalid = false;
+        let mut was_unusable = false;
         loop {
-            let model = lane.models.in_force(&self.prices.current(), today());
+            let model = lane.models.to_ask(&self.prices.current(), today());
             let model = model.ok_or(Stop::Provider(FailureKind::ModelNotFound))?;
-            let failed = match self.attempt(lane, model, asked, tally).await? {
+            let attempt = self.attempt(lane, model, asked, tally).await;
+            let failed = match attempt.inspect_err(|_| lane.models.pass(model))? {
                 Ended::Answered { verdicts, model } => {
-                    let answer = |verdict| Answer { verdict, model: model.clone() };
+                    let shared = asked.questions.len() > 1;
+                    let answer = |verdict| Answer { verdict, model: model.clone(), shared };
                     return Ok(verdicts.into_iter().map(|verdict| verdict.map(answer)).collect());
                 }
-                // Another provider would be paid for a text that it likely treats the same.
-                Ended::Refused => return Err(Stop::Request(FailureKind::Refused)),
-                Ended::Truncated => return Err(Stop::Request(FailureKind::Truncated)),
+                Ended::Refused => return Err(Stop::Provider(FailureKind::Refused)),
+                Ended::Truncated => return Err(Stop::Provider(FailureKind::Truncated)),
                 // Several texts are asked about one by one instead.
-                Ended::Invalid if was_invalid || asked.questions.len() > 1 => {
-                    return Err(Stop::Request(FailureKind::Invalid));
+                Ended::Invalid if was_unusable || asked.questions.len() > 1 => {
+                    return Err(Stop::Provider(FailureKind::Invalid));
                 }
-                Ended::Invalid => {
-                    was_invalid = true;
+                Ended::Unreadable if was_unusable => {
+                    return Err(Stop::Provider(FailureKind::Unreadable));
+                }
+                Ended::Invalid | Ended::Unreadable => {
+                    was_unusable = true;
                     continue;
                 }
                 Ended::Failed(failed) => failed,
             };
             if failed.fault() == Some(Fault::ModelNotFound) {
                 // With a successor the next round asks it, without one it ends there.
-                lane.models.not_found(model);
                 continue;
             }
             let now = Instant::now();
@@ -234,7 +239,7 @@ fn may_concern_one(kind: FailureKind) -> bool {
 fn conclude(answer: Result<Answer, FailureKind>, tally: &Tally) -> Result<Answered, Failure> {
     let bill = tally.bill();
     match answer {
-        Ok(Answer { verdict, model }) => Ok(Answered { verdict, model, bill }),
+        Ok(Answer { verdict, model, shared }) => Ok(Answered { verdict, model, shared, bill }),
         Err(kind) => Err(Failure { kind, bill }),
     }
 }
@@ -279,6 +284,7 @@ impl Failed {
             Failed::Error(reply) => match reply.fault {
                 Fault::Key | Fault::Quota | Fault::Rejected => FailureKind::Rejected,
                 Fault::ModelNotFound => FailureKind::ModelNotFound,
+                Fault::Unreadable => FailureKind::Unreadable,
                 Fault::Passing => FailureKind::Unavailable,
             },
         }

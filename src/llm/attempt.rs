@@ -11,7 +11,7 @@ use super::bill::Tally;
 use super::lane::Lane;
 use super::manner::Manner;
 use super::models::Model;
-use super::provider::{Completion, Content, ErrorReply, Reply};
+use super::provider::{Completion, Content, ErrorReply, Fault, Reply};
 use super::{FailureKind, Llm, NotReserved, Question, structured};
 use crate::pricing::{AttemptState, PriceBook, Reservation, Service, Settlement, Usage, Usd};
 use crate::sentiment::Verdict;
@@ -27,7 +27,21 @@ pub(super) enum Ended {
     Truncated,
     /// A reply that was read, without an answer that the schema allows.
     Invalid,
+    /// A reply that was read and is no completion.
+    Unreadable,
     Failed(Failed),
+}
+
+impl Ended {
+    /// What it says against the provider. A refusal and a cut answer are about the text.
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            Ended::Answered { .. } | Ended::Refused | Ended::Truncated => None,
+            Ended::Invalid | Ended::Unreadable => Some(Fault::Unreadable),
+            Ended::Failed(Failed::NotSent | Failed::Lost) => Some(Fault::Passing),
+            Ended::Failed(Failed::Error(reply)) => Some(reply.fault),
+        }
+    }
 }
 
 /// No reply, or one with an error status.
@@ -99,10 +113,7 @@ impl Llm {
         let day = OffsetDateTime::from(reserved_at).date();
         let sent = Sent { model, region: lane.provider.region(), day, latency: sent.elapsed() };
         let (settlement, ended) = judge(reply, asked.questions, &sent, &self.prices.current());
-        lane.report(match &ended {
-            Ended::Failed(failed) => Some(failed),
-            _ => None,
-        });
+        lane.report(model, ended.fault());
         observe(lane, model, worst_case, &settlement);
 
         let recorded = self.log.settle(id, settlement.clone()).await;
@@ -198,7 +209,7 @@ fn read(
     match &completion.content {
         Content::Refused => (Ended::Refused, Some("refused")),
         Content::Truncated => (Ended::Truncated, Some("truncated")),
-        Content::Unreadable => (Ended::Invalid, Some("unreadable")),
+        Content::Unreadable => (Ended::Unreadable, Some("unreadable")),
         Content::Text(text) => match structured::read(questions, text) {
             None => (Ended::Invalid, Some("invalid")),
             Some(verdicts) => {

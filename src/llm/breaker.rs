@@ -5,6 +5,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// The most that pauses grow: 2³ times the first one.
+const DOUBLINGS: u32 = 3;
+
+/// How long to leave alone what has failed to come back so often in a row, the first time included:
+/// twice as long each time, up to eight times.
+pub(super) fn pause(first: Duration, times: u32) -> Duration {
+    first.saturating_mul(2_u32.pow(times.saturating_sub(1).min(DOUBLINGS)))
+}
+
 /// What a breaker does with the next call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerState {
@@ -22,6 +31,8 @@ pub(super) struct Breaker {
     limit: u32,
     cooldown: Duration,
     failures: u32,
+    /// How often in a row it has opened without a success between.
+    openings: u32,
     state: State,
 }
 
@@ -38,9 +49,10 @@ enum State {
 }
 
 impl Breaker {
-    /// Opens after `limit` failures in a row, for `cooldown`.
+    /// Opens after `limit` failures in a row, for `cooldown`, and for longer each time that a probe
+    /// fails.
     pub fn new(limit: u32, cooldown: Duration) -> Breaker {
-        Breaker { limit, cooldown, failures: 0, state: State::Closed }
+        Breaker { limit, cooldown, failures: 0, openings: 0, state: State::Closed }
     }
 
     /// Whether a call may go now. Whoever is let through reports how it ended.
@@ -57,7 +69,7 @@ impl Breaker {
 
     /// The provider answered. One success closes the breaker, also a late one from before it opened.
     pub fn succeeded(&mut self) {
-        self.failures = 0;
+        (self.failures, self.openings) = (0, 0);
         self.state = State::Closed;
     }
 
@@ -75,7 +87,8 @@ impl Breaker {
             State::Open { .. } => {}
             State::Closed if self.failures < self.limit => {}
             State::Closed | State::Probing { .. } => {
-                self.state = State::Open { until: now + self.cooldown };
+                self.openings = self.openings.saturating_add(1);
+                self.state = State::Open { until: now + pause(self.cooldown, self.openings) };
             }
         }
     }
@@ -136,7 +149,23 @@ mod tests {
         assert!(still_down.admit(later));
         still_down.failed(later);
         assert_eq!(still_down.state(later), BreakerState::Open);
-        assert!(still_down.admit(later + COOLDOWN));
+        assert!(!still_down.admit(later + COOLDOWN));
+        assert!(still_down.admit(later + 2 * COOLDOWN));
+    }
+
+    #[test]
+    fn pauses_double_up_to_eight_times_and_a_success_makes_the_next_a_short_one() {
+        let mut now = Instant::now();
+        let mut breaker = open_at(now);
+        for times in [1, 2, 4, 8, 8] {
+            assert!(!breaker.admit(now + COOLDOWN * times - Duration::from_millis(1)));
+            now += COOLDOWN * times;
+            assert!(breaker.admit(now), "{times}");
+            breaker.failed(now);
+        }
+        breaker.succeeded();
+        (0..3).for_each(|_| breaker.failed(now));
+        assert!(breaker.admit(now + COOLDOWN));
     }
 
     #[test]

@@ -158,6 +158,10 @@ impl Config {
         self.max_concurrent.saturating_mul(self.texts_per_call)
     }
 
+    pub(super) fn breaker_cooldown(&self) -> Duration {
+        Duration::from_millis(self.breaker_cooldown_ms)
+    }
+
     pub(super) fn attempt_timeout(&self) -> Duration {
         Duration::from_millis(self.attempt_timeout_ms)
     }

@@ -24,8 +24,10 @@ pub struct ProviderHealth {
     /// The model that the next call asks; the configured one once the provider knows none.
     pub model: String,
     pub breaker: BreakerState,
-    /// What will not pass by itself: a refused key, an empty account, an unknown model.
+    /// What is wrong with it, as far as it has not answered since: a refused key, an empty account, an unknown model.
     pub fault: Option<Fault>,
+    /// The models that it did not know when it was last asked for them.
+    pub unknown_models: Vec<String>,
     /// Where the model in force retires within 60 days: when.
     pub retires: Option<Date>,
 }
@@ -52,6 +54,7 @@ impl Llm {
                     model: model.unwrap_or(lane.models.configured()).id.clone(),
                     breaker: lane.breaker_state(),
                     fault: lane.fault(),
+                    unknown_models: lane.models.unknown(),
                     retires: self.retires_soon(lane, day),
                 }
             })

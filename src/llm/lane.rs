@@ -2,13 +2,11 @@
 //! model, the breaker, the last fault.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Question;
 use super::anthropic::Anthropic;
-use super::attempt::Failed;
 use super::breaker::{Breaker, BreakerState};
 use super::config::{Config, Configs, Error, ModelName, ProviderName, api_key};
 use super::manner::Manner;
@@ -26,7 +24,7 @@ pub(super) struct Lane {
 
 struct State {
     breaker: Breaker,
-    /// What the provider turned down last, unless it has answered since.
+    /// What is wrong with the provider, unless it has answered since.
     fault: Option<Fault>,
 }
 
@@ -56,14 +54,14 @@ pub(super) fn configured(
         }
     };
     let table = configs.settings(name.provider).models;
-    let models = Succession::new(name.provider.name(), &name.model, table)?;
+    let cooldown = configs.llm.breaker_cooldown();
+    let models = Succession::new(name.provider.name(), &name.model, table, cooldown)?;
     Ok(Some(Lane::new(provider, models, &configs.llm)))
 }
 
 impl Lane {
     pub fn new(provider: Box<dyn Provider>, models: Succession, config: &Config) -> Lane {
-        let cooldown = Duration::from_millis(config.breaker_cooldown_ms);
-        let breaker = Breaker::new(config.breaker_failures, cooldown);
+        let breaker = Breaker::new(config.breaker_failures, config.breaker_cooldown());
         let state = Mutex::new(State { breaker, fault: None });
         Lane { provider, models, templates: Templates::default(), state }
     }
@@ -82,16 +80,18 @@ impl Lane {
         self.state().breaker.admit(Instant::now())
     }
 
-    /// An attempt's end. A provider that turns one request or a model down is there for the next
-    /// request, or the model's successor; one that turns down the key or the account fails all.
-    pub fn report(&self, failed: Option<&Failed>) {
+    /// An attempt's end, and what it says against the provider. One that turns one request or a model
+    /// down is there for the next request, or the model's successor; one that turns down the key or the
+    /// account, or whose replies hold no answer, fails all.
+    pub fn report(&self, model: &Model, fault: Option<Fault>) {
+        match fault {
+            Some(Fault::ModelNotFound) => self.models.not_found(model),
+            None => self.models.found(model),
+            Some(_) => {}
+        }
         let now = Instant::now();
         let mut state = self.state();
-        let fault = match failed {
-            Some(Failed::Error(reply)) => Some(reply.fault),
-            Some(Failed::NotSent | Failed::Lost) => Some(Fault::Passing),
-            None => None,
-        };
+        let before = state.breaker.state(now);
         match fault {
             None | Some(Fault::Rejected | Fault::ModelNotFound) => state.breaker.succeeded(),
             Some(_) => state.breaker.failed(now),
@@ -99,10 +99,29 @@ impl Lane {
         if fault != Some(Fault::Passing) {
             state.fault = fault;
         }
-        let open = state.breaker.state(now) == BreakerState::Open;
-        let labels =
-            [("provider", self.name().to_owned()), ("model", self.models.configured().id.clone())];
+        let after = state.breaker.state(now);
+        drop(state);
+        self.tell_of_breaker(before, after, fault);
+    }
+
+    fn tell_of_breaker(&self, before: BreakerState, after: BreakerState, fault: Option<Fault>) {
+        let (provider, open) = (self.name(), after == BreakerState::Open);
+        let model = &self.models.configured().id;
+        let labels = [("provider", provider.to_owned()), ("model", model.clone())];
         metrics::gauge!("undertone_llm_breaker_open", &labels).set(f64::from(u8::from(open)));
+        match (before, after) {
+            (BreakerState::Closed, BreakerState::Open) => {
+                let fault = fault.map(Fault::name);
+                tracing::warn!(
+                    provider, %model, fault,
+                    "the provider failed several times in a row: it is left alone, and tried again from time to time"
+                );
+            }
+            (BreakerState::Open | BreakerState::HalfOpen, BreakerState::Closed) => {
+                tracing::info!(provider, %model, "the provider answers again");
+            }
+            _ => {}
+        }
     }
 
     /// Who was let through sent nothing, which says nothing of the provider.

@@ -111,6 +111,8 @@ pub struct Answered {
     pub verdict: Verdict,
     /// As the response names it.
     pub model: String,
+    /// The call that brought it was about other texts too, and any of them may have swayed it.
+    pub shared: bool,
     pub bill: Bill,
 }
 
@@ -146,6 +148,8 @@ pub enum FailureKind {
     Truncated,
     /// Twice not what the schema allows.
     Invalid,
+    /// Twice a reply that is no completion: no JSON, or JSON of another form.
+    Unreadable,
     /// The provider knows neither the model nor a successor.
     ModelNotFound,
     /// The key, the account or the request was turned down.
@@ -174,6 +178,7 @@ impl FailureKind {
             FailureKind::Refused => "refused",
             FailureKind::Truncated => "truncated",
             FailureKind::Invalid => "invalid",
+            FailureKind::Unreadable => "unreadable",
             FailureKind::ModelNotFound => "model_not_found",
             FailureKind::Rejected => "rejected",
             FailureKind::Unavailable => "unavailable",
@@ -199,7 +204,10 @@ impl std::fmt::Display for FailureKind {
             FailureKind::Refused => "the model refused",
             FailureKind::Truncated => "the answer was cut off at its token limit",
             FailureKind::Invalid => "the answer was not of the schema, twice",
-            FailureKind::ModelNotFound => "the provider does not know the model",
+            FailureKind::Unreadable => "the provider's reply could not be read, twice",
+            FailureKind::ModelNotFound => {
+                "the provider does not know the model; it is asked again after a while"
+            }
             FailureKind::Rejected => "the provider turned the key, the account or the request down",
             FailureKind::Unavailable => "the provider has trouble",
             FailureKind::Unreachable => "the provider cannot be reached",

@@ -60,6 +60,8 @@ pub enum Fault {
     ModelNotFound,
     /// Another complaint about the request.
     Rejected,
+    /// Replies with a success status that hold no answer.
+    Unreadable,
     /// Trouble that may pass: too many requests, overload, an internal error.
     Passing,
 }
@@ -71,6 +73,7 @@ impl Fault {
             Fault::Quota => "quota_exhausted",
             Fault::ModelNotFound => "model_not_found",
             Fault::Rejected => "rejected",
+            Fault::Unreadable => "unreadable",
             Fault::Passing => "passing",
         }
     }

@@ -203,7 +203,8 @@ impl Stage {
             .map(|(name, model, script)| {
                 let script = Mutex::new(script.into());
                 let provider = Scripted { name, script, diary: diary.clone() };
-                let models = Succession::new(name, model, &models).unwrap();
+                let models =
+                    Succession::new(name, model, &models, config.breaker_cooldown()).unwrap();
                 Lane::new(Box::new(provider), models, &config)
             })
             .collect();

@@ -194,27 +194,66 @@ async fn what_will_not_pass_goes_to_the_next_provider_and_on_the_health_page() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_and_a_truncation_end_the_request() {
-    for (content, kind) in
-        [(Content::Refused, FailureKind::Refused), (Content::Truncated, FailureKind::Truncated)]
-    {
-        let script = vec![("p", "m", vec![read(content)]), ("q", "n", vec![])];
-        let stage = Stage::with(Config::default(), Ledger::default(), script);
+async fn an_answer_that_is_none_goes_on_to_the_next_provider_and_is_paid() {
+    let unreadable = || Act::Reply(Reply::Read(Completion::unreadable()));
+    let prose = || read(Content::Text("it is positive".into()));
+    type Script<'a> = &'a dyn Fn() -> Vec<Act>;
+    let scripts: [(Script<'_>, _, _, _); 5] = [
+        (&|| vec![read(Content::Refused)], FailureKind::Refused, 1, Some(7)),
+        (&|| vec![read(Content::Truncated)], FailureKind::Truncated, 1, Some(7)),
+        (&|| vec![prose(), prose()], FailureKind::Invalid, 2, Some(14)),
+        (&|| vec![unreadable(), unreadable()], FailureKind::Unreadable, 2, None),
+        (&|| vec![unreadable(), prose()], FailureKind::Invalid, 2, None),
+    ];
+    for (script, kind, attempts, cost) in scripts {
+        let cost_with = |more: i64| cost.map(|cost| dollars(cost + more));
+        let both = vec![("p", "m", script()), ("q", "n", vec![answer()])];
+        let stage = Stage::with(Config::default(), Ledger::default(), both);
+        let bill = stage.ask().await.unwrap().bill;
+        assert_eq!((bill.attempts, bill.cost), (attempts + 1, cost_with(7)), "{kind:?}");
+
+        let stage = Stage::with(Config::default(), Ledger::default(), vec![("p", "m", script())]);
         let failure = stage.ask().await.unwrap_err();
-        assert_eq!((failure.kind, failure.bill.cost), (kind, Some(dollars(7))));
+        assert_eq!((failure.kind, failure.bill.cost), (kind, cost_with(0)));
+
+        // An attempt reserves 210: what the first provider took is not there for the second.
+        let both = vec![("p", "m", script()), ("q", "n", vec![])];
+        let stage = Stage::with(Config::default(), Ledger::default(), both);
+        let failure = stage.ask_within(seconds(20), Some(dollars(216))).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::OverBudget);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_invalid_answer_is_asked_for_once_more_and_paid_twice() {
-    let invalid = || read(Content::Text("it is positive".into()));
-    let script = vec![("p", "m", vec![invalid(), invalid()]), ("q", "n", vec![])];
-    let stage = Stage::with(Config::default(), Ledger::default(), script);
-    let failure = stage.ask().await.unwrap_err();
-    assert_eq!((failure.kind, failure.bill.cost), (FailureKind::Invalid, Some(dollars(14))));
-
-    let stage = Stage::new([invalid(), answer()]);
+    let stage = Stage::new([read(Content::Text("it is positive".into())), answer()]);
     assert_eq!(stage.ask().await.unwrap().bill.cost, Some(dollars(14)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_cannot_be_read_open_the_breaker_and_refusals_do_not() {
+    let unreadable = || Act::Reply(Reply::Read(Completion::unreadable()));
+    let prose = || read(Content::Text("it is positive".into()));
+    let config = Config { breaker_failures: 2, ..Config::default() };
+    for garbage in [[unreadable(), unreadable()], [prose(), prose()]] {
+        let first = garbage.into_iter().chain([answer()]).collect();
+        let script = vec![("p", "m", first), ("q", "n", vec![answer(), answer()])];
+        let stage = Stage::with(config.clone(), Ledger::default(), script);
+        stage.ask().await.unwrap();
+        let health = stage.llm.health().remove(0);
+        assert_eq!((health.breaker, health.fault), (BreakerState::Open, Some(Fault::Unreadable)));
+        assert_eq!(stage.ask().await.unwrap().bill.attempts, 1, "it is left alone");
+        tokio::time::advance(seconds(15)).await;
+        stage.ask().await.unwrap();
+        let health = stage.llm.health().remove(0);
+        assert_eq!((health.breaker, health.fault), (BreakerState::Closed, None));
+    }
+    let refusals = (0..4).map(|_| read(Content::Refused)).collect();
+    let stage = Stage::with(config, Ledger::default(), vec![("p", "m", refusals)]);
+    for _ in 0..4 {
+        assert_eq!(stage.ask().await.unwrap_err().kind, FailureKind::Refused);
+    }
+    assert_eq!(stage.llm.health()[0].breaker, BreakerState::Closed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -316,31 +355,50 @@ async fn a_model_past_its_retirement_makes_way_without_being_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_model_not_found_makes_way_to_its_successor_for_good() {
+async fn a_model_not_found_makes_way_to_its_successor_and_comes_back() {
     let models = toml::from_str("[m]\nsuccessor = 'n'").unwrap();
-    let succession = super::models::Succession::new("p", "m", &models).unwrap();
+    let succession = super::models::Succession::new("p", "m", &models, seconds(15)).unwrap();
     let gone = || error_with(404, Fault::ModelNotFound, RetryAdvice::default());
     let config = Config { max_retries: 0, ..Config::default() };
-    let mut stage =
-        Stage::with(config, Ledger::default(), vec![("p", "m", vec![gone(), answer(), answer()])]);
+    let script = vec![gone(), answer(), answer(), gone(), answer(), answer(), answer()];
+    let mut stage = Stage::with(config, Ledger::default(), vec![("p", "m", script)]);
     std::sync::Arc::get_mut(&mut stage.llm).unwrap().lanes[0].models = succession;
-    stage.ask().await.unwrap();
-    stage.ask().await.unwrap();
-    let asked: Vec<String> =
-        stage.diary.take().into_iter().filter(|line| line.starts_with("p asks")).collect();
-    assert_eq!(asked, ["p asks m", "p asks n", "p asks n"]);
-    assert_eq!(stage.llm.health()[0].fault, None);
+    let asked = async || {
+        stage.ask().await.unwrap();
+        let diary = stage.diary.take().into_iter();
+        diary.filter_map(|line| line.strip_prefix("p asks ").map(str::to_owned)).collect::<String>()
+    };
+    assert_eq!(asked().await, "mn");
+    assert_eq!(asked().await, "n");
+    let health = stage.llm.health().remove(0);
+    assert_eq!(
+        (health.fault, health.model, health.unknown_models),
+        (None, "n".into(), vec!["m".into()])
+    );
+    tokio::time::advance(seconds(15)).await;
+    assert_eq!(asked().await, "mn", "one request asks again");
+    tokio::time::advance(seconds(29)).await;
+    assert_eq!(asked().await, "n");
+    tokio::time::advance(seconds(1)).await;
+    assert_eq!(asked().await, "m");
+    let health = stage.llm.health().remove(0);
+    assert_eq!((health.model, health.unknown_models), ("m".into(), vec![]));
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_successor_a_model_not_found_is_not_asked_for_again() {
-    let stage = Stage::new([error_with(404, Fault::ModelNotFound, RetryAdvice::default())]);
+async fn one_404_does_not_end_a_model_until_the_restart() {
+    let gone = error_with(404, Fault::ModelNotFound, RetryAdvice::default());
+    let stage = Stage::new([gone, answer()]);
     for attempts in [1, 0] {
         let failure = stage.ask().await.unwrap_err();
         assert_eq!((failure.kind, failure.bill.attempts), (FailureKind::ModelNotFound, attempts));
     }
     let health = stage.llm.health().remove(0);
     assert_eq!(health.fault, Some(Fault::ModelNotFound));
+    tokio::time::advance(seconds(15)).await;
+    stage.ask().await.unwrap();
+    let health = stage.llm.health().remove(0);
+    assert_eq!((health.fault, health.unknown_models), (None, vec![]));
 }
 
 #[tokio::test(start_paused = true)]

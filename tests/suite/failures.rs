@@ -254,6 +254,134 @@ async fn a_failing_provider_is_left_alone_and_tried_again_later() {
     assert_eq!(double.requests().len(), 4, "it was left alone meanwhile");
 }
 
+/// What a provider, or a proxy before it, sends with a 200 instead of an answer, how often it is asked
+/// for, and whether it can be priced.
+fn garbage() -> Vec<(Script, usize, bool)> {
+    vec![
+        (Script::page(), 2, false),
+        (Script::body(""), 2, false),
+        (Script::body("The service is up."), 2, false),
+        (Script::body("{\"id\": \"x\", \"choices\": [{\"mess"), 2, false),
+        (Script::body("[]"), 2, false),
+        (Script::body("{\"error\": {\"message\": \"try later\"}}"), 2, false),
+        (Script::prose(), 2, true),
+        (Script::wrong_label(), 2, true),
+        (Script::refusal(), 1, true),
+        (Script::truncated(), 1, true),
+    ]
+}
+
+#[tokio::test]
+async fn a_providers_garbage_does_not_take_the_fallback_along() {
+    let double = Double::start().await;
+    for [first, second] in [["openai", "anthropic"], ["anthropic", "openai"]] {
+        let setup = Setup::with(&double).providers(&[first, second]).escalating();
+        let gateway = setup.set("llm.breaker_failures", 1_000).start().await;
+        let (broken, sound) = match first {
+            "openai" => (Provider::OpenAi, Provider::Anthropic),
+            _ => (Provider::Anthropic, Provider::OpenAi),
+        };
+        double.otherwise_for(sound, Script::answer("negative"));
+        for (at, (part, calls, is_priced)) in garbage().into_iter().enumerate() {
+            let (before, paid) = (double.requests().len(), double.bill().0.len());
+            let open = gateway.costs("").await["total"].clone();
+            double.otherwise_for(broken, part.clone());
+            let verdict = gateway.sentiment(json!({"text": format!("Hm, {at}.")})).await;
+            check_shape(&verdict);
+            assert_eq!(outcome(&verdict), "answered", "{first}, {part:?}: {verdict}");
+            assert_eq!(verdict["label"], "negative", "{first}, {part:?}: {verdict}");
+            assert_eq!(double.requests().len() - before, calls + 1, "{first}, {part:?}");
+            let total = gateway.costs("").await["total"].clone();
+            let more = |of: &str| total[of].as_u64().unwrap() - open[of].as_u64().unwrap();
+            let mut bill = double.bill();
+            bill.0.drain(..paid);
+            let (unpriced, cost) = match is_priced {
+                true => (0, json!(bill.usd())),
+                false => (calls as u64, Value::Null),
+            };
+            assert_eq!((more("unpriced"), more("unresolved")), (unpriced, 0), "{part:?}: {total}");
+            assert_eq!(verdict["cost_usd"], cost, "{first}, {part:?}: {verdict}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn answers_that_cannot_be_read_open_the_breaker_and_readiness_says_so_while_it_lasts() {
+    let double = Double::start().await;
+    for part in [Script::page(), Script::body(""), Script::wrong_label()] {
+        let setup = Setup::with(&double).escalating().set("llm.breaker_failures", 4);
+        let gateway = setup.set("llm.breaker_cooldown_ms", 1_500).start().await;
+        let mut texts = (0..).map(|at| json!({"text": format!("Hm, {at}.")}));
+        let mut ask = async || gateway.sentiment(texts.next().expect("it has no end")).await;
+        let state = async || {
+            let reply = gateway.get("/readyz").await;
+            assert_eq!(reply.status, 200);
+            reply.json()["providers"][0].clone()
+        };
+        double.otherwise_for(Provider::OpenAi, part.clone());
+        for _ in 0..2 {
+            assert_eq!(outcome(&ask().await), "answered");
+        }
+        let seen = state().await;
+        assert_eq!(seen["ok"], false, "{part:?}: {seen}");
+        assert!(seen["error"].to_string().contains("unreadable"), "{part:?}: {seen}");
+        double.otherwise_for(Provider::OpenAi, Script::answer("positive"));
+        let start = Instant::now();
+        while state().await["ok"] != true {
+            assert!(start.elapsed() < Duration::from_secs(30), "it does not heal");
+            assert_eq!(outcome(&ask().await), "answered");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        for said in ["it is left alone", "answers again"] {
+            let log = gateway.log();
+            assert_eq!(log.lines().filter(|line| line.contains(said)).count(), 1, "{said}:\n{log}");
+        }
+        double.otherwise_for(Provider::Anthropic, Script::answer("mixed"));
+    }
+}
+
+#[tokio::test]
+async fn one_404_does_not_end_a_model_until_the_restart_and_shows_while_it_lasts() {
+    let double = Double::start().await;
+    let model = "gpt-4o-mini-2024-07-18";
+    let setup = Setup::with(&double).providers(&["openai"]).escalating();
+    let setup = setup.set("openai.model", model).set("llm.breaker_cooldown_ms", 1_500);
+    let gateway = setup.start().await;
+    let mut texts = (0..).map(|at| json!({"text": format!("Hm, {at}.")}));
+    let mut ask = async || gateway.sentiment(texts.next().expect("it has no end")).await;
+    let metric = async |value: &str| {
+        let line =
+            format!("undertone_llm_model_unknown{{provider=\"openai\",model=\"{model}\"}} {value}");
+        let metrics = gateway.get("/metrics").await.text();
+        assert!(metrics.lines().any(|one| one == line), "{line} in\n{metrics}");
+    };
+    double.retire(model);
+    for _ in 0..3 {
+        assert_eq!(outcome(&ask().await), "unavailable");
+    }
+    assert_eq!(double.requests().len(), 1, "it is left alone at first");
+    let ready = gateway.get("/readyz").await;
+    assert_eq!(ready.status, 200);
+    let seen = ready.json();
+    assert_eq!(seen["providers"][0]["ok"], false, "{seen}");
+    assert!(seen["warnings"].to_string().contains(model), "{seen}");
+    metric("1").await;
+    double.restore(model);
+    let start = Instant::now();
+    while outcome(&ask().await) != "answered" {
+        assert!(start.elapsed() < Duration::from_secs(30), "it does not heal");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let seen = gateway.get("/readyz").await.json();
+    assert_eq!(seen["providers"][0]["ok"], true, "{seen}");
+    assert!(!seen["warnings"].to_string().contains(model), "{seen}");
+    metric("0").await;
+    for said in ["does not know the model", "knows the model again"] {
+        let log = gateway.log();
+        assert_eq!(log.lines().filter(|line| line.contains(said)).count(), 1, "{said}:\n{log}");
+    }
+}
+
 #[tokio::test]
 async fn no_more_calls_are_in_the_air_than_allowed() {
     let double = Double::start().await;

@@ -41,7 +41,8 @@ async fn total_once(client: &Client, wanted: impl Fn(&Value) -> bool) -> Value {
 #[tokio::test]
 async fn the_report_agrees_with_the_providers_bill() {
     let double = Double::start().await;
-    let gateway = Setup::with(&double).escalating().start().await;
+    let setup = Setup::with(&double).providers(&["openai"]);
+    let gateway = setup.escalating().start().await;
     double.script([
         Script::answer("positive").tokens(Tokens { cache_read: 640, ..Tokens::of(211, 33) }),
         Script::prose(),

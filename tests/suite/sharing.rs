@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::client::Reply;
 use crate::double::{Double, Recorded, Script};
 use crate::gateway::{Gateway, Setup};
+use crate::keys::create;
 use crate::money;
 use crate::verdict::{check_shape, outcome, usage};
 
@@ -244,6 +245,50 @@ async fn a_kill_with_a_shared_call_out_leaves_one_open_attempt_for_it() {
     assert_eq!(after["cost_usd"], "0");
     let listed = setup.run(&["costs", "open", "--format", "json"]).await.json();
     assert_eq!(listed.as_array().map(Vec::len), Some(calls), "{listed}");
+}
+
+#[tokio::test]
+async fn what_others_in_a_call_said_does_not_sway_another_teams_answer() {
+    let double = Double::start().await;
+    let setup = sharing(&double);
+    let mut keys = Vec::new();
+    for team in ["care", "sales"] {
+        keys.push(create(&setup, &["--team", team, "--scopes", "analyze"]).await.1);
+    }
+    keys.push(create(&setup, &["--team", "care", "--scopes", "analyze"]).await.1);
+    let gateway = setup.start().await;
+    let [care, sales, other] = [0, 1, 2].map(|at| gateway.with_key(&keys[at]));
+    // A text gives orders, and all of its call are called positive.
+    double.otherwise(Script::answer("positive"));
+    let body = json!({"task": "sentiment", "items": &items()[..6]});
+    let items = care.post("/v1/batch", &body).await.ok()["items"].clone();
+    let texts: Vec<usize> = double.requests().iter().map(texts_in).collect();
+    assert!(texts.contains(&6) || texts.iter().any(|texts| *texts > 1), "they share calls");
+    // Some text that was in a shared call.
+    let at = (0..6)
+        .find(|at| {
+            let requests = double.requests();
+            let about_it = |request: &&Recorded| request.last_user().contains(&text(*at));
+            requests.iter().find(about_it).is_some_and(|request| texts_in(request) > 1)
+        })
+        .expect("one is");
+    assert_eq!(items[at]["label"], "positive");
+    let ask = async |client: &crate::client::Client, label: &str, cached: bool| {
+        let verdict = client.sentiment(json!({"text": text(at)})).await;
+        assert_eq!((&verdict["label"], &verdict["cached"]), (&json!(label), &json!(cached)));
+    };
+    double.otherwise(Script::answer("negative"));
+    ask(&care, "positive", true).await;
+    for client in [&sales, &other] {
+        let answer = client.post("/v1/batch", &body).await.ok()["items"][at].clone();
+        assert_eq!((&answer["label"], &answer["cached"]), (&json!("negative"), &json!(false)));
+        ask(client, "negative", true).await;
+    }
+    ask(&care, "positive", true).await;
+    // What is asked about alone is for all.
+    let alone = json!({"text": "Nobody else has part in it.", "route": "llm"});
+    assert_eq!(sales.sentiment(alone.clone()).await["cached"], false);
+    assert_eq!(care.sentiment(alone).await["cached"], true);
 }
 
 #[tokio::test]

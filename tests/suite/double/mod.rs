@@ -105,6 +105,11 @@ impl Double {
         self.stage.lock().retired.insert(model.to_owned());
     }
 
+    /// The model is there again.
+    pub fn restore(&self, model: &str) {
+        self.stage.lock().retired.remove(model);
+    }
+
     /// From now on OpenAI has a model of that name, at no list price.
     pub fn adopt(&self, model: &str) {
         self.stage.lock().adopted.insert(model.to_owned());

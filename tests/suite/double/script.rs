@@ -53,6 +53,8 @@ pub(super) enum Fault {
     WrongLabel,
     /// The reply is a 200 with a web page that quotes the text.
     Page,
+    /// The reply is a 200 with this body and no more.
+    Body(&'static str),
     /// The reply lacks `usage`.
     NoUsage,
     /// No reply, until the caller leaves.
@@ -166,6 +168,10 @@ impl Script {
 
     pub fn page() -> Script {
         Script::broken(Fault::Page)
+    }
+
+    pub fn body(body: &'static str) -> Script {
+        Script::broken(Fault::Body(body))
     }
 
     pub fn no_usage() -> Script {

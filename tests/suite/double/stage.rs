@@ -174,6 +174,10 @@ pub async fn play(
             let page = format!("<html><body><h1>Welcome</h1>{}</body></html>", ask.text);
             respond(provider, number, 200, &[("content-type".into(), "text/html".into())], page)
         }
+        Some(Fault::Body(body)) => {
+            stage.lock().bill.0[line].delivered = true;
+            respond(provider, number, 200, &[], body.to_owned())
+        }
         _ => {
             stage.lock().bill.0[line].delivered = true;
             respond(provider, number, 200, &[], body.to_string())
@@ -261,7 +265,7 @@ fn texts_of(message: &str) -> Option<Vec<Value>> {
 /// Puts the call on the bill; returns its line.
 fn charge(stage: &Stage, provider: Provider, script: &Script, ask: &Ask, said: &Said) -> usize {
     let model = if money::is_listed(&said.model) { &said.model } else { &ask.model };
-    let readable = !matches!(script.fault, Some(Fault::NoUsage | Fault::Page));
+    let readable = !matches!(script.fault, Some(Fault::NoUsage | Fault::Page | Fault::Body(_)));
     let lines = &mut stage.lock().bill.0;
     lines.push(Charge {
         call: said.number,
