@@ -20,6 +20,7 @@ mod runtime;
 mod scheduler;
 mod sums;
 mod tags;
+mod thanks;
 mod windows;
 
 use calibration::Calibration;

@@ -7,9 +7,10 @@ use super::model::Outputs;
 use super::reader::Library;
 use super::tags::{self, Evidence, Term, Word};
 use super::windows::Window;
-use super::{Error, Language, ModelFolder};
+use super::{Error, Language, ModelFolder, thanks};
 use crate::sentiment::{
-    Aspect, Emotions, Findings, Label, SarcasmScore, Scores, Signals, Task, Verdict,
+    Aspect, Emotion, Emotions, Findings, Label, SarcasmScore, Scores, Signals, Task, Verdict,
+    tidied,
 };
 
 /// The most that a text in a language the model does not read may be believed.
@@ -180,7 +181,9 @@ impl Sums {
         };
         let findings = match (task, emotions) {
             (Task::Aspects, _) => Findings::Aspects(aspects(text, terms, library)),
-            (Task::Emotions, Some((emotions, _))) => Findings::Emotions(emotions),
+            (Task::Emotions, Some((emotions, thresholds))) => {
+                Findings::Emotions(meant(emotions, &thresholds, text, scores.label()))
+            }
             _ => Findings::None,
         };
         (Verdict { scores, sarcasm: SarcasmScore(sarcasm), findings }, signals)
@@ -232,6 +235,19 @@ fn with_mixed(sums: [f32; 4], evidence: Evidence, odds: f32, rule: Option<MixedR
     Scores::from_weights(weights)
 }
 
+/// The emotions without those of mock thanks: gratitude, and with it, where the text is not liked otherwise, all
+/// that is pleasant.
+fn meant(emotions: Emotions, thresholds: &[f32; 28], text: &str, label: Label) -> Emotions {
+    if !thanks::are_mock(text) {
+        return emotions;
+    }
+    let likes_nothing = matches!(label, Label::Negative | Label::Neutral);
+    let is_pretended = |emotion: Emotion| {
+        emotion == Emotion::Gratitude || likes_nothing && emotion.leaning() == Some(Label::Positive)
+    };
+    emotions.without(is_pretended, thresholds)
+}
+
 /// How unsure the tags are: 1 − the least margin of any term, and 1 where all terms lean the other
 /// way than the whole text.
 fn doubt(terms: &[Term], whole: Label) -> f32 {
@@ -254,16 +270,17 @@ fn aspects(text: &str, terms: Vec<Term>, library: &Library) -> Vec<Aspect> {
     };
     terms
         .into_iter()
-        .map(|Term { bytes: (start, end), sentiment, confidence, .. }| {
+        .filter_map(|Term { bytes, sentiment, confidence, .. }| {
+            let (start, end) = tidied(text, bytes)?;
             let term = &text[start..end];
-            Aspect {
+            Some(Aspect {
                 term: term.to_owned(),
                 category: library.categories.of(term).map(str::to_owned),
                 sentiment: Some(sentiment),
                 opinion: library.opinions.of(text, (start, end), sentiment).map(str::to_owned),
                 confidence,
                 span: Some((place(start), place(end))),
-            }
+            })
         })
         .collect()
 }

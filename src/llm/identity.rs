@@ -27,7 +27,7 @@ pub fn prompt_id(configs: &Configs, task: Task, categories: &[Category]) -> Stri
         ])
     };
     let all = json!([
-        structured::VERSION,
+        structured::version(task),
         settings.collect::<Vec<_>>(),
         (!llm.first.is_empty()).then_some(llm.first_confidence),
         llm.max_output_tokens,

@@ -311,7 +311,7 @@ impl Llm {
         let categories = Arc::clone(categories);
         let blank = Question { task, text: String::new(), language: None, hint: None, categories };
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&structured::VERSION.to_le_bytes());
+        hasher.update(&structured::version(task).to_le_bytes());
         let Config { first_confidence, hint, texts_per_call, .. } = &self.config;
         let order = format!("{} {first_confidence} {hint} {texts_per_call}", self.first);
         hasher.update(order.as_bytes()).update(&[0]);

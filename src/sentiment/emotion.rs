@@ -106,6 +106,16 @@ impl Emotions {
         Emotions { scores, detected }
     }
 
+    /// Without what a text only pretends to feel: those emotions score at most half of their thresholds.
+    pub fn without(self, pretended: impl Fn(Emotion) -> bool, thresholds: &[f32; 28]) -> Emotions {
+        let mut scores = self.scores;
+        for emotion in Emotion::ALL.into_iter().filter(|emotion| pretended(*emotion)) {
+            let at = emotion as usize;
+            scores[at] = scores[at].min(thresholds[at] / 2.0);
+        }
+        Emotions::new(scores, thresholds)
+    }
+
     /// In the order of [`Emotion::ALL`].
     pub fn scores(&self) -> &[f32; 28] {
         &self.scores
@@ -186,6 +196,16 @@ mod tests {
         assert!(!with(&[Emotion::Anger, Emotion::Love]).contradict(Label::Positive));
         assert!(!with(&[Emotion::Anger]).contradict(Label::Mixed));
         assert!(!with(&[Emotion::Surprise]).contradict(Label::Negative));
+    }
+
+    #[test]
+    fn what_is_pretended_is_not_detected_and_not_dominant() {
+        let thresholds = [0.5; 28];
+        let both = with(&[Emotion::Gratitude, Emotion::Annoyance]);
+        let left = both.without(|emotion| emotion == Emotion::Gratitude, &thresholds);
+        assert_eq!(left.dominant(), Emotion::Annoyance);
+        assert_eq!(left.scores()[Emotion::Gratitude as usize], 0.25);
+        assert_eq!(left.sorted().iter().filter(|(_, _, detected)| *detected).count(), 1);
     }
 
     #[test]

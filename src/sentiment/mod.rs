@@ -7,6 +7,7 @@ mod gist;
 mod label;
 mod signals;
 mod tasks;
+mod term;
 
 pub use aspect::{Aspect, Category, wanted, words};
 pub use emotion::{Emotion, Emotions};
@@ -14,3 +15,4 @@ pub use gist::Gist;
 pub use label::{Findings, Label, SarcasmScore, Scores, Verdict};
 pub use signals::{Outcome, Reason, Route, Signals, Task, Thresholds};
 pub use tasks::Tasks;
+pub use term::tidied;

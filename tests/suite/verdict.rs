@@ -59,6 +59,17 @@ pub fn check_shape(verdict: &Value) {
     check_scores(verdict);
     let sarcasm = &verdict["sarcasm"];
     assert!(sarcasm["detected"].is_boolean(), "{sarcasm}");
+    let follows = &sarcasm["label_follows"];
+    let expected = match (&sarcasm["detected"], &verdict["route"], &verdict["label"]) {
+        (Value::Bool(false), ..) => Value::Null,
+        (_, route, label) if route == "llm" || label == "negative" => "meaning".into(),
+        _ => "words".into(),
+    };
+    assert_eq!(
+        (follows, sarcasm.as_object().map(|of| of.len())),
+        (&expected, Some(3)),
+        "{verdict}"
+    );
     assert!((0.0..=1.0).contains(&sarcasm["score"].as_f64().unwrap_or(-1.0)), "{sarcasm}");
     assert!(verdict["language"]["code"].is_string(), "{verdict}");
     assert!(verdict["language"]["supported"].is_boolean(), "{verdict}");

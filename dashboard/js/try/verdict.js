@@ -77,12 +77,14 @@ function scores({ scores }) {
 }
 
 function sarcasm({ sarcasm, language }) {
-  const { detected, score } = sarcasm;
+  const { detected, score, label_follows } = sarcasm;
+  const follows = { words: "The label follows the words, not what they mean.", meaning: "The label follows what is meant." };
   return h(
     "div",
     {},
     h("h3", {}, "Sarcasm"),
     h("ul", { class: "bars" }, bar(detected ? "Detected" : "Not detected", score, probability(score), "accent")),
+    detected && h("p", {}, follows[label_follows]),
     h("h3", {}, "Language"),
     h("p", {}, h("code", {}, language.code), language.supported ? "" : " (the local model does not read it)"),
   );

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::app::{Analysis, Sentence};
 use crate::sentiment::{
-    Aspect, Emotion, Findings, Label, Outcome, Reason, Scores, Thresholds, wanted,
+    Aspect, Emotion, Findings, Label, Outcome, Reason, Scores, Thresholds, Verdict, wanted,
 };
 
 /// The verdict on a text: of every task the sentiment, and of the other two what they add.
@@ -153,6 +153,30 @@ impl From<Sentence> for SentenceResponse {
 pub struct SarcasmResponse {
     pub detected: bool,
     pub score: f32,
+    /// Where sarcasm is detected, what the label follows: the `meaning`, or the `words`, which say the opposite;
+    /// else `null`.
+    pub label_follows: Option<LabelFollows>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelFollows {
+    Words,
+    Meaning,
+}
+
+impl SarcasmResponse {
+    /// An LLM is asked for what is meant. The local model reads words, and where it finds a sarcastic text
+    /// negative it has seen through them.
+    fn of(verdict: &Verdict, is_llms: bool) -> SarcasmResponse {
+        let detected = verdict.sarcasm.detected();
+        let sees_through = is_llms || verdict.scores.label() == Label::Negative;
+        let label_follows = detected.then_some(match sees_through {
+            true => LabelFollows::Meaning,
+            false => LabelFollows::Words,
+        });
+        SarcasmResponse { detected, score: verdict.sarcasm.0, label_follows }
+    }
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -209,6 +233,7 @@ impl AnalysisResponse {
     ) -> AnalysisResponse {
         let verdict = analysis.verdict;
         let usage = analysis.bill.usage;
+        let is_llms = analysis.outcome == Outcome::Answered;
         let signals = thresholds.map(|thresholds| {
             let by_name = analysis.signals.named(thresholds).into_iter();
             by_name.map(|(name, value, threshold)| SignalResponse { name, value, threshold })
@@ -218,16 +243,13 @@ impl AnalysisResponse {
             label: verdict.scores.label(),
             scores: verdict.scores,
             confidence: verdict.scores.confidence(),
-            sarcasm: SarcasmResponse {
-                detected: verdict.sarcasm.detected(),
-                score: verdict.sarcasm.0,
-            },
+            sarcasm: SarcasmResponse::of(&verdict, is_llms),
             findings: FindingsResponse::new(verdict.findings, verdict.scores.label(), terms),
             language: LanguageResponse {
                 code: analysis.language.code.into_owned(),
                 supported: analysis.language.supported,
             },
-            route: if analysis.outcome == Outcome::Answered { "llm" } else { "local" },
+            route: if is_llms { "llm" } else { "local" },
             cached: analysis.cached,
             model: analysis.model,
             escalation: EscalationResponse { reasons: analysis.reasons, outcome: analysis.outcome },

@@ -7,8 +7,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::place::Place;
 use crate::sentiment::{
-    Aspect, Category, Emotion, Emotions, Findings, Label, SarcasmScore, Scores, Verdict,
+    Aspect, Category, Emotion, Emotions, Findings, Label, SarcasmScore, Scores, Verdict, tidied,
 };
 
 /// The sentiment of one text.
@@ -101,7 +102,8 @@ impl AspectsAnswer {
         }
         let listed = self.aspects.len();
         let confidence = self.certainty.score();
-        let mut finder = Finder { text, found: Vec::new() };
+        let mut finder = Finder::new(text);
+        let opinions = Place::of(text);
         let mut aspects: Vec<Aspect> = self
             .aspects
             .into_iter()
@@ -111,7 +113,9 @@ impl AspectsAnswer {
                     term: text[start..end].to_owned(),
                     category: Some(aspect.category),
                     sentiment: Some(aspect.sentiment.into()),
-                    opinion: aspect.opinion.filter(|words| find(text, words, 0).is_some()),
+                    opinion: aspect
+                        .opinion
+                        .filter(|words| opinions.find(words, |_| true).is_some()),
                     confidence,
                     span: Some((text[..start].chars().count(), text[..end].chars().count())),
                 })
@@ -184,53 +188,24 @@ impl From<AnswerLabel> for Label {
 /// Finds terms in a text, each occurrence once: a term that is listed twice stands there twice.
 struct Finder<'a> {
     text: &'a str,
+    place: Place<'a>,
     found: Vec<(usize, usize)>,
 }
 
-impl Finder<'_> {
-    /// The bytes of the first occurrence that nothing found before overlaps.
+impl<'a> Finder<'a> {
+    fn new(text: &'a str) -> Finder<'a> {
+        Finder { text, place: Place::of(text), found: Vec::new() }
+    }
+
+    /// The bytes of the term where nothing found before overlaps it, without what is no word of it.
     fn next(&mut self, term: &str) -> Option<(usize, usize)> {
-        let mut from = 0;
-        while let Some((start, end)) = find(self.text, term, from) {
-            if !self.found.iter().any(|(first, last)| start < *last && *first < end) {
-                self.found.push((start, end));
-                return Some((start, end));
-            }
-            from = end;
-        }
-        None
+        let is_free = |(start, end): (usize, usize)| {
+            !self.found.iter().any(|(first, last)| start < *last && *first < end)
+        };
+        let found = self.place.find(term, is_free)?;
+        self.found.push(found);
+        tidied(self.text, found)
     }
-}
-
-/// The bytes of the first occurrence of some words from a place on, whatever their case, that
-/// neither starts nor ends within a word.
-fn find(text: &str, words: &str, from: usize) -> Option<(usize, usize)> {
-    let words = words.trim();
-    if words.is_empty() {
-        return None;
-    }
-    let starts = text[from..].char_indices().map(|(at, _)| from + at);
-    starts.filter_map(|start| Some((start, start + prefix(&text[start..], words)?))).find(
-        |(start, end)| {
-            let joined = |a: Option<char>, b: Option<char>| {
-                a.is_some_and(char::is_alphanumeric) && b.is_some_and(char::is_alphanumeric)
-            };
-            !joined(text[..*start].chars().next_back(), text[*start..].chars().next())
-                && !joined(text[..*end].chars().next_back(), text[*end..].chars().next())
-        },
-    )
-}
-
-/// The length in bytes of what stands at the start of `text` and reads `words`, whatever the case.
-fn prefix(text: &str, words: &str) -> Option<usize> {
-    let mut rest = text.chars();
-    for expected in words.chars() {
-        let read = rest.next()?;
-        if read != expected && !read.to_lowercase().eq(expected.to_lowercase()) {
-            return None;
-        }
-    }
-    Some(text.len() - rest.as_str().len())
 }
 
 #[cfg(test)]
@@ -238,17 +213,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terms_are_found_whole_whatever_the_case_and_each_occurrence_once() {
-        let text = "🙂 Café staff: the app is slow, the App crashes, apple pie. Ένας ΚΑΦΈΣ";
-        let at = |words: &str| find(text, words, 0).map(|(start, end)| &text[start..end]);
-        assert_eq!(at("café STAFF"), Some("Café staff"));
-        assert_eq!(at("app"), Some("app"));
-        assert_eq!(at("pp"), None);
-        assert_eq!(at("apple  pie"), None);
-        assert_eq!(at(" "), None);
-        let mut finder = Finder { text, found: Vec::new() };
+    fn each_occurrence_of_a_term_is_found_once_and_tidied() {
+        let text = "🙂 Staff: the app is slow, the App crashes, apple pie 🥧. Battery 🔋\nbad";
+        let mut finder = Finder::new(text);
         let found: Vec<_> = (0..3).map(|_| finder.next("app")).collect();
         assert_eq!(found.iter().flatten().count(), 2);
         assert_ne!(found[0], found[1]);
+        let mut term = |words: &str| finder.next(words).map(|(start, end)| &text[start..end]);
+        assert_eq!(term("🙂"), None);
+        assert_eq!(term("apple pie 🥧"), Some("apple pie"));
+        assert_eq!(term("battery 🔋 bad"), Some("Battery"));
     }
 }

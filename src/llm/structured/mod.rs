@@ -4,6 +4,7 @@
 
 mod answers;
 mod dialect;
+mod place;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -14,8 +15,13 @@ pub use dialect::Dialect;
 use super::Question;
 use crate::sentiment::{Category, Task, Verdict};
 
-/// Raise it when an answer means something else than before, so that cached ones are not reused.
-pub(super) const VERSION: u32 = 2;
+/// Raise it when an answer to a task means something else than before, so that kept ones are not reused.
+pub(super) fn version(task: Task) -> u32 {
+    match task {
+        Task::Sentiment | Task::Emotions => 2,
+        Task::Aspects => 3,
+    }
+}
 
 /// The verdict on each of the texts in a model's answer; `None` for anything but what the schema
 /// allows, and in a text's place where the answer has none for it, or more than one.
