@@ -281,10 +281,9 @@ async fn what_others_in_a_call_said_does_not_sway_another_teams_answer() {
     ask(&care, "positive", true).await;
     for client in [&sales, &other] {
         let answer = client.post("/v1/batch", &body).await.ok()["items"][at].clone();
-        assert_eq!((&answer["label"], &answer["cached"]), (&json!("negative"), &json!(false)));
+        assert_eq!(answer["label"], "negative", "another key's shared answer: {answer}");
         ask(client, "negative", true).await;
     }
-    ask(&care, "positive", true).await;
     // What is asked about alone is for all.
     let alone = json!({"text": "Nobody else has part in it.", "route": "llm"});
     assert_eq!(sales.sentiment(alone.clone()).await["cached"], false);

@@ -135,6 +135,99 @@ async fn both_providers_answer_with_aspects_that_are_placed_in_the_text() {
 }
 
 #[tokio::test]
+async fn terms_that_an_llm_names_in_any_script_have_their_places_in_the_text_as_sent() {
+    let double = Double::start().await;
+    let gateway = Setup::with(&double).providers(&["openai"]).start().await;
+    for (text, named, expected) in [
+        ("这款手机的屏幕很好，但是电池不耐用。", "电池", "电池"),
+        ("😀 画面がきれいだが、ﾊﾞｯﾃﾘｰがすぐ切れる。", "バッテリー", "ﾊﾞｯﾃﾘｰ"),
+        ("จอภาพสวยมากแต่แบตเตอรี่หมดเร็ว", "แบตเตอรี่", "แบตเตอรี่"),
+        ("អេក្រង់ស្អាតណាស់", "អេក្រង់", "អេក្រង់"),
+        ("ဖုန်းရဲ့မျက်နှာပြင်ကောင်းတယ်", "မျက်နှာပြင်", "မျက်နှာပြင်"),
+        ("이 폰은 배터리가 빨리 닳아요", "배터리", "배터리"),
+        ("الشاشة رائعة والبطارية ضعيفة", "البطارية", "البطارية"),
+        (
+            "The cafe\u{301}’s\u{a0}staff 🙂 were rude",
+            "café's staff 🙂",
+            "cafe\u{301}’s\u{a0}staff",
+        ),
+        ("Pros: battery 🔋\nCons: none", "battery 🔋 Cons", "battery"),
+        ("Nice screen 😍", "😍", ""),
+    ] {
+        double.script([Script::saying(&json!({
+            "sarcasm": "no",
+            "aspects": [
+                {"term": named, "category": "product", "sentiment": "negative", "opinion": null}
+            ],
+            "label": "negative",
+            "certainty": "certain",
+        }))]);
+        let body = json!({"text": text, "route": "llm"});
+        let verdict = gateway.post("/v1/aspects", &body).await.ok();
+        let terms: Vec<&Value> = verdict["aspects"].as_array().unwrap().iter().collect();
+        let term = terms.first().map_or("", |one| one["term"].as_str().unwrap());
+        assert_eq!(term, expected, "{text}: {verdict}");
+        if let Some(one) = terms.first() {
+            let [start, end] =
+                ["start", "end"].map(|at| one["span"][at].as_u64().unwrap() as usize);
+            let there: String = text.chars().skip(start).take(end - start).collect();
+            assert_eq!(there, expected, "{text}: {verdict}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_emoji_tag_or_line_break_is_part_of_a_local_term() {
+    let gateway = Setup::local().start().await;
+    for text in [
+        "I love the battery 🔋 but the screen 😍 is dim",
+        "Pros: great screen\nCons: terrible battery",
+        "Great sound.<br />Awful battery.<br>Nice strap.",
+        "The support was useless.\n.\nThe app is great",
+        "#battery is awful, @support is great!!! 😍😍😍",
+        "😍",
+        "<br><br>",
+    ] {
+        let verdict = gateway.post("/v1/aspects", &json!({"text": text, "route": "local"})).await;
+        let verdict = verdict.ok();
+        for one in verdict["aspects"].as_array().unwrap() {
+            let term = one["term"].as_str().unwrap();
+            let is_word = |c: char| c.is_alphanumeric();
+            assert!(term.starts_with(is_word) && term.ends_with(is_word), "{text:?}: {verdict}");
+            assert!(!term.contains(['\n', '🔋', '😍', '<', '>']), "{text:?}: {verdict}");
+            assert_ne!(term, "br", "{text:?}");
+            let [start, end] =
+                ["start", "end"].map(|at| one["span"][at].as_u64().unwrap() as usize);
+            let there: String = text.chars().skip(start).take(end - start).collect();
+            assert_eq!(there, term, "{text:?}: {verdict}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn thank_you_for_nothing_shows_no_gratitude_and_thanks_that_are_meant_do() {
+    let gateway = Setup::local().start().await;
+    for (text, is_meant) in [
+        ("Thank you for nothing.", false),
+        ("thanks for wasting my day", false),
+        ("Thanks for ruining our holiday.", false),
+        ("Thank you so much for losing my parcel.", false),
+        ("Thanks for the terrible service.", false),
+        ("Thank you so much for fixing my phone.", true),
+        ("Thanks for not giving up on me.", true),
+        ("Thank you for saving my ruined holiday.", true),
+        ("Thanks for the quick reply!", true),
+    ] {
+        let verdict = gateway.post("/v1/emotions", &json!({"text": text, "route": "local"})).await;
+        let verdict = verdict.ok();
+        let mut emotions = verdict["emotions"].as_array().unwrap().iter();
+        let gratitude = emotions.find(|one| one["label"] == "gratitude").unwrap();
+        assert_eq!(gratitude["detected"], is_meant, "{text}: {verdict}");
+        assert_eq!(verdict["dominant"] == "gratitude", is_meant, "{text}: {verdict}");
+    }
+}
+
+#[tokio::test]
 async fn a_category_that_is_not_on_the_list_is_no_answer() {
     let double = Double::start().await;
     let gateway = Setup::with(&double).providers(&["openai"]).set("llm.max_retries", 0);

@@ -275,3 +275,29 @@ impl AnalysisResponse {
 fn milliseconds(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sentiment::SarcasmScore;
+
+    #[test]
+    fn a_sarcastic_texts_label_says_whether_it_follows_the_words_or_the_meaning() {
+        use LabelFollows::{Meaning, Words};
+        for (weights, sarcasm, is_llms, expected) in [
+            ([0.1, 0.1, 0.7, 0.1], 0.2, false, None),
+            ([0.1, 0.1, 0.7, 0.1], 0.9, false, Some(Words)),
+            ([0.1, 0.7, 0.1, 0.1], 0.9, false, Some(Words)),
+            ([0.1, 0.1, 0.1, 0.7], 0.9, false, Some(Words)),
+            ([0.7, 0.1, 0.1, 0.1], 0.9, false, Some(Meaning)),
+            ([0.1, 0.1, 0.7, 0.1], 0.9, true, Some(Meaning)),
+            ([0.7, 0.1, 0.1, 0.1], 0.2, true, None),
+        ] {
+            let scores = Scores::from_weights(weights);
+            let sarcasm = SarcasmScore(sarcasm);
+            let verdict = Verdict { scores, sarcasm, findings: Findings::None };
+            let told = SarcasmResponse::of(&verdict, is_llms).label_follows;
+            assert_eq!(told, expected, "{weights:?}, {sarcasm:?}, {is_llms}");
+        }
+    }
+}
