@@ -13,6 +13,9 @@ use super::breaker::pause;
 use super::config::{Abilities, Error};
 use crate::pricing::PriceBook;
 
+/// However short the breaker's pauses are: a request must not ask for a model again that it has just not found.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
+
 /// A model's id, and what it can do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
@@ -79,7 +82,7 @@ impl Succession {
             chain.push(Model { id, abilities });
         }
         let standings = Mutex::new(vec![Standing::default(); chain.len()]);
-        Ok(Succession { provider, chain, standings, cooldown })
+        Ok(Succession { provider, chain, standings, cooldown: cooldown.max(LEAST_PAUSE) })
     }
 
     pub fn configured(&self) -> &Model {
@@ -264,6 +267,15 @@ mod tests {
         models.found(&model);
         assert!(models.unknown().is_empty());
         assert!((0..9).all(|_| models.to_ask(&book, day) == Some(&model)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_cooldown_a_request_does_not_ask_for_a_missing_model_without_end() {
+        let models = Succession::new("p", "m", &BTreeMap::new(), Duration::ZERO).unwrap();
+        let day = date!(2026 - 11 - 30);
+        let model = models.to_ask(&book(), day).unwrap().clone();
+        models.not_found(&model);
+        assert_eq!(models.to_ask(&book(), day), None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,6 +16,9 @@ const STEM_LETTERS: usize = 4;
 /// The most letters before and behind an Arabic or Hebrew word that are words of their own ("and the", "its").
 const CLITIC_LETTERS: usize = 3;
 
+/// The most marks upon a character that are put in order: Unicode's own bound for texts (UAX #15, stream-safe).
+const MARKS: usize = 30;
+
 /// A text that is searched, folded once.
 pub struct Place<'a> {
     text: &'a str,
@@ -123,7 +126,7 @@ fn attached_before(previous: char, first: char, before: &str) -> Option<Fit> {
         (Script::WithoutBlanks | Script::Katakana, _)
         | (_, Script::WithoutBlanks | Script::Katakana) => Some(Fit::Whole),
         (Script::Semitic, Script::Semitic) => {
-            (letters_before(before) <= CLITIC_LETTERS).then_some(Fit::Attached)
+            is_short(before.chars().rev(), CLITIC_LETTERS).then_some(Fit::Attached)
         }
         _ => None,
     }
@@ -131,26 +134,28 @@ fn attached_before(previous: char, first: char, before: &str) -> Option<Fit> {
 
 /// What may stand right behind one.
 fn attached_after(last: char, next: char, found: &str, after: &str) -> Option<Fit> {
-    let ending = || after.chars().take_while(|c| is_letter(*c) || is_combining_mark(*c)).count();
     match (Script::of(last), Script::of(next)) {
         (Script::Katakana, Script::Katakana) => Some(Fit::Attached),
         (Script::WithoutBlanks | Script::Katakana, _)
         | (_, Script::WithoutBlanks | Script::Katakana) => Some(Fit::Whole),
         // Particles stick to the noun, one of another script too.
         (_, Script::Hangul) => Some(Fit::Attached),
-        (Script::Semitic, Script::Semitic) => (ending() <= CLITIC_LETTERS).then_some(Fit::Attached),
+        (Script::Semitic, Script::Semitic) => {
+            is_short(after.chars(), CLITIC_LETTERS).then_some(Fit::Attached)
+        }
         (Script::Other, Script::Other) => {
-            let stem = found.chars().rev().take_while(|c| is_letter(*c)).count();
+            let is_stem = !is_short(found.chars().rev(), STEM_LETTERS - 1);
             let is_one = last.is_alphabetic() && next.is_alphabetic();
-            let sticks = is_one && stem >= STEM_LETTERS && ending() <= ENDING_LETTERS;
+            let sticks = is_one && is_stem && is_short(after.chars(), ENDING_LETTERS);
             sticks.then_some(Fit::Attached)
         }
         _ => None,
     }
 }
 
-fn letters_before(before: &str) -> usize {
-    before.chars().rev().take_while(|c| is_letter(*c) || is_combining_mark(*c)).count()
+/// Whether no more letters than that come before something else does.
+fn is_short(letters: impl Iterator<Item = char>, most: usize) -> bool {
+    letters.take_while(|c| is_letter(*c) || is_combining_mark(*c)).take(most + 1).count() <= most
 }
 
 /// As far as it decides where words end.
@@ -239,6 +244,7 @@ fn place_in_order(folded: &[Folded], c: char) -> usize {
     let higher = folded
         .iter()
         .rev()
+        .take(MARKS)
         .take_while(|before| class > 0 && canonical_combining_class(before.c) > class);
     folded.len() - higher.count()
 }
