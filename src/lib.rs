@@ -5,6 +5,7 @@
 
 pub mod kernels;
 pub mod pricing;
+pub mod private;
 pub mod sentiment;
 pub mod webhook;
 

@@ -30,6 +30,8 @@ const WEBHOOK_KEY: &str = "access.budget_webhook";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Keys are asked for although there never was one.
+    pub require_keys: bool,
     pub requests_per_minute: u32,
     pub tokens_per_minute: u32,
     /// Empty: nobody is told of budgets but the log and the metrics.
@@ -73,6 +75,13 @@ impl Access {
         let webhook = Webhook::of(WEBHOOK_KEY, &config.budget_webhook, secret)?;
         let access = Access { store, config, webhook, known: RwLock::default() };
         access.refresh().await?;
+        let known = access.known();
+        if known.any_key && known.keys.is_empty() {
+            tracing::warn!(
+                "no key opens this gateway: every request that needs one is answered with 401. Create \
+                 one with undertone keys create"
+            );
+        }
         Ok(access)
     }
 
@@ -91,7 +100,7 @@ impl Access {
         Ok(())
     }
 
-    /// Whether there never was a key: then this machine alone is served, and asked for none.
+    /// Whether there never was a key, and none is required: then this machine alone is served, and asked for none.
     pub fn is_open(&self) -> bool {
         !self.known().any_key
     }
@@ -137,7 +146,7 @@ impl Access {
             (hash, known.cloned().unwrap_or_else(|| Arc::new(KnownKey::new(key, &self.config))))
         };
         Known {
-            any_key: before.any_key || state.any_key,
+            any_key: before.any_key || state.any_key || self.config.require_keys,
             keys: state.keys.into_iter().map(keep).collect(),
             hard: state.hard.into_iter().collect(),
         }

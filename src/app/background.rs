@@ -85,6 +85,7 @@ impl App {
             app.write_windows().await;
             app.write_signals(false).await;
             app.write_texts().await;
+            app.add_up_days().await;
         };
         let _ = tokio::spawn(written).await;
     }
@@ -100,6 +101,19 @@ impl App {
         if let Err(error) = self.store.add_counts(counts.clone()).await {
             tracing::warn!(%error, "counts wait for the store");
             self.counter.put_back(counts);
+        }
+    }
+
+    /// Adds old counts up by the day, some at a time and now and then.
+    async fn add_up_days(&self) {
+        if !self.counter.is_adding_up_due() {
+            return;
+        }
+        let day = Duration::from_secs(24 * 60 * 60);
+        let before = SystemTime::now() - day * self.config.store.minute_days;
+        match self.store.add_up_days(before).await {
+            Ok(are_more) => self.counter.added_up(are_more),
+            Err(error) => tracing::debug!(%error, "old counts stay as they are a while longer"),
         }
     }
 

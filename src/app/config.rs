@@ -156,6 +156,15 @@ impl Config {
             );
             return Err(Error::Value(message));
         }
+        for (key, value, limit) in [
+            ("tag_sets_per_day", self.store.tag_sets_per_day as u64, 1_000_000),
+            ("minute_days", u64::from(self.store.minute_days), 36_500),
+        ] {
+            if !(1..=limit).contains(&value) {
+                let message = format!("store.{key} is {value}; 1 to {limit} are allowed");
+                return Err(Error::Value(message));
+            }
+        }
         let categories = &self.aspects.categories;
         let names: HashSet<&str> = categories.iter().map(|one| one.name.as_str()).collect();
         if names.len() < categories.len().max(1) || names.iter().any(|name| name.trim().is_empty())

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use super::tag_sets::TagSets;
 use crate::access::Access;
 use crate::llm::{AttemptLog, LogDown, NotReserved};
 use crate::pricing::{AttemptId, Reservation, Settlement};
@@ -32,6 +33,7 @@ struct Shared {
     access: Option<Arc<Access>>,
     /// Attempts in flight that are on the journal alone.
     journaled: Mutex<HashSet<AttemptId>>,
+    tag_sets: Arc<TagSets>,
 }
 
 impl Ledger {
@@ -42,6 +44,7 @@ impl Ledger {
             when_down: config.when_down,
             access,
             journaled: Mutex::default(),
+            tag_sets: Arc::new(TagSets::new(config.tag_sets_per_day)),
         }))
     }
 
@@ -52,6 +55,16 @@ impl Ledger {
             Ok(lines) => tracing::info!(lines, "the journal is on the ledger"),
             Err(error) => tracing::debug!(%error, "the journal waits for the store"),
         }
+    }
+
+    /// Under which tags callers' attempts are written, and so their texts.
+    pub fn tag_sets(&self) -> Arc<TagSets> {
+        Arc::clone(&self.0.tag_sets)
+    }
+
+    /// What of the journal somebody should look at.
+    pub fn warnings(&self) -> Vec<String> {
+        self.0.journal.warnings()
     }
 
     /// Reserves on the journal, under an id of its own: whatever the store may have taken of the
@@ -108,7 +121,10 @@ fn down(error: &store::Error) -> NotReserved {
 
 #[async_trait]
 impl AttemptLog for Ledger {
-    async fn reserve(&self, reservation: Reservation) -> Result<AttemptId, NotReserved> {
+    async fn reserve(&self, mut reservation: Reservation) -> Result<AttemptId, NotReserved> {
+        if let Some(tags) = self.0.tag_sets.fit(&reservation.caller).tags {
+            reservation.caller.tags = tags;
+        }
         let id = reservation.id;
         match self.0.store.reserve(reservation.clone()).await {
             Ok(()) => Ok(id),

@@ -24,6 +24,7 @@ mod shadow;
 mod signal_log;
 mod statement;
 mod stream;
+mod tag_sets;
 mod telemetry;
 mod thresholds;
 mod together;
@@ -180,7 +181,7 @@ impl App {
             learning: learning::Learning::new(config.learning),
             alerts: alerts::Alerts::new(&config, alerted),
             trends: trends::Trends::new(config.stream.windowing(), config.trends.clone()),
-            counter: counts::Counter::default(),
+            counter: counts::Counter::new(ledger.tag_sets()),
             interviews: TaskTracker::new(),
             config,
             prices,

@@ -132,7 +132,8 @@ impl App {
             waiting.map(|texts| format!("the windows of {texts} texts wait for the store"));
         let unread = self.unread_results.load_full();
         let unread = unread.map(|reason| format!("the results topic is not read: {reason}"));
-        let warnings = warnings.chain(self.drift.warnings()).chain(waiting).chain(unread).collect();
+        let warnings = warnings.chain(self.drift.warnings()).chain(waiting).chain(unread);
+        let warnings = warnings.chain(self.ledger.warnings()).collect();
         let providers = health.iter().map(ProviderState::from).collect();
         Readiness { ready: model.ok, model, store, providers, warnings }
     }

@@ -68,7 +68,11 @@ impl Keys {
         let store = Store::open(&config.store).await?;
         let done = match self {
             Keys::Create(create) => create.run(&store).await,
-            Keys::List { format } => list(&store.keys().await?, format),
+            Keys::List { format } => {
+                let state = store.access_state(OffsetDateTime::now_utc()).await?;
+                let is_open = !state.any_key && !config.access.require_keys;
+                list(&store.keys().await?, format, is_open)
+            }
             Keys::Revoke { id } => revoke(&store, id).await,
         };
         store.close().await;
@@ -123,7 +127,7 @@ async fn revoke(store: &Store, id: String) -> anyhow::Result<ExitCode> {
     output::line(&format!("{id} is revoked: gateways refuse it within a second."))
 }
 
-fn list(keys: &[StoredKey], format: Format) -> anyhow::Result<ExitCode> {
+fn list(keys: &[StoredKey], format: Format, is_open: bool) -> anyhow::Result<ExitCode> {
     let columns = [
         "id",
         "team",
@@ -147,9 +151,12 @@ fn list(keys: &[StoredKey], format: Format) -> anyhow::Result<ExitCode> {
     match format {
         Format::Json => output::json(&all),
         Format::Csv => output::csv(&header, &rows),
-        Format::Table if rows.is_empty() => {
-            output::line("There are no keys: the gateway serves this machine alone.")
-        }
+        Format::Table if rows.is_empty() => output::line(match is_open {
+            true => "There are no keys: the gateway serves this machine alone.",
+            false => {
+                "There are no keys, and the gateway asks for one: create it with undertone keys create."
+            }
+        }),
         Format::Table => output::table(&header, &rows, header.len()),
     }
 }

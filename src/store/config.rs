@@ -17,13 +17,23 @@ pub struct Config {
     pub when_down: WhenDown,
     /// The folder of what could not be written to the store.
     pub journal: PathBuf,
+    /// Different sets of tags of a caller and day that reports tell apart.
+    pub tag_sets_per_day: usize,
+    /// How long texts are counted by the minute; after that by the day.
+    pub minute_days: u32,
 }
 
 impl Config {
     /// With the journal beside the working directory's data, as shipped.
     pub fn new(url: String, durability: Durability) -> Config {
-        let journal = PathBuf::from("data/journal");
-        Config { url: url.into(), durability, when_down: WhenDown::Stop, journal }
+        Config {
+            url: url.into(),
+            durability,
+            when_down: WhenDown::Stop,
+            journal: PathBuf::from("data/journal"),
+            tag_sets_per_day: 1000,
+            minute_days: 35,
+        }
     }
 }
 

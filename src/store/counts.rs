@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::ops::AddAssign;
 use std::time::SystemTime;
 
-use super::millis;
+use super::queue::Op;
+use super::{Error, Store, millis};
 use crate::pricing::Usd;
 
 /// A minute of UTC: texts are counted by the minute, so that a month of them stays small.
@@ -20,6 +21,12 @@ impl Minute {
         Minute::of_ms(millis(at))
     }
 
+    /// The first minute of its hour.
+    #[must_use]
+    pub fn of_its_hour(self) -> Minute {
+        Minute(self.0 - self.0.rem_euclid(60))
+    }
+
     pub(super) fn of_ms(ms: i64) -> Minute {
         Minute(ms.div_euclid(Minute::MS))
     }
@@ -27,6 +34,28 @@ impl Minute {
     /// Its first millisecond since the epoch.
     pub(super) fn start_ms(self) -> i64 {
         self.0 * Minute::MS
+    }
+}
+
+/// How much is added up at once, so that nobody waits long for the store.
+const ADDED_UP_MS: i64 = 10 * Minute::MS;
+
+impl Store {
+    /// Adds the counts of minutes before that moment up by the day, a part at a time, the oldest first.
+    /// `false`: there are none left.
+    pub async fn add_up_days(&self, before: SystemTime) -> Result<bool, Error> {
+        let before = millis(before);
+        let oldest = match self {
+            Store::Sqlite(sqlite) => sqlite.oldest_minute(before).await?,
+            Store::Postgres(postgres) => postgres.oldest_minute(before).await?,
+        };
+        let Some(from) = oldest else { return Ok(false) };
+        let op = Op::AddUpDays { from, to: before.min(from.saturating_add(ADDED_UP_MS)) };
+        match self {
+            Store::Sqlite(sqlite) => sqlite.write(op).await?,
+            Store::Postgres(postgres) => postgres.write(op).await?,
+        }
+        Ok(true)
     }
 }
 

@@ -13,6 +13,7 @@ mod counts;
 mod error;
 mod journal;
 mod learning;
+mod marker;
 mod postgres;
 mod queue;
 mod report;
@@ -67,7 +68,8 @@ impl Store {
                 Store::Sqlite(sqlite::Sqlite::open(path, config.durability).await?)
             }
             url::Place::Postgres(url) => {
-                Store::Postgres(postgres::Postgres::open(&url, config.durability).await?)
+                let (durability, folder) = (config.durability, &config.journal);
+                Store::Postgres(postgres::Postgres::open(&url, durability, folder).await?)
             }
         })
     }

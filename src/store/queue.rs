@@ -41,6 +41,11 @@ pub(super) enum Op {
     Replay(Box<Reservation>),
     Settle(AttemptId, Box<Settlement>, SystemTime),
     Count(Vec<(CountKey, Counts)>),
+    /// Counts of minutes that are added up by the day: milliseconds since the epoch.
+    AddUpDays {
+        from: i64,
+        to: i64,
+    },
     Keep(Box<(Interview, KeptAnswer)>),
     LogSignals(Vec<LoggedSignals>, SystemTime),
     Learn(Box<Change>),

@@ -46,6 +46,8 @@ pub struct Config {
     /// How long a window is kept after it last changed.
     pub keep_days: u32,
     pub keys_per_window: usize,
+    /// Those of a team of the gateway's callers.
+    pub keys_per_team: usize,
     /// Aspect terms of a window and key.
     pub terms_per_window: usize,
     /// The most windows of one answer, and the most terms of each.
@@ -74,6 +76,7 @@ impl Config {
         let bounded = [
             ("keep_days", self.keep_days as usize, 36_500),
             ("keys_per_window", self.keys_per_window, 100_000),
+            ("keys_per_team", self.keys_per_team, 100_000),
             ("terms_per_window", self.terms_per_window, 10_000),
             ("max_windows", self.max_windows, 1_000_000),
             ("max_terms", self.max_terms, 10_000),

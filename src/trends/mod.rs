@@ -6,6 +6,7 @@ mod config;
 mod fold;
 mod observation;
 mod places;
+mod quota;
 mod watermark;
 mod window;
 
@@ -14,6 +15,7 @@ pub use config::{Config, TopicWindows, Windowing};
 pub use fold::{Bounds, Crowded, Fold};
 pub use observation::{Observation, WindowKey, score_micros, term_of};
 pub use places::{StoredKeys, StoredTerms, fit_keys, fit_terms};
+pub use quota::{Place, Quota};
 pub use watermark::Watermark;
 pub use window::{AspectCounts, Sums, Window, WindowId};
 

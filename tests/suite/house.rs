@@ -6,16 +6,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with those that it may name; two on one row never meet.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("kernels", &[]),
     ("sentiment", &[]),
     ("pricing", &[]),
     ("webhook", &[]),
+    ("private", &[]),
     ("classifier", &["sentiment", "pricing", "kernels"]),
     ("cache", &[]),
     ("trends", &["sentiment"]),
     ("llm", &["sentiment", "pricing"]),
-    ("store", &["sentiment", "pricing", "trends"]),
+    ("store", &["sentiment", "pricing", "private", "trends"]),
     ("cascade", &["classifier", "llm", "cache", "sentiment", "pricing"]),
     ("access", &["pricing", "store", "webhook"]),
     ("evaluation", &["sentiment", "pricing"]),
@@ -24,6 +25,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
         &[
             "sentiment",
             "pricing",
+            "private",
             "kernels",
             "classifier",
             "cache",
@@ -37,7 +39,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ),
     ("http", &["app", "sentiment", "pricing", "trends"]),
     ("stream", &["app", "http", "sentiment", "pricing", "trends"]),
-    ("cli", &["app", "http", "stream", "evaluation", "sentiment", "pricing"]),
+    ("cli", &["app", "http", "stream", "evaluation", "sentiment", "pricing", "private"]),
 ];
 
 fn allowed(module: &str) -> Option<&'static [&'static str]> {

@@ -33,6 +33,7 @@ mod journal;
 mod keys;
 mod learning;
 mod ledger;
+mod loss;
 mod models;
 mod operations;
 mod page;

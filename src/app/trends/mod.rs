@@ -18,8 +18,8 @@ use crate::cascade::Analysis;
 use crate::sentiment::{Findings, Task};
 use crate::store::{self, WindowsFold};
 use crate::trends::{
-    Bounds, Config, Crowded, DAY_SECONDS, Fold, Observation, WindowKey, Windowing, score_micros,
-    term_of,
+    Bounds, Config, Crowded, DAY_SECONDS, Fold, Observation, Place, Quota, WindowId, WindowKey,
+    Windowing, score_micros, term_of,
 };
 
 /// The tag by which a request says whose window its text belongs to.
@@ -36,6 +36,8 @@ pub struct Trends {
     windowing: Windowing,
     config: Config,
     waiting: Mutex<Fold>,
+    /// Which keys the teams have in the newest window.
+    quota: Mutex<Quota>,
     forgot: Mutex<Option<Instant>>,
     pub(super) live: live::Live,
 }
@@ -43,7 +45,8 @@ pub struct Trends {
 impl Trends {
     pub fn new(windowing: Windowing, config: Config) -> Trends {
         let live = live::Live::new(&config);
-        Trends { windowing, config, waiting: Mutex::default(), forgot: Mutex::default(), live }
+        let (waiting, quota, forgot) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Trends { windowing, config, waiting, quota, forgot, live }
     }
 
     fn bounds(&self) -> Bounds {
@@ -55,9 +58,20 @@ impl Trends {
     }
 
     /// Counts a text that arrived now, and is never late.
-    fn count(&self, text: &Observation) {
+    fn count(&self, mut text: Observation, team: Option<&str>) {
+        if let Some(team) = team.filter(|_| text.key.name().is_some()) {
+            let width = self.windowing.window_seconds;
+            let start_ms = WindowId::of(text.at_ms, WindowKey::default(), width).start_ms;
+            let most = self.config.keys_per_team;
+            let mut quota = self.quota.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Place::Full { is_news } = quota.take(team, &text.key, start_ms, most) {
+                drop(quota);
+                tell_full(team, most, is_news);
+                text.key = WindowKey::default();
+            }
+        }
         let mut waiting = self.waiting();
-        waiting.add(text, self.windowing.window_seconds, false, self.bounds());
+        waiting.add(&text, self.windowing.window_seconds, false, self.bounds());
     }
 
     /// How many texts wait to be written.
@@ -108,6 +122,18 @@ impl Trends {
     }
 }
 
+fn tell_full(team: &str, most: usize, is_news: bool) {
+    metrics::counter!("undertone_trends_crowded_total", "what" => "team_key").increment(1);
+    if is_news {
+        tracing::warn!(
+            team,
+            most,
+            "the texts of a team came with more different tags.key within one window than \
+             trends.keys_per_team allows: those of further keys count under no key"
+        );
+    }
+}
+
 /// Counts what found no place in memory already.
 fn tell_crowded(crowded: Crowded) {
     for (what, count) in [("key", crowded.keys), ("term", crowded.terms)] {
@@ -119,10 +145,16 @@ fn tell_crowded(crowded: Crowded) {
 
 impl App {
     /// Counts a text that got its verdict in the window of this moment, under the key that its sender gave
-    /// it. Of several tasks about one text all verdicts are given at once: it is one text.
-    pub fn count_in_windows(&self, key: Option<&str>, analyses: &[(Task, &Analysis)]) {
+    /// it. Of several tasks about one text all verdicts are given at once: it is one text. `team` is that of
+    /// a sender who may only take its share of the window's keys.
+    pub fn count_in_windows(
+        &self,
+        key: Option<&str>,
+        team: Option<&str>,
+        analyses: &[(Task, &Analysis)],
+    ) {
         if let Some(text) = observation(now_ms(), key, analyses) {
-            self.trends.count(&text);
+            self.trends.count(text, team);
         }
     }
 

@@ -85,7 +85,8 @@ impl Job {
             }
         }
         let verdicts: Vec<_> = analyses.iter().map(|(task, one)| (*task, one)).collect();
-        self.app.count_in_windows(self.tags.get(KEY_TAG).map(String::as_str), &verdicts);
+        let key = self.tags.get(KEY_TAG).map(String::as_str);
+        self.app.count_in_windows(key, None, &verdicts);
         let has = |outcome| analyses.iter().any(|(_, analysis)| analysis.outcome == outcome);
         let kind = match () {
             () if has(Outcome::Answered) => Kind::Llm,

@@ -1,8 +1,8 @@
-//! Answers that are there before it is their row's turn, in a file beside the output: after a kill
-//! they are not paid for again.
+//! Answers that are there before it is their row's turn, in a file beside the output, for its owner alone: after a
+//! kill they are not paid for again.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::{Answer, COST};
 use crate::pricing::Usd;
+use crate::private;
 use crate::sentiment::{Route, Task};
 
 /// Past this many bytes the file is emptied as soon as all that it holds has been written.
@@ -75,7 +76,8 @@ impl Journal {
                 line.clear();
             }
         }
-        let file = OpenOptions::new().create(true).append(true).open(&path);
+        private::tighten(&path);
+        let file = private::options().create(true).append(true).open(&path);
         let mut file = file.with_context(|| format!("{} cannot be written", path.display()))?;
         if bytes > 0 {
             // Ends a torn line, so that the next entry stands on its own.

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::corpus::Corpus;
 use super::lines::{Line, Set};
 use crate::cli::output::{self, TableOrJson};
+use crate::private;
 
 /// The name of the sets that are written here, and no others.
 const NAME: &str = "kept";
@@ -38,9 +39,12 @@ fn write(home: &Path, file: &Path, lines: &[Line]) -> anyhow::Result<()> {
             _ => Ok(()),
         };
     }
-    std::fs::create_dir_all(home)?;
+    private::create_folder(home)?;
     let unfinished = file.with_extension("part");
-    let mut writer = std::io::BufWriter::new(std::fs::File::create(&unfinished)?);
+    // Users' texts: one that an earlier run left may have other permissions.
+    let _ = std::fs::remove_file(&unfinished);
+    let file_of_texts = private::options().write(true).create_new(true).open(&unfinished)?;
+    let mut writer = std::io::BufWriter::new(file_of_texts);
     for line in lines {
         serde_json::to_writer(&mut writer, line)?;
         writer.write_all(b"\n")?;

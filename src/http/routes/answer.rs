@@ -61,7 +61,7 @@ pub async fn answer(
         Err(error) => error.usage().total(),
     });
     let analysis = analysis?;
-    app.count_in_windows(key.as_deref(), &[(task, &analysis)]);
+    app.count_in_windows(key.as_deref(), grant.team(), &[(task, &analysis)]);
     let verdict_id = verdict_id.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
     app.remember(&verdict_id, task, &text, &analysis);
     let total = started.elapsed();

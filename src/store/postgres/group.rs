@@ -12,24 +12,36 @@ use crate::pricing::{AttemptId, AttemptState, Reservation, Settlement, Usd};
 use crate::store::queue::{self, Answer, Op, Waiting};
 use crate::store::{self, CountKey, Counts};
 
-/// Writes the group and leaves its transaction open. Returns the transaction's number, and a result
-/// for each record, `None` for one that nobody waits for any more.
+/// A group that is written and not yet committed.
+pub(super) struct Uncommitted {
+    /// The transaction's number.
+    pub transaction: i64,
+    /// The id of the ledger that it was written to.
+    pub ledger: String,
+    /// One for each record, `None` for one that nobody waits for any more.
+    pub results: Vec<Option<Answer>>,
+}
+
+/// Writes the group and leaves its transaction open.
 pub(super) async fn write(
     client: &Client,
     withdrawn: &[AttemptId],
     group: &[Waiting],
-) -> Result<(i64, Vec<Option<Answer>>), Error> {
+) -> Result<Uncommitted, Error> {
     // Whoever sets a budget meanwhile waits for this transaction, or this one for them: so each
     // attempt counts in a budget once, by its own transaction or by the sum over the ledger.
     let begin = client.batch_execute(match withdrawn.is_empty() && group.iter().all(is_beside) {
         true => "BEGIN",
         false => "BEGIN; LOCK TABLE attempts IN ROW EXCLUSIVE MODE",
     });
-    let look = "SELECT txid_current(), EXISTS (SELECT 1 FROM budgets)";
+    let look = "SELECT txid_current(), EXISTS (SELECT 1 FROM budgets), id FROM ledger_identity";
     let look = client.query_typed(look, &[]);
     // The second is on its way before the first is answered.
     let ((), looked) = futures::future::try_join(begin, look).await?;
-    let (transaction, budgeted) = looked.first().map_or((0, false), |row| (row.get(0), row.get(1)));
+    // Without a row it is no ledger at all, and nothing is committed.
+    let (transaction, budgeted, ledger) = looked
+        .first()
+        .map_or((0, false, String::new()), |row| (row.get(0), row.get(1), row.get(2)));
 
     let sorted = Sorted::of(group);
     let written = match budgeted {
@@ -42,6 +54,7 @@ pub(super) async fn write(
     }
     for op in group.iter().map(|(op, _)| op) {
         match op {
+            Op::AddUpDays { from, to } => rows::add_up_days(client, *from, *to).await?,
             Op::Keep(answer) => answers::keep(client, &answer.0, &answer.1).await?,
             Op::LogSignals(rows, forget) => signals::log(client, rows, *forget).await?,
             Op::Learn(change) => learning::change(client, change).await?,
@@ -81,7 +94,7 @@ pub(super) async fn write(
         }
     };
     let results = group.iter().enumerate().map(result).collect();
-    Ok((transaction, results))
+    Ok(Uncommitted { transaction, ledger, results })
 }
 
 /// Whether a record is of no attempt. A ping asks whether attempts can be written.
@@ -89,6 +102,7 @@ fn is_beside((op, _): &Waiting) -> bool {
     matches!(
         op,
         Op::Count(_)
+            | Op::AddUpDays { .. }
             | Op::Keep(_)
             | Op::LogSignals(..)
             | Op::Learn(_)
@@ -171,7 +185,7 @@ impl<'a> Sorted<'a> {
                 }
                 Op::Ping => sorted.ping = true,
                 Op::Reserve(_) | Op::Replay(_) | Op::Settle(..) => {}
-                Op::Keep(_) | Op::LogSignals(..) | Op::Learn(_) => {}
+                Op::Keep(_) | Op::LogSignals(..) | Op::Learn(_) | Op::AddUpDays { .. } => {}
                 Op::FoldWindows(_) | Op::ForgetWindows(_) => {}
             }
         }

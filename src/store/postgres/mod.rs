@@ -18,6 +18,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use deadpool_postgres::{Pool, PoolError};
@@ -25,6 +27,7 @@ use time::OffsetDateTime;
 use tokio_postgres::{IsolationLevel, Transaction};
 
 use self::connect::{Connector, Link, may_pass, reason, why_not_connected};
+use super::marker::{Found, Marker};
 use super::queue::{Op, Queue};
 use super::{
     AccessState, BudgetState, Charge, Correction, CostQuery, CostReport, CountKey, Counts,
@@ -52,6 +55,9 @@ const READ_LIMIT: Duration = Duration::from_secs(65);
 pub struct Postgres {
     queue: Queue,
     readers: Pool,
+    marker: Marker,
+    /// The ledger's own.
+    id: Arc<str>,
 }
 
 impl std::fmt::Debug for Postgres {
@@ -61,11 +67,15 @@ impl std::fmt::Debug for Postgres {
 }
 
 impl Postgres {
-    pub async fn open(url: &str, durability: Durability) -> Result<Postgres, Error> {
+    /// `folder` is where this machine keeps in mind that keys have existed in the ledger.
+    pub async fn open(url: &str, durability: Durability, folder: &Path) -> Result<Postgres, Error> {
         let connector = Connector::new(url, durability)?;
-        let link = start(&connector).await?;
+        let name = blake3::hash(connector.name().as_bytes()).to_hex();
+        let marker = Marker::at(folder.join(format!("postgres-{}.keys", &name[..16])));
+        let (link, id) = start(&connector, &marker).await?;
         let readers = connector.readers()?;
-        Ok(Postgres { queue: writer::start(connector, link), readers })
+        let queue = writer::start(connector, link, Arc::clone(&id));
+        Ok(Postgres { queue, readers, marker, id })
     }
 
     pub async fn reserve(&self, reservation: Reservation) -> Result<(), Error> {
@@ -94,6 +104,14 @@ impl Postgres {
             return Ok(());
         }
         self.queue.write(Op::Count(counts)).await
+    }
+
+    pub async fn oldest_minute(&self, before: i64) -> Result<Option<i64>, Error> {
+        self.read(async |snapshot| rows::oldest_minute(snapshot, before).await).await
+    }
+
+    pub(super) async fn write(&self, op: Op) -> Result<(), Error> {
+        self.queue.write(op).await
     }
 
     pub async fn keep_answer(&self, interview: Interview, kept: KeptAnswer) -> Result<(), Error> {
@@ -166,7 +184,9 @@ impl Postgres {
     }
 
     pub async fn add_key(&self, key: StoredKey) -> Result<(), Error> {
-        self.transact(async |transaction| access::add(transaction, &key).await).await
+        self.transact(async |transaction| access::add(transaction, &key).await).await?;
+        self.marker.set(&self.id);
+        Ok(())
     }
 
     pub async fn revoke_key(&self, id: String, at: OffsetDateTime) -> Result<bool, Error> {
@@ -178,7 +198,11 @@ impl Postgres {
     }
 
     pub async fn access_state(&self, now: OffsetDateTime) -> Result<AccessState, Error> {
-        self.read(async |snapshot| access::state(snapshot, now).await).await
+        let state = self.read(async |snapshot| access::state(snapshot, now).await).await?;
+        if state.any_key {
+            self.marker.set(&self.id);
+        }
+        Ok(AccessState { any_key: state.any_key || self.marker.is_there(), ..state })
     }
 
     pub async fn set_budget(
@@ -274,15 +298,15 @@ fn unwritable(error: tokio_postgres::Error) -> Error {
     Error::Write(reason(&error))
 }
 
-/// The first connection, with the tables brought up to date.
-async fn start(connector: &Connector) -> Result<Link, Error> {
+/// The first connection, with the tables brought up to date, and the ledger's id.
+async fn start(connector: &Connector, marker: &Marker) -> Result<(Link, Arc<str>), Error> {
     let patience = tokio::time::Instant::now() + START_LIMIT;
     let mut told = false;
     loop {
         let error = match connector.connect().await {
             Ok(mut link) => {
-                migrate(&mut link).await.map_err(|reason| cannot_open(connector, reason))?;
-                return Ok(link);
+                let id = take(&mut link, marker).await;
+                return Ok((link, id.map_err(|reason| cannot_open(connector, reason))?));
             }
             Err(error) => error,
         };
@@ -298,6 +322,33 @@ async fn start(connector: &Connector) -> Result<Link, Error> {
 
 fn cannot_open(connector: &Connector, reason: String) -> Error {
     Error::Open { store: connector.name(), reason }
+}
+
+/// Makes sure that the database holds the ledger that it should, and brings its tables up to date. Returns
+/// the ledger's id.
+async fn take(link: &mut Link, marker: &Marker) -> Result<Arc<str>, String> {
+    let text = |error: tokio_postgres::Error| reason(&error);
+    let tables = "SELECT to_regclass('ledger_identity') IS NOT NULL,
+                         to_regclass('refinery_schema_history') IS NOT NULL";
+    let tables = link.client.query_one(tables, &[]).await.map_err(text)?;
+    let identity = "SELECT id FROM ledger_identity";
+    let found = match (tables.get(0), tables.get(1)) {
+        (true, _) => {
+            let row = link.client.query_opt(identity, &[]).await.map_err(text)?;
+            row.map_or(Found::Nothing, |row| Found::Ledger(row.get(0)))
+        }
+        (false, true) => Found::Unnamed,
+        (false, false) => Found::Nothing,
+    };
+    marker.allows(&found)?;
+    migrate(link).await?;
+    if let (Found::Unnamed, Some(id)) = (&found, marker.ledger()) {
+        // A dump from before ledgers had ids, restored.
+        let name = "UPDATE ledger_identity SET id = $1";
+        link.client.execute(name, &[&id]).await.map_err(text)?;
+    }
+    let row = link.client.query_one(identity, &[]).await.map_err(text)?;
+    Ok(row.get::<_, String>(0).into())
 }
 
 /// Brings the tables up to date. Of several gateways that start at once one does it, and the others

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::time::SystemTime;
 
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Error, Row};
+use tokio_postgres::{Client, Error, Row, Transaction};
 
 use crate::pricing::{AttemptId, AttemptState, Reservation, Settlement, Usd};
 use crate::store::{CountKey, Counts, count, json, millis};
@@ -178,20 +178,16 @@ pub(super) async fn add_counts(
     let saved: Vec<i64> = all.iter().map(|(_, counts)| counts.saved.pico()).collect();
     client
         .query_typed(
-            "INSERT INTO rollups (id, minute, team, key_id, tags, endpoint, route, model,
+            &format!(
+                "INSERT INTO rollups (id, minute, team, key_id, tags, endpoint, route, model,
                 local, cached, escalated, local_bytes, saved_pico, saved_unknown)
              SELECT id, minute, team, key_id, tags::jsonb, endpoint, route, model,
                 local, cached, escalated, local_bytes, saved_pico, saved_unknown
              FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
                 AS r (id, minute, team, key_id, tags, endpoint, route, model,
                     local, cached, escalated, local_bytes, saved_pico, saved_unknown)
-             ON CONFLICT (id) DO UPDATE SET
-                local = rollups.local + excluded.local,
-                cached = rollups.cached + excluded.cached,
-                escalated = rollups.escalated + excluded.escalated,
-                local_bytes = rollups.local_bytes + excluded.local_bytes,
-                saved_pico = rollups.saved_pico + excluded.saved_pico,
-                saved_unknown = rollups.saved_unknown + excluded.saved_unknown",
+             ON CONFLICT (id) DO UPDATE SET {ADD_COUNTS}"
+            ),
             &[
                 (&ids, Type::BYTEA_ARRAY),
                 (&minutes, Type::INT8_ARRAY),
@@ -212,6 +208,44 @@ pub(super) async fn add_counts(
         .await?;
     Ok(())
 }
+
+/// The first minute before that moment whose counts are not those of a whole day.
+pub(super) async fn oldest_minute(
+    snapshot: &Transaction<'_>,
+    before: i64,
+) -> Result<Option<i64>, Error> {
+    let select = "SELECT minute FROM rollups WHERE minute < $1 AND minute % 86400000 <> 0
+                  ORDER BY minute LIMIT 1";
+    let rows = snapshot.query_typed(select, &[(&before, Type::INT8)]).await?;
+    rows.first().map(|row| row.try_get(0)).transpose()
+}
+
+/// Moves the counts of those minutes to the first minute of their day.
+pub(super) async fn add_up_days(client: &Client, from: i64, to: i64) -> Result<(), Error> {
+    let sql = format!(
+        "WITH fine AS (
+            DELETE FROM rollups WHERE minute >= $1 AND minute < $2 AND minute % 86400000 <> 0
+            RETURNING *, minute - minute % 86400000 AS day
+         )
+         INSERT INTO rollups (id, minute, team, key_id, tags, endpoint, route, model,
+            local, cached, escalated, local_bytes, saved_pico, saved_unknown)
+         SELECT sha256(convert_to(jsonb_build_array(
+                'day', day, team, key_id, tags, endpoint, route, model)::text, 'UTF8')),
+            day, team, key_id, tags, endpoint, route, model, sum(local), sum(cached),
+            sum(escalated), sum(local_bytes), sum(saved_pico), sum(saved_unknown)
+         FROM fine GROUP BY day, team, key_id, tags, endpoint, route, model
+         ON CONFLICT (id) DO UPDATE SET {ADD_COUNTS}"
+    );
+    client.query_typed(&sql, &[(&from, Type::INT8), (&to, Type::INT8)]).await?;
+    Ok(())
+}
+
+const ADD_COUNTS: &str = "local = rollups.local + excluded.local,
+    cached = rollups.cached + excluded.cached,
+    escalated = rollups.escalated + excluded.escalated,
+    local_bytes = rollups.local_bytes + excluded.local_bytes,
+    saved_pico = rollups.saved_pico + excluded.saved_pico,
+    saved_unknown = rollups.saved_unknown + excluded.saved_unknown";
 
 pub(super) async fn ping(client: &Client, now: SystemTime) -> Result<(), Error> {
     client.query_typed("UPDATE pulse SET at = $1", &[(&millis(now), Type::INT8)]).await?;

@@ -13,7 +13,8 @@ use crate::store::postgres_server::{Database, Server};
 use crate::store::{CountKey, Counts, Minute, VerdictBy};
 
 async fn open(database: &Database) -> Postgres {
-    Postgres::open(&database.url(), Durability::Disk).await.expect("a new store opens")
+    let folder = std::env::temp_dir().join("undertone-no-keys");
+    Postgres::open(&database.url(), Durability::Disk, &folder).await.expect("a new store opens")
 }
 
 /// Another client of the database.
@@ -93,7 +94,10 @@ async fn a_store_that_cannot_be_opened_says_which_and_why() {
     let url = Database::new().url();
     let nowhere = url.rsplit_once('/').map(|(server, _)| format!("{server}/nowhere"));
     let url = nowhere.expect("it names a database");
-    let error = Postgres::open(&url, Durability::Disk).await.expect_err("no database").to_string();
+    let error = Postgres::open(&url, Durability::Disk, Path::new("none"))
+        .await
+        .expect_err("no database")
+        .to_string();
     assert!(error.contains("postgres://127.0.0.1/nowhere"), "{error}");
     assert!(error.contains("database \"nowhere\" does not exist"), "{error}");
 }
@@ -353,4 +357,36 @@ async fn counts_of_several_gateways_add_up() {
     let results = futures::future::join_all(writes).await;
     assert!(results.iter().all(Result::is_ok), "{results:?}");
     assert_eq!(texts(&database).await, 40 * 20);
+}
+
+#[tokio::test]
+async fn a_database_that_was_emptied_or_holds_another_ledger_takes_no_attempt() {
+    let database = Database::new();
+    let store = open(&database).await;
+    let client = other(&database).await;
+    let schema = "ALTER SCHEMA public RENAME TO before; CREATE SCHEMA public";
+    client.batch_execute(schema).await.expect("emptied");
+    let error = store.reserve(reservation()).await.expect_err("there is no table").to_string();
+    assert!(error.contains("has lost tables of the ledger"), "{error}");
+
+    // Another gateway starts, and begins a new ledger there.
+    let new = open(&database).await;
+    new.ping().await.expect("it is written to");
+    let error = loop {
+        let error = store.reserve(reservation()).await.expect_err("another ledger").to_string();
+        if !error.contains("lost tables") {
+            break error;
+        }
+    };
+    assert!(error.contains("the database holds another ledger"), "{error}");
+    assert!(reserved(&new).await.is_empty());
+    new.close().await;
+
+    let back = "DROP SCHEMA public CASCADE; ALTER SCHEMA before RENAME TO public";
+    client.batch_execute(back).await.expect("restored");
+    let attempt = reservation();
+    while store.reserve(attempt.clone()).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(reserved(&store).await, [attempt.id]);
 }

@@ -5,6 +5,7 @@
 //! A commit whose reply is lost may have happened or not. The transaction's own number tells: it is
 //! asked for before the commit, and looked up after a new connection is made.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -12,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::error::SqlState;
 
 use super::connect::{Connector, Link, reason, why_not_connected};
-use super::group;
+use super::group::{self, Uncommitted};
 use crate::pricing::AttemptId;
 use crate::store::Error;
 use crate::store::queue::{self, Answer, Job, Jobs, Op, Queue, TICK, Taken, Waiting};
@@ -33,16 +34,19 @@ const DOWN_PAUSE: Duration = Duration::from_millis(500);
 const TRIES: u32 = 3;
 
 /// Starts the task; it ends when the queue is closed or dropped.
-pub(super) fn start(connector: Connector, link: Link) -> Queue {
+pub(super) fn start(connector: Connector, link: Link, ledger: Arc<str>) -> Queue {
     let (queue, jobs) = queue::queue();
     let link = Some(link);
-    let task = Task { connector, link, jobs, withdrawn: Vec::new(), down: None };
+    let task =
+        Task { connector, ledger, link, jobs, withdrawn: Vec::new(), down: None, is_other: false };
     tokio::spawn(task.run());
     queue
 }
 
 struct Task {
     connector: Connector,
+    /// The id of the ledger that was opened: another one in its place is not written to.
+    ledger: Arc<str>,
     /// `None` after a failure that a new connection may cure.
     link: Option<Link>,
     jobs: Jobs,
@@ -50,6 +54,8 @@ struct Task {
     withdrawn: Vec<AttemptId>,
     /// Until when the server is left alone, and why.
     down: Option<(Instant, String)>,
+    /// Whether the database holds another ledger now.
+    is_other: bool,
 }
 
 /// Why a group is not on the ledger.
@@ -161,8 +167,14 @@ impl Task {
         };
         // From here on the link is put back only where its transaction has come to an end.
         let written = timeout(GROUP_LIMIT, group::write(&link.client, &self.withdrawn, group));
-        let (transaction, results) = match written.await {
-            Ok(Ok(written)) => written,
+        let Uncommitted { transaction, results, .. } = match written.await {
+            Ok(Ok(written)) if *written.ledger == *self.ledger => {
+                if std::mem::replace(&mut self.is_other, false) {
+                    tracing::info!("the database holds the ledger again");
+                }
+                written
+            }
+            Ok(Ok(_)) => return Err(self.replaced(link)),
             Ok(Err(error)) => return Err(self.undo(link, &error, was_open).await),
             Err(_) => {
                 self.connector.cancel(&link.client);
@@ -188,6 +200,22 @@ impl Task {
         Ok(results)
     }
 
+    /// Leaves a database alone that holds another ledger than the one that was opened. Closing the
+    /// connection undoes what was written.
+    fn replaced(&mut self, link: Link) -> Failed {
+        drop(link);
+        let reason = format!(
+            "the database holds another ledger than {}, which the gateway was started with: restore \
+             that one, or restart the gateway",
+            self.ledger
+        );
+        if !std::mem::replace(&mut self.is_other, true) {
+            tracing::error!(error = %reason, "the ledger is lost: no call at an LLM is made on it");
+        }
+        self.down = Some((Instant::now() + DOWN_PAUSE, reason.clone()));
+        Failed::Down(reason)
+    }
+
     /// Undoes what a failed transaction did, and says what the failure means.
     async fn undo(&mut self, link: Link, error: &tokio_postgres::Error, was_open: bool) -> Failed {
         let text = reason(error);
@@ -202,6 +230,9 @@ impl Task {
         match error.code() {
             Some(code) if is_refusal(code) => Failed::Refused(text),
             Some(code) if is_passing(code) => Failed::Passing(text),
+            Some(code) if *code == SqlState::UNDEFINED_TABLE => Failed::Down(format!(
+                "the database has lost tables of the ledger, restore it from a backup: {text}"
+            )),
             // A connection that was good before: the server may have been restarted meanwhile.
             _ if !usable && was_open => Failed::Passing(text),
             _ => Failed::Down(text),
@@ -217,7 +248,7 @@ impl Task {
         let connected = timeout(GROUP_LIMIT, self.connector.connect()).await;
         let error = match connected {
             Ok(Ok(link)) => {
-                if self.down.take().is_some() {
+                if self.down.take().is_some() && !self.is_other {
                     tracing::info!("the store can be reached again");
                 }
                 return Ok(link);

@@ -1,7 +1,6 @@
 //! The thread that brings commits from the write-ahead log to the disk. A sync takes milliseconds,
 //! which the thread that commits would keep its callers waiting for.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -10,7 +9,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::connect;
+use super::open::connect;
+use super::watch::Watch;
 use crate::store::Durability;
 
 /// What a power cut may cost under [`Durability::Process`].
@@ -26,10 +26,11 @@ pub(super) struct Checkpointer {
 }
 
 impl Checkpointer {
-    pub fn start(path: PathBuf, durability: Durability) -> std::io::Result<Checkpointer> {
+    pub fn start(watch: Arc<Watch>, durability: Durability) -> std::io::Result<Checkpointer> {
         let (wake, woken) = mpsc::channel();
         let pending = Arc::new(AtomicBool::new(false));
-        let thread = Thread { path, durability, connection: None, pending: pending.clone(), woken };
+        let thread =
+            Thread { watch, durability, connection: None, pending: pending.clone(), woken };
         let thread =
             std::thread::Builder::new().name("checkpointer".to_owned()).spawn(|| thread.run())?;
         Ok(Checkpointer { pending, wake: Some(wake), thread: Some(thread) })
@@ -55,7 +56,7 @@ impl Drop for Checkpointer {
 }
 
 struct Thread {
-    path: PathBuf,
+    watch: Arc<Watch>,
     durability: Durability,
     connection: Option<Connection>,
     pending: Arc<AtomicBool>,
@@ -84,9 +85,13 @@ impl Thread {
     }
 
     fn checkpoint(&mut self) -> rusqlite::Result<()> {
+        if self.watch.look().is_err() {
+            // The writer has told it, and whatever stands in the file's place is not ours to write to.
+            return Ok(());
+        }
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(connect(&self.path, self.durability, OpenFlags::empty())?),
+            none => none.insert(connect(self.watch.path(), self.durability, OpenFlags::empty())?),
         };
         // Passive: it waits for nobody, and nobody for it.
         connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))

@@ -7,11 +7,14 @@ mod answers;
 mod budgets;
 mod checkpointer;
 mod corrections;
+mod keeper;
 mod learning;
+mod open;
 mod report;
 mod rows;
 mod signals;
 mod trends;
+mod watch;
 mod writer;
 
 #[cfg(test)]
@@ -19,11 +22,14 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use time::OffsetDateTime;
 
+use self::open::{connect, create};
+use self::watch::Watch;
+use super::marker::Marker;
 use super::queue::{Op, Queue};
 use super::{
     AccessState, BudgetState, Charge, Correction, CostQuery, CostReport, CountKey, Counts,
@@ -32,30 +38,29 @@ use super::{
 };
 use crate::pricing::{AttemptId, Reservation, Settlement, Usd};
 
-mod migrations {
-    refinery::embed_migrations!("migrations/sqlite");
-}
-
 /// How long another process's transaction is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Pages of 4 KB that the write-ahead log may have, about.
-const MOST_LOG_PAGES: u32 = 8000;
 
 #[derive(Clone, Debug)]
 pub struct Sqlite {
     path: Arc<Path>,
     queue: Queue,
+    watch: Arc<Watch>,
+    marker: Marker,
+    /// The ledger's own.
+    id: Arc<str>,
 }
 
 impl Sqlite {
     pub async fn open(path: PathBuf, durability: Durability) -> Result<Sqlite, Error> {
         blocking(move || {
             let cannot = |reason| Error::Open { store: path.display().to_string(), reason };
-            let connection = create(&path, durability).map_err(cannot)?;
-            let queue = writer::start(connection, path.clone(), durability)
+            let marker = Marker::at(watch::beside(&path, ".keys"));
+            let opened = create(&path, durability, &marker).map_err(cannot)?;
+            let (watch, id) = (Arc::clone(&opened.watch), opened.id.as_str().into());
+            let queue = writer::start(opened, path.clone(), durability)
                 .map_err(|error| cannot(error.to_string()))?;
-            Ok(Sqlite { path: path.into(), queue })
+            Ok(Sqlite { path: path.into(), queue, watch, marker, id })
         })
         .await
     }
@@ -86,6 +91,14 @@ impl Sqlite {
             return Ok(());
         }
         self.queue.write(Op::Count(counts)).await
+    }
+
+    pub async fn oldest_minute(&self, before: i64) -> Result<Option<i64>, Error> {
+        self.read(move |connection| rows::oldest_minute(connection, before)).await
+    }
+
+    pub(super) async fn write(&self, op: Op) -> Result<(), Error> {
+        self.queue.write(op).await
     }
 
     pub async fn keep_answer(&self, interview: Interview, kept: KeptAnswer) -> Result<(), Error> {
@@ -160,7 +173,9 @@ impl Sqlite {
     }
 
     pub async fn add_key(&self, key: StoredKey) -> Result<(), Error> {
-        self.transact(move |connection| access::add(connection, &key)).await
+        self.transact(move |connection| access::add(connection, &key)).await?;
+        self.marker.set(&self.id);
+        Ok(())
     }
 
     pub async fn revoke_key(&self, id: String, at: OffsetDateTime) -> Result<bool, Error> {
@@ -172,7 +187,11 @@ impl Sqlite {
     }
 
     pub async fn access_state(&self, now: OffsetDateTime) -> Result<AccessState, Error> {
-        self.read(move |connection| access::state(connection, now)).await
+        let state = self.read(move |connection| access::state(connection, now)).await?;
+        if state.any_key {
+            self.marker.set(&self.id);
+        }
+        Ok(AccessState { any_key: state.any_key || self.marker.is_there(), ..state })
     }
 
     pub async fn set_budget(
@@ -214,6 +233,7 @@ impl Sqlite {
         change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
         let path = Arc::clone(&self.path);
+        let watch = Arc::clone(&self.watch);
         let change = move || {
             let mut connection = connect(&path, Durability::Disk, OpenFlags::empty())?;
             let transaction =
@@ -222,8 +242,11 @@ impl Sqlite {
             transaction.commit()?;
             Ok(changed)
         };
-        blocking(move || change().map_err(|error: rusqlite::Error| Error::Write(error.to_string())))
-            .await
+        blocking(move || {
+            watch.look().map_err(|loss| Error::Write(loss.to_string()))?;
+            change().map_err(|error: rusqlite::Error| Error::Write(error.to_string()))
+        })
+        .await
     }
 
     /// Reads one consistent state. Each reader opens the file anew, which takes well under a
@@ -233,6 +256,7 @@ impl Sqlite {
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
         let path = Arc::clone(&self.path);
+        let watch = Arc::clone(&self.watch);
         let read = move || {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let mut connection = Connection::open_with_flags(&path, flags)?;
@@ -240,71 +264,11 @@ impl Sqlite {
             let snapshot = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
             read(&snapshot)
         };
-        blocking(move || read().map_err(|error: rusqlite::Error| Error::Read(error.to_string())))
-            .await
-    }
-}
-
-/// The writing connection to a file that is created, with its folder, where there is none.
-fn create(path: &Path, durability: Durability) -> Result<Connection, String> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| format!("its folder cannot be created: {error}"))?;
-    }
-    let mut connection = connect(path, durability, OpenFlags::SQLITE_OPEN_CREATE)
-        .map_err(|error| error.to_string())?;
-    migrate(&mut connection)?;
-    Ok(connection)
-}
-
-/// A connection that writes. `create` decides whether a missing file is an error.
-fn connect(path: &Path, durability: Durability, create: OpenFlags) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | create;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    // SQLite does not wait for others where it changes the mode of a file: of two processes that meet
-    // a new one, the second would be told at once that it is locked.
-    let patience = Instant::now() + BUSY_TIMEOUT;
-    while let Err(error) = connection.pragma_update(None, "journal_mode", "wal") {
-        let busy = error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
-        if !busy || Instant::now() >= patience {
-            return Err(error);
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    // In WAL mode, FULL syncs at every commit; NORMAL syncs at checkpoints alone, which loses
-    // nothing while the operating system lives. `checkpointer` makes one every second.
-    let synchronous = match durability {
-        Durability::Disk => "full",
-        Durability::Process => "normal",
-    };
-    connection.pragma_update(None, "synchronous", synchronous)?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    // What is deleted is overwritten: a kept text that somebody wants forgotten is gone.
-    connection.pragma_update(None, "secure_delete", true)?;
-    // While others commit, no checkpoint can start the log afresh: past this length, one of them does,
-    // and finds little left to bring to the disk.
-    connection.pragma_update(None, "wal_autocheckpoint", MOST_LOG_PAGES)?;
-    Ok(connection)
-}
-
-/// Brings the tables up to date. Of several processes that start at once, one wins each step; the
-/// others find it done when they look again.
-fn migrate(connection: &mut Connection) -> Result<(), String> {
-    const TRIES: u32 = 5;
-    let mut tries = 1;
-    while let Err(error) = migrations::migrations::runner().run(connection) {
-        if tries == TRIES {
-            return Err(error.to_string());
-        }
-        tries += 1;
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    // A file that cannot be written passes for up to date where there is nothing to migrate.
-    match connection.is_readonly("main") {
-        Ok(false) => Ok(()),
-        Ok(true) => Err("it is read-only".to_owned()),
-        Err(error) => Err(error.to_string()),
+        blocking(move || {
+            watch.look().map_err(|loss| Error::Read(loss.to_string()))?;
+            read().map_err(|error: rusqlite::Error| Error::Read(error.to_string()))
+        })
+        .await
     }
 }
 

@@ -136,16 +136,10 @@ pub(super) fn withdraw(connection: &Connection, id: AttemptId) -> Result<()> {
 }
 
 pub(super) fn add_counts(connection: &Connection, counts: &[(CountKey, Counts)]) -> Result<()> {
-    let mut upsert = connection.prepare_cached(
+    let mut upsert = connection.prepare_cached(&format!(
         "INSERT INTO rollups VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-         ON CONFLICT DO UPDATE SET
-            local = local + excluded.local,
-            cached = cached + excluded.cached,
-            escalated = escalated + excluded.escalated,
-            local_bytes = local_bytes + excluded.local_bytes,
-            saved_pico = saved_pico + excluded.saved_pico,
-            saved_unknown = saved_unknown + excluded.saved_unknown",
-    )?;
+         ON CONFLICT DO UPDATE SET {ADD_COUNTS}"
+    ))?;
     for (key, counts) in counts {
         upsert.execute(params![
             key.minute.start_ms(),
@@ -165,6 +159,37 @@ pub(super) fn add_counts(connection: &Connection, counts: &[(CountKey, Counts)])
     }
     Ok(())
 }
+
+/// The first minute before that moment whose counts are not those of a whole day.
+pub(super) fn oldest_minute(connection: &Connection, before: i64) -> Result<Option<i64>> {
+    let select = "SELECT minute FROM rollups WHERE minute < ?1 AND minute % 86400000 <> 0
+                  ORDER BY minute LIMIT 1";
+    connection.prepare_cached(select)?.query_row([before], |row| row.get(0)).optional()
+}
+
+/// Moves the counts of those minutes to the first minute of their day.
+pub(super) fn add_up_days(connection: &Connection, from: i64, to: i64) -> Result<()> {
+    let which = "minute >= ?1 AND minute < ?2 AND minute % 86400000 <> 0";
+    let insert = format!(
+        "INSERT INTO rollups
+         SELECT minute - minute % 86400000, team, key_id, tags, endpoint, route, model,
+            sum(local), sum(cached), sum(escalated), sum(local_bytes), sum(saved_pico),
+            sum(saved_unknown)
+         FROM rollups WHERE {which} GROUP BY 1, 2, 3, 4, 5, 6, 7
+         ON CONFLICT DO UPDATE SET {ADD_COUNTS}"
+    );
+    connection.prepare_cached(&insert)?.execute([from, to])?;
+    let delete = format!("DELETE FROM rollups WHERE {which}");
+    connection.prepare_cached(&delete)?.execute([from, to])?;
+    Ok(())
+}
+
+const ADD_COUNTS: &str = "local = local + excluded.local,
+    cached = cached + excluded.cached,
+    escalated = escalated + excluded.escalated,
+    local_bytes = local_bytes + excluded.local_bytes,
+    saved_pico = saved_pico + excluded.saved_pico,
+    saved_unknown = saved_unknown + excluded.saved_unknown";
 
 pub(super) fn ping(connection: &Connection, now: SystemTime) -> Result<()> {
     connection.prepare_cached("UPDATE pulse SET at = ?1")?.execute([millis(now)])?;

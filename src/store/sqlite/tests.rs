@@ -8,6 +8,8 @@ use uuid::Uuid;
 use super::*;
 use crate::pricing::{Caller, Usd};
 
+mod loss;
+
 async fn open(path: &Path) -> Result<Sqlite, Error> {
     Sqlite::open(path.to_owned(), Durability::Disk).await
 }
@@ -56,7 +58,7 @@ async fn what_an_older_version_settled_is_summed_at_the_first_start() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("ledger.db");
     let mut old = Connection::open(&path).expect("a new file");
-    let runner = migrations::migrations::runner().set_target(refinery::Target::Version(9));
+    let runner = open::runner().set_target(refinery::Target::Version(9));
     runner.run(&mut old).expect("the older tables");
     old.execute_batch(
         "INSERT INTO attempts (id, request_id, reserved_at, expires_at, settled_at, tags, endpoint,
@@ -101,11 +103,13 @@ async fn a_store_that_fails_answers_with_the_reason_and_recovers_with_the_file()
 async fn a_full_disk_fails_the_record_and_the_next_one_succeeds_where_there_is_room() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("ledger.db");
-    let connection = create(&path, Durability::Disk).expect("a new store");
+    let marker = Marker::at(watch::beside(&path, ".keys"));
+    let opened = create(&path, Durability::Disk, &marker).expect("a new store");
     // Holds for this connection alone: the one that the thread opens after the failure has room.
-    connection.pragma_update(None, "max_page_count", 1).expect("full from here on");
-    let queue = writer::start(connection, path.clone(), Durability::Disk).expect("a thread");
-    let store = Sqlite { path: path.into(), queue };
+    opened.connection.pragma_update(None, "max_page_count", 1).expect("full from here on");
+    let (watch, id) = (Arc::clone(&opened.watch), opened.id.as_str().into());
+    let queue = writer::start(opened, path.clone(), Durability::Disk).expect("a thread");
+    let store = Sqlite { path: path.into(), queue, watch, marker, id };
     let mut large = reservation();
     large.caller.request_id = "r".repeat(100_000);
     let error = store.reserve(large.clone()).await.expect_err("there is no room");

@@ -10,21 +10,24 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::checkpointer::Checkpointer;
-use super::{Durability, answers, connect, learning, rows, signals, trends};
+use super::keeper::Keeper;
+use super::open::{Opened, connect};
+use super::{Durability, answers, learning, rows, signals, trends};
 use crate::pricing::AttemptId;
 use crate::store::Error;
 use crate::store::queue::{self, Answer, Job, Jobs, Op, Queue, TICK, Taken, Waiting};
 
 /// Starts the thread; it ends when the queue is closed or dropped.
 pub(super) fn start(
-    connection: Connection,
+    opened: Opened,
     path: PathBuf,
     durability: Durability,
 ) -> std::io::Result<Queue> {
     let (queue, jobs) = queue::queue();
     let thread = Thread {
-        connection: Some(connection),
-        checkpointer: Checkpointer::start(path.clone(), durability)?,
+        connection: Some(opened.connection),
+        keeper: opened.keeper,
+        checkpointer: Checkpointer::start(opened.watch, durability)?,
         path,
         durability,
         jobs,
@@ -37,6 +40,7 @@ pub(super) fn start(
 struct Thread {
     /// `None` after a failure that a new connection may cure.
     connection: Option<Connection>,
+    keeper: Keeper,
     path: PathBuf,
     durability: Durability,
     jobs: Jobs,
@@ -65,21 +69,23 @@ impl Thread {
         // Closing the last connection to a file in WAL mode checkpoints it.
         drop(self.checkpointer);
         drop(self.connection.take());
+        drop(self.keeper);
         for closed in closing {
             let _ = closed.send(());
         }
     }
 
-    /// The next job; a time-out where there is something to do without one.
+    /// The next job; a time-out where none came for a while: the file is looked at all the same.
     fn next(&self) -> Result<Job, RecvTimeoutError> {
-        match self.withdrawn.is_empty() && !self.jobs.at_work.has_hung() {
-            true => self.jobs.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            false => self.jobs.jobs.recv_timeout(TICK),
-        }
+        self.jobs.jobs.recv_timeout(TICK)
     }
 
     /// Whether the store took the group.
     fn commit_and_tell(&mut self, mut group: Vec<Waiting>) -> bool {
+        if let Err(loss) = self.keeper.look() {
+            queue::tell_all(group, &Error::Write(loss.to_string()));
+            return false;
+        }
         let (ping, _heard) = oneshot::channel();
         if self.jobs.at_work.has_hung() {
             group.push((Op::Ping, ping));
@@ -148,6 +154,7 @@ fn execute(op: &Op, connection: &Connection) -> rusqlite::Result<Answer> {
             settled => settled.map(|_| ()),
         },
         Op::Count(counts) => rows::add_counts(connection, counts),
+        Op::AddUpDays { from, to } => rows::add_up_days(connection, *from, *to),
         Op::Keep(answer) => answers::keep(connection, &answer.0, &answer.1),
         Op::LogSignals(rows, forget) => signals::log(connection, rows, *forget),
         Op::Learn(change) => learning::change(connection, change),

@@ -3,6 +3,8 @@
 use super::*;
 
 on_either_store! {
+    a_lost_ledger_with_keys_does_not_become_an_open_one,
+    without_keys_a_lost_ledger_is_begun_anew,
     a_key_is_kept_by_its_hash_until_it_is_revoked_or_expires,
     of_a_budget_the_worst_case_is_reserved_and_the_rest_returned,
     an_attempt_counts_in_the_budgets_of_the_period_in_which_it_was_reserved,
@@ -27,6 +29,43 @@ fn stored(id: &str) -> StoredKey {
         requests_per_minute: Some(7),
         tokens_per_minute: None,
     }
+}
+
+async fn a_lost_ledger_with_keys_does_not_become_an_open_one(place: Place) {
+    let store = place.open().await;
+    store.add_key(stored("k-1")).await.expect("added");
+    store.close().await;
+    let again = place.open().await;
+    assert!(again.access_state(NOON).await.expect("a state").any_key);
+    again.close().await;
+
+    place.lose().await;
+    let error = Store::open(&place.config()).await.expect_err("refused").to_string();
+    let marker = error.split_whitespace().find(|word| word.ends_with(".keys")).expect(&error);
+    assert!(error.contains("keys have existed") && error.contains("backup"), "{error}");
+    assert!(Store::open(&place.config()).await.is_err(), "trying does not make a new one");
+
+    // A ledger of another id is another ledger.
+    let text = std::fs::read_to_string(marker).expect("the file that the error names");
+    std::fs::remove_file(marker).expect("removed");
+    let new = place.open().await;
+    assert!(!new.access_state(NOON).await.expect("a state").any_key, "begun anew on purpose");
+    new.close().await;
+    std::fs::write(marker, text).expect("written");
+    let error = Store::open(&place.config()).await.expect_err("refused").to_string();
+    assert!(error.contains("it holds the ledger"), "{error}");
+
+    // One that cannot be read keeps the door shut all the same.
+    std::fs::write(marker, "").expect("written");
+    assert!(place.open().await.access_state(NOON).await.expect("a state").any_key);
+}
+
+async fn without_keys_a_lost_ledger_is_begun_anew(place: Place) {
+    let store = place.open().await;
+    assert!(!store.access_state(NOON).await.expect("a state").any_key);
+    store.close().await;
+    place.lose().await;
+    assert!(!place.open().await.access_state(NOON).await.expect("a state").any_key);
 }
 
 async fn set(store: &Store, subject: Subject, period: Period, limit: &str, hard: bool) {

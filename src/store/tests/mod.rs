@@ -17,7 +17,7 @@ const NOON: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
 /// Where a new store is made, of either kind.
 pub(super) enum Place {
     File(tempfile::TempDir),
-    Database(Database),
+    Database(Database, tempfile::TempDir),
 }
 
 impl Place {
@@ -26,7 +26,7 @@ impl Place {
     }
 
     pub fn database() -> Place {
-        Place::Database(Database::new())
+        Place::Database(Database::new(), tempfile::tempdir().expect("a temporary folder"))
     }
 
     pub fn url(&self) -> String {
@@ -34,13 +34,36 @@ impl Place {
             Place::File(folder) => {
                 format!("sqlite://{}", folder.path().join("data/ledger.db").display())
             }
-            Place::Database(database) => database.url(),
+            Place::Database(database, _) => database.url(),
         }
     }
 
+    fn config(&self) -> Config {
+        let (Place::File(folder) | Place::Database(_, folder)) = self;
+        let journal = folder.path().join("journal");
+        Config { journal, ..Config::new(self.url(), Durability::Process) }
+    }
+
     pub async fn open(&self) -> Store {
-        let config = Config::new(self.url(), Durability::Process);
-        Store::open(&config).await.expect("a new store opens")
+        Store::open(&self.config()).await.expect("a new store opens")
+    }
+
+    /// Takes the ledger away as an accident would, while nobody has it open.
+    async fn lose(&self) {
+        match self {
+            Place::File(folder) => {
+                let data = folder.path().join("data");
+                std::fs::remove_file(data.join("ledger.db")).expect("it was there");
+            }
+            Place::Database(database, _) => {
+                let connected =
+                    tokio_postgres::connect(&database.url(), tokio_postgres::NoTls).await;
+                let (client, connection) = connected.expect("it can be reached");
+                tokio::spawn(connection);
+                let empty = "DROP SCHEMA public CASCADE; CREATE SCHEMA public";
+                client.batch_execute(empty).await.expect("emptied");
+            }
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use super::*;
 use crate::pricing::{PriceBook, Service};
 
 on_either_store! {
+    counts_that_are_added_up_by_the_day_stay_in_every_sum,
     a_settled_attempt_is_reported_as_the_contract_writes_it,
     an_attempt_belongs_to_the_period_in_which_it_was_reserved,
     rows_are_told_apart_by_every_dimension,
@@ -261,4 +262,34 @@ fn a_month_ends_where_the_next_begins() {
     ] {
         assert_eq!(month_of(now.into()), (from, to));
     }
+}
+
+async fn counts_that_are_added_up_by_the_day_stay_in_every_sum(place: Place) {
+    let store = place.open().await;
+    let counts = Counts { local: 1, local_bytes: 7, ..Counts::default() };
+    let midnight = NOON - Duration::from_secs(12 * 60 * 60);
+    let at = |minute: u64| CountKey {
+        minute: Minute::of((midnight + Duration::from_secs(minute * 60)).into()),
+        ..key("sentiment", VerdictBy::Local)
+    };
+    let tagged = |minute: u64| CountKey { tags: [("a".into(), "b".into())].into(), ..at(minute) };
+    let minutes = [0, 1, 2, 700, 719, 720, 1439];
+    let all = minutes.into_iter().flat_map(|minute| [at(minute), tagged(minute)]);
+    store.add_counts(all.map(|key| (key, counts)).collect()).await.expect("added");
+    let noon = NOON.into();
+    let before = grouped(&store, query(&["day", "tag:a"]), |row| row.local).await;
+    while store.add_up_days(noon).await.expect("added up") {}
+    assert_eq!(grouped(&store, query(&["day", "tag:a"]), |row| row.local).await, before);
+    assert_eq!(total(&store).await.requests, 14);
+    // The morning is in one minute now, the afternoon as it was.
+    let part = async |from: u64, to: u64| {
+        let at = |minute: u64| midnight + Duration::from_secs(minute * 60);
+        let query = CostQuery { from: at(from), to: at(to), group_by: vec![], price: None };
+        store.costs(query, noon).await.expect("a report").total.local
+    };
+    assert_eq!((part(0, 1).await, part(1, 720).await, part(720, 1440).await), (10, 0, 4));
+    // A count that comes late is added to the same day.
+    store.add_counts(vec![(at(3), counts)]).await.expect("added");
+    while store.add_up_days(noon).await.expect("added up") {}
+    assert_eq!((part(0, 1).await, part(1, 720).await), (11, 0));
 }

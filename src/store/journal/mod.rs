@@ -1,19 +1,23 @@
 //! What could not be written to the store: an append-only file of lines on the local disk, each synced
 //! before its caller is answered, and replayed once the store is there again. Every process has files
-//! of its own, locked as long as it lives; those that a dead one left behind the next one replays.
+//! of its own, locked as long as it lives; those that a dead one left behind the next one replays. The
+//! folder may hold other programs' files: none but those with a name and a beginning of ours is touched.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+mod files;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use uuid::Uuid;
 
+use self::files::Quarantine;
 use super::{Error, Store};
 use crate::pricing::{AttemptId, Reservation, Settlement};
 
@@ -30,12 +34,19 @@ pub struct Journal {
     jobs: flume::Sender<Job>,
     /// Whether there may be anything to replay.
     pending: Arc<AtomicBool>,
+    /// What somebody should look at, by the file.
+    troubles: Arc<Mutex<BTreeMap<PathBuf, String>>>,
 }
+
+/// The form of the lines, which the first line of a file names.
+const VERSION: u32 = 1;
 
 /// A line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
+    /// The first of each file: that it is a journal, and of which form.
+    Journal(u32),
     Reserve(Box<Reservation>),
     Settle(AttemptId, Box<Settlement>, SystemTime),
     /// Nobody was told of the reservation: nothing was sent on its strength.
@@ -58,7 +69,8 @@ impl Journal {
         if let Err(error) = started {
             tracing::error!(%error, "the journal cannot be written");
         }
-        Journal { folder: folder.into(), jobs, pending: Arc::new(AtomicBool::new(true)) }
+        let pending = Arc::new(AtomicBool::new(true));
+        Journal { folder: folder.into(), jobs, pending, troubles: Arc::default() }
     }
 
     pub async fn reserve(&self, reservation: Reservation) -> Result<(), Error> {
@@ -85,40 +97,71 @@ impl Journal {
         replayed
     }
 
+    /// What somebody should look at: files that cannot be read, and lines that were set aside.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who has looked at one takes it away.
+        troubles.retain(|path, _| path.exists());
+        troubles.values().cloned().collect()
+    }
+
     async fn replay_all(&self, store: &Store) -> Result<usize, Error> {
         let (rotated, done) = oneshot::channel();
         if self.jobs.send_async(Job::Rotate(rotated)).await.is_ok() {
             let _ = done.await;
         }
-        let mut count = 0;
-        for path in self.files()? {
-            let Some(file) = unlocked(&path).map_err(|error| unreadable(&path, &error))? else {
-                continue;
-            };
-            // By name the oldest come first: a settlement never before its reservation.
-            for line in BufReader::new(&file).lines() {
-                let line = line.map_err(|error| unreadable(&path, &error))?;
-                // A line that a crash cut short was never synced, and nobody was told of it.
-                let Ok(line) = serde_json::from_str(&line) else { continue };
-                apply(store, line).await?;
-                count += 1;
-            }
-            std::fs::remove_file(&path).map_err(|error| unreadable(&path, &error))?;
+        for path in files::quarantined(&self.folder) {
+            self.trouble(&path, set_aside(&path));
         }
+        let mut count = 0;
+        let mut unread = None;
+        // By name the oldest come first: a settlement never before its reservation.
+        for path in files::of(&self.folder)? {
+            match self.replay_file(&path, store).await {
+                Ok(lines) => count += lines,
+                Err(error @ Error::Read(_)) => {
+                    // Those after it are not to wait for it.
+                    self.trouble(&path, format!("{error}: what calls cost may be in it"));
+                    unread = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        unread.map_or(Ok(count), Err)
+    }
+
+    /// Returns how many of the lines the ledger has taken.
+    async fn replay_file(&self, path: &Path, store: &Store) -> Result<usize, Error> {
+        let Some(file) = files::open(path)? else { return Ok(0) };
+        let mut quarantine = Quarantine::of(path);
+        let mut lines = files::Lines::of(path, &file);
+        let mut count = 0;
+        while let Some(bytes) = lines.next()? {
+            let taken = match serde_json::from_slice(bytes) {
+                Ok(Line::Journal(_)) => continue,
+                Ok(line) => apply(store, line).await?,
+                Err(_) if files::is_torn_header(bytes) => continue,
+                Err(_) => Err("it is no line of a journal".to_owned()),
+            };
+            match taken {
+                Ok(()) => count += 1,
+                Err(reason) => quarantine.add(bytes, &reason)?,
+            }
+        }
+        if quarantine.end()? {
+            self.trouble(quarantine.path(), set_aside(quarantine.path()));
+        }
+        std::fs::remove_file(path).map_err(|error| files::unreadable(path, &error))?;
         Ok(count)
     }
 
-    fn files(&self) -> Result<Vec<PathBuf>, Error> {
-        let entries = match std::fs::read_dir(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(|error| unreadable(&self.folder, &error))?,
-        };
-        let mut files: Vec<PathBuf> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
-            .collect();
-        files.sort();
-        Ok(files)
+    /// Tells the log once.
+    fn trouble(&self, path: &Path, what: String) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        if troubles.get(path) != Some(&what) {
+            tracing::warn!("{what}");
+            troubles.insert(path.to_owned(), what);
+        }
     }
 
     async fn append(&self, line: Line) -> Result<(), Error> {
@@ -138,38 +181,27 @@ impl Journal {
     }
 }
 
-async fn apply(store: &Store, line: Line) -> Result<(), Error> {
+/// The inner error says why the ledger will never take the line.
+async fn apply(store: &Store, line: Line) -> Result<Result<(), String>, Error> {
     let applied = match line {
+        Line::Journal(_) => Ok(()),
         Line::Reserve(reservation) => store.replay(*reservation).await,
         Line::Settle(id, settlement, at) => store.settle_at(id, *settlement, at).await,
         Line::Withdraw(id) => store.withdraw(id).await,
     };
     match applied {
-        // It would be refused again: what it says is in the log, and no other line waits for it.
-        Err(error @ (Error::Refused(_) | Error::UnknownAttempt(_))) => {
-            tracing::error!(%error, "a line of the journal is not taken by the ledger");
-            Ok(())
-        }
-        applied => applied,
+        Err(error @ (Error::Refused(_) | Error::UnknownAttempt(_))) => Ok(Err(error.to_string())),
+        applied => applied.map(Ok),
     }
 }
 
-/// A file that no living process writes.
-fn unlocked(path: &Path) -> io::Result<Option<File>> {
-    let file = match File::open(path) {
-        // Another process has just replayed it.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file?,
-    };
-    match file.try_lock() {
-        Ok(()) => Ok(path.exists().then_some(file)),
-        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-        Err(std::fs::TryLockError::Error(error)) => Err(error),
-    }
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> Error {
-    Error::Read(format!("journal {}: {error}", path.display()))
+fn set_aside(path: &Path) -> String {
+    format!(
+        "lines of the journal that could not be read, or that the ledger refused, are in {}: a line \
+         that a crash cut short was never relied on, any other may be what a call cost (undertone \
+         costs open, undertone costs resolve). Move the file away once you have looked at it",
+        path.display()
+    )
 }
 
 struct Thread {
@@ -196,7 +228,7 @@ impl Thread {
                         write_line(&mut bytes, &line);
                         let reserved = match line {
                             Line::Reserve(reservation) => Some(reservation.id),
-                            Line::Settle(..) | Line::Withdraw(_) => None,
+                            Line::Journal(_) | Line::Settle(..) | Line::Withdraw(_) => None,
                         };
                         waiting.push((reserved, answer));
                     }
@@ -228,7 +260,7 @@ impl Thread {
         }
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(create(&self.folder)?),
+            none => none.insert(files::create(&self.folder)?),
         };
         let written = file.write_all(bytes).and_then(|()| file.sync_data());
         if written.is_err() {
@@ -237,16 +269,6 @@ impl Thread {
         }
         written
     }
-}
-
-/// A new file, that is there after a power cut too.
-fn create(folder: &Path) -> io::Result<File> {
-    std::fs::create_dir_all(folder)?;
-    let path = folder.join(format!("{}.jsonl", Uuid::now_v7()));
-    let file = OpenOptions::new().append(true).create_new(true).open(path)?;
-    file.lock()?;
-    File::open(folder)?.sync_all()?;
-    Ok(file)
 }
 
 fn write_line(bytes: &mut Vec<u8>, line: &Line) {
