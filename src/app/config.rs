@@ -192,6 +192,8 @@ impl Config {
             ("server.max_body_bytes", self.server.max_body_bytes),
             ("classifier.batch_size", self.classifier.batch_size),
             ("classifier.queue", self.classifier.queue),
+            ("classifier.max_wait_ms", self.classifier.max_wait_ms as usize),
+            ("classifier.max_tokens", self.classifier.max_tokens),
         ];
         for (key, value) in positive {
             if value == 0 {

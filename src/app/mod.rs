@@ -32,6 +32,7 @@ mod trends;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -50,7 +51,7 @@ pub use crate::access::{
     Access, Denied, Grant, NewKey, NewKeyError, Scope, Standing, create as create_key,
 };
 pub use crate::cascade::{Analysis, Error as CascadeError, Gate, Passage, Request};
-pub use crate::classifier::{Classifier, Error as ClassifierError, Reading, Sentence};
+pub use crate::classifier::{Classifier, Error as ClassifierError, Lane, Query, Reading, Sentence};
 pub use crate::llm::{
     CallEstimate, Check, Company, Failure, FailureKind, Hint, ProviderName, schemas,
 };
@@ -121,6 +122,12 @@ pub enum RequestError {
 }
 
 impl RequestError {
+    /// Whether it is the text's own fault: no later try is better.
+    pub fn is_text_too_long(&self) -> bool {
+        let RequestError::Cascade(cascade::Error::Classifier(error)) = self else { return false };
+        matches!(error, ClassifierError::TooManyTokens { .. })
+    }
+
     /// The tokens that were used all the same.
     pub fn usage(&self) -> Usage {
         match self {
@@ -277,13 +284,20 @@ impl App {
         Ok(reading.map_err(cascade::Error::from)?)
     }
 
-    /// Reads a text sentence by sentence, locally.
+    /// Reads a text sentence by sentence, locally, within the deadline that counts from `started`.
     pub async fn read_sentences(
         &self,
-        text: Arc<str>,
-        language: Option<String>,
+        request: &Request,
+        started: Instant,
     ) -> Result<Vec<Sentence>, RequestError> {
-        let sentences = self.cascade.classifier().read_sentences(text, language).await;
+        let query = Query {
+            tasks: request.task.into(),
+            text: Arc::clone(&request.text),
+            language: request.language.clone(),
+            lane: request.lane,
+            deadline: Some(started + self.config.llm.deadline()),
+        };
+        let sentences = self.cascade.classifier().read_sentences(query).await;
         Ok(sentences.map_err(cascade::Error::from)?)
     }
 

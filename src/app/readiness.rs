@@ -113,7 +113,7 @@ impl App {
         let read = classifier.read(Task::Sentiment, Arc::from("I like it."), Some("en".into()));
         // A long queue is load, not failure: its texts are being answered.
         let read = match tokio::time::timeout(PATIENCE, read).await {
-            Err(_) | Ok(Ok(_) | Err(classifier::Error::Busy(_))) => Ok(()),
+            Err(_) | Ok(Ok(_) | Err(classifier::Error::Busy { .. })) => Ok(()),
             Ok(Err(error)) => Err(error),
         };
         let model = Part::of(classifier.name(), read);

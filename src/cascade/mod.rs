@@ -10,15 +10,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::cache::{self, Cache};
-use crate::classifier::{self, Classifier, Language, Reading};
+use crate::classifier::{self, Classifier, Lane, Language, Query, Reading};
 use crate::llm::{Bill, Company, Estimator, Failure, FailureKind, Llm};
 use crate::pricing::{Caller, Usd};
 use crate::sentiment::{
-    Category, Gist, Outcome, Reason, Route, Scores, Signals, Task, Thresholds, Verdict,
+    Category, Gist, Outcome, Reason, Route, Scores, Signals, Task, Tasks, Thresholds, Verdict,
 };
 
 use flight::Reply;
@@ -72,6 +72,8 @@ pub struct Request {
     pub caller: Caller,
     /// The texts of the same batch, which it may share a call with.
     pub company: Option<Arc<Company>>,
+    /// Whether somebody waits for it alone.
+    pub lane: Lane,
 }
 
 /// A verdict, and how it came about.
@@ -219,9 +221,12 @@ impl Cascade {
             return Ok(analysis);
         }
         let reading =
-            self.classifier.read(request.task, request.text.clone(), request.language.clone());
-        let reading =
-            timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(self.classifier.busy()))?;
+            self.classifier.read_one(query(&request, request.task.into(), deadline)).await?;
+        // The text of a batch has waited for its turn, as a batch does.
+        let deadline = match request.lane {
+            Lane::Single => deadline,
+            Lane::Batch => Instant::now() + self.deadline,
+        };
         let allowance = match self.llm.is_enabled() {
             true => self.allowance(request.task, &request.text),
             false => Allowance::Disabled,
@@ -335,6 +340,17 @@ impl Cascade {
     ) -> Decision {
         let (route, thresholds) = (request.route, self.thresholds.of(request.task));
         sample(decide(route, signals, &thresholds, allowance), route, allowance, sampled)
+    }
+}
+
+/// What of a request is read locally: until the deadline, where somebody waits for it alone.
+fn query(request: &Request, tasks: Tasks, deadline: Instant) -> Query {
+    Query {
+        tasks,
+        text: Arc::clone(&request.text),
+        language: request.language.clone(),
+        lane: request.lane,
+        deadline: (request.lane == Lane::Single).then_some(deadline.into_std()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::time::Instant;
 
-use super::{Allowance, Analysis, Cascade, Decision, Error, Passage, Request};
+use super::{Allowance, Analysis, Cascade, Decision, Error, Passage, Request, query};
 use crate::llm::{Bill, Failure, FailureKind};
 use crate::sentiment::{Outcome, Route, Task, Tasks};
 
@@ -35,8 +35,8 @@ impl Cascade {
         let readings = match wanted.is_empty() {
             true => Vec::new(),
             false => {
-                let (text, language) = (request.text.clone(), request.language.clone());
-                self.classifier.read_for(wanted, text, language).await?
+                let deadline = Instant::now() + self.deadline;
+                self.classifier.read_for(query(&request, wanted, deadline)).await?
             }
         };
         let mut doubtful = Vec::new();

@@ -18,6 +18,8 @@ pub struct Config {
     pub threads: usize,
     pub batch_size: usize,
     pub queue: usize,
+    pub max_wait_ms: u64,
+    pub max_tokens: usize,
     pub cpu_hour_usd: Usd,
     #[serde(default)]
     pub labels: BTreeMap<String, Label>,

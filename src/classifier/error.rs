@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// ONNX Runtime's shared library is not there or does not load.
     #[error(
@@ -14,15 +14,44 @@ pub enum Error {
     /// A model folder that cannot be served.
     #[error("the model in {} cannot be served: {reason}", folder.display())]
     Model { folder: PathBuf, reason: String },
-    /// All sessions are busy, and the queue is full or too long for the time that is left.
+    /// More texts wait than can be read in time.
+    #[error("the local model is busy: {crowd}; try again in {retry_after_seconds} s")]
+    Busy { crowd: Crowd, retry_after_seconds: u32 },
+    /// The text is longer than the model is to read.
     #[error(
-        "the local model is busy: more texts wait than it can read in time (classifier.queue: {0})"
+        "the text has {tokens} tokens; the limit is {limit} (classifier.max_tokens): send it in parts"
     )]
-    Busy(usize),
+    TooManyTokens { tokens: usize, limit: usize },
+    /// Its sentences are too many to be read one by one.
+    #[error(
+        "the text has {sentences} sentences; the limit for include: [\"sentences\"] is {limit}: send the \
+         text in parts, or ask without them"
+    )]
+    TooManySentences { sentences: usize, limit: usize },
+    /// The text alone takes longer than its sender waits.
+    #[error(
+        "the local model would take {takes_ms} ms for this text, and {left_ms} ms are left of its \
+         deadline (llm.deadline_ms): send it in parts"
+    )]
+    TooSlow { takes_ms: u64, left_ms: u64 },
     /// ONNX Runtime or the tokenizer failed on this text.
     #[error("the local model failed: {0}")]
     Inference(String),
     /// The program is going down.
     #[error("the local model has been stopped")]
     Stopped,
+}
+
+/// Why a text that could be read at another time is not read now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Crowd {
+    #[error("{0} texts wait already, or 16 MB of them, and no more may (classifier.queue)")]
+    Full(usize),
+    #[error(
+        "a text that comes now would wait {wait_ms} ms for its turn, and may wait {most_ms} ms \
+         (classifier.max_wait_ms, llm.deadline_ms)"
+    )]
+    Long { wait_ms: u64, most_ms: u64 },
+    #[error("the text was not read within its time (classifier.max_wait_ms, llm.deadline_ms)")]
+    Late,
 }

@@ -31,12 +31,20 @@ impl Encoder {
         Ok(Encoder { tokenizer: Arc::new(tokenizer), unknown })
     }
 
+    /// How many tokens a text has, special ones included.
+    pub fn count(&self, text: &str) -> Result<usize, Error> {
+        let tokens = self.tokenizer.encode_fast(text, true);
+        tokens.map(|tokens| tokens.len()).map_err(failed)
+    }
+
     /// The tokens of a text, special ones included, with byte offsets.
     pub fn encode(&self, text: &str) -> Result<Encoding, Error> {
-        self.tokenizer
-            .encode(text, true)
-            .map_err(|error| Error::Inference(format!("tokenizer: {error}")))
+        self.tokenizer.encode(text, true).map_err(failed)
     }
+}
+
+fn failed(error: tokenizers::Error) -> Error {
+    Error::Inference(format!("tokenizer: {error}"))
 }
 
 /// A session on a model's graph, single-threaded, with buffers that are used again.

@@ -6,7 +6,7 @@ use super::{Error, Model, ModelFolder};
 
 /// The most tokens in a pass of several windows, the padding of the shorter ones included: a short
 /// text beside a long one costs more as padding than it gains as company.
-const PASS_TOKENS: usize = 512;
+pub const PASS_TOKENS: usize = 512;
 
 /// The rule for sharing a pass, as configured.
 #[derive(Clone, Copy, Debug)]
@@ -14,32 +14,73 @@ pub struct Passes {
     pub batch_size: usize,
 }
 
+/// Some texts' windows, of which the first ones have been read.
+pub struct Progress {
+    texts: Vec<Vec<Window>>,
+    /// The next window to read: its text, and its place there.
+    next: (usize, usize),
+    sums: Vec<Sums>,
+}
+
+impl Progress {
+    pub fn new(folder: &ModelFolder, texts: Vec<Vec<Window>>) -> Progress {
+        let sums = texts.iter().map(|_| Sums::new(folder)).collect();
+        Progress { texts, next: (0, 0), sums }
+    }
+
+    /// Each text's windows, and what they come to.
+    pub fn end(self) -> (Vec<Vec<Window>>, Vec<Sums>) {
+        (self.texts, self.sums)
+    }
+
+    fn pass(&mut self, windows: usize) {
+        for _ in 0..windows {
+            self.next.1 += 1;
+            if self.texts.get(self.next.0).is_some_and(|text| text.len() <= self.next.1) {
+                self.next = (self.next.0 + 1, 0);
+            }
+        }
+    }
+}
+
+/// The windows from a place on, each with its text's number. Every text has one.
+fn rest(
+    texts: &[Vec<Window>],
+    (text, window): (usize, usize),
+) -> impl Iterator<Item = (usize, &Window)> {
+    let of_text = move |(at, windows): (usize, &Vec<Window>)| {
+        let read = if at == text { window } else { 0 };
+        (read..windows.len()).map(move |window| (at, window))
+    };
+    let places = texts.iter().enumerate().skip(text).flat_map(of_text);
+    places.map(|(text, window)| (text, &texts[text][window]))
+}
+
 impl Passes {
-    /// Reads the windows of some texts and puts each text's together.
-    pub fn sums(
+    /// Reads the next pass and puts it together with those before. How many tokens it held; `None`
+    /// where everything has been read.
+    pub fn step(
         self,
         model: &mut Model,
         folder: &ModelFolder,
-        texts: &[Vec<Window>],
-    ) -> Result<Vec<Sums>, Error> {
-        let mut sums: Vec<Sums> = texts.iter().map(|_| Sums::new(folder)).collect();
-        let windows: Vec<(usize, &Window)> = texts
-            .iter()
-            .enumerate()
-            .flat_map(|(text, windows)| windows.iter().map(move |window| (text, window)))
-            .collect();
-        let mut rest = windows.as_slice();
-        while !rest.is_empty() {
-            let (pass, others) = rest.split_at(self.fitting(rest, model.shares_passes));
-            rest = others;
-            let tokens: Vec<_> = pass.iter().map(|(_, window)| &window.tokens).collect();
-            let outputs = model.run(&tokens)?;
-            metrics::histogram!("undertone_texts_per_pass").record(pass.len() as f64);
-            for (row, (text, window)) in pass.iter().enumerate() {
-                sums[*text].add(window, &outputs, row, folder)?;
-            }
+        progress: &mut Progress,
+    ) -> Result<Option<usize>, Error> {
+        let Progress { texts, next, sums } = progress;
+        let windows: Vec<_> = rest(texts, *next).take(self.batch_size).collect();
+        if windows.is_empty() {
+            return Ok(None);
         }
-        Ok(sums)
+        let pass = &windows[..self.fitting(&windows, model.shares_passes)];
+        let tokens: Vec<_> = pass.iter().map(|(_, window)| &window.tokens).collect();
+        let read = tokens.iter().map(|tokens| tokens.len()).sum();
+        let outputs = model.run(&tokens)?;
+        metrics::histogram!("undertone_texts_per_pass").record(pass.len() as f64);
+        for (row, (text, window)) in pass.iter().enumerate() {
+            sums[*text].add(window, &outputs, row, folder)?;
+        }
+        let count = pass.len();
+        progress.pass(count);
+        Ok(Some(read))
     }
 
     /// How many of these windows the next pass takes: one at least.

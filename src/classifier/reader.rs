@@ -7,8 +7,8 @@ use ort::environment::Environment;
 
 use super::domain::Familiarity;
 use super::estimators::Estimators;
-use super::passes::Passes;
-use super::windows::{self, Window};
+use super::passes::{Passes, Progress};
+use super::windows;
 use super::{
     Calibration, Categories, Config, Encoder, Error, Graph, Language, Model, ModelFolder, Opinions,
 };
@@ -96,6 +96,20 @@ impl Library {
         &self.heads.as_ref().unwrap_or(&self.model).encoder
     }
 
+    /// How many tokens a text has, in the vocabulary that makes the most of it.
+    pub fn count(&self, text: &str) -> Result<usize, Error> {
+        let count = |shared: &Shared| shared.encoder.count(text);
+        let own = count(&self.model)?;
+        Ok(own.max(self.heads.as_ref().map_or(Ok(0), count)?))
+    }
+
+    /// The language that a text is taken to be in.
+    pub fn language(&self, text: &str) -> Result<Language, Error> {
+        let Shared { folder, encoder, .. } = self.heads.as_ref().unwrap_or(&self.model);
+        let windows = windows::encode(encoder, text, folder.max_tokens)?;
+        Ok(Language::of(text, None, &windows[0].tokens, &self.model.folder.languages))
+    }
+
     /// What was fitted to the model, else to the bundled one whose heads it borrows.
     fn calibration(&self) -> Option<&Calibration> {
         let own = self.model.folder.calibration.as_ref();
@@ -119,6 +133,13 @@ impl Library {
             reason: "neither it nor the bundled model has a calibration.json".into(),
         })
     }
+}
+
+/// Texts of which some has been read.
+pub struct Halfway {
+    own: Progress,
+    heads: Option<Progress>,
+    took: Duration,
 }
 
 /// One thread's sessions.
@@ -150,19 +171,59 @@ impl Reader {
     /// # Errors
     /// [`Error::Inference`]; where it is one text's fault, the others have no answer either.
     pub fn read_all(&mut self, asked: &[Asked<'_>]) -> Result<Vec<Vec<Reading>>, Error> {
+        let mut halfway = self.begin(asked)?;
+        while self.step(&mut halfway)?.is_some() {}
+        self.conclude(halfway, asked)
+    }
+
+    /// How many tokens a text has.
+    pub fn count(&self, text: &str) -> Result<usize, Error> {
+        self.library.count(text)
+    }
+
+    /// Takes texts apart, and reads nothing yet.
+    pub fn begin(&self, asked: &[Asked<'_>]) -> Result<Halfway, Error> {
+        let started = Instant::now();
+        let cut = |shared: &Shared| -> Result<Progress, Error> {
+            let most = shared.folder.max_tokens;
+            let windows = asked
+                .iter()
+                .map(|asked| windows::encode(&shared.encoder, asked.text, most))
+                .collect::<Result<_, Error>>()?;
+            Ok(Progress::new(&shared.folder, windows))
+        };
+        let own = cut(&self.library.model)?;
+        let heads = self.library.heads.as_ref().map(cut).transpose()?;
+        Ok(Halfway { own, heads, took: started.elapsed() })
+    }
+
+    /// Reads one pass more, of so many tokens of the model's own. `None` once all has been read.
+    pub fn step(&mut self, halfway: &mut Halfway) -> Result<Option<usize>, Error> {
         let started = Instant::now();
         let Reader { library, model, heads, passes } = self;
-        let cut = |shared: &Shared| -> Result<Vec<Vec<Window>>, Error> {
-            let most = shared.folder.max_tokens;
-            asked.iter().map(|asked| windows::encode(&shared.encoder, asked.text, most)).collect()
-        };
-        let windows = cut(&library.model)?;
-        let mut sums = passes.sums(model, &library.model.folder, &windows)?;
+        let mut step = passes.step(model, &library.model.folder, &mut halfway.own)?;
+        if let (None, Some(model), Some(bundled), Some(progress)) =
+            (step, heads, &library.heads, &mut halfway.heads)
+        {
+            step = passes.step(model, &bundled.folder, progress)?.map(|_| 0);
+        }
+        halfway.took += started.elapsed();
+        Ok(step)
+    }
+
+    /// What was read comes to. `asked` as it was begun with.
+    pub fn conclude(
+        &self,
+        halfway: Halfway,
+        asked: &[Asked<'_>],
+    ) -> Result<Vec<Vec<Reading>>, Error> {
+        let started = Instant::now();
+        let library = &self.library;
         // The bundled model's vocabulary, which tells English from other languages.
-        let mut english = windows;
-        if let (Some(model), Some(bundled)) = (heads, &library.heads) {
-            english = cut(bundled)?;
-            let of_heads = passes.sums(model, &bundled.folder, &english)?;
+        let (mut english, mut sums) = halfway.own.end();
+        if let Some(progress) = halfway.heads {
+            let (windows, of_heads) = progress.end();
+            english = windows;
             for (sums, of_heads) in sums.iter_mut().zip(of_heads) {
                 sums.take_missing(of_heads);
             }
@@ -180,7 +241,7 @@ impl Reader {
             tasks.iter().map(conclude).collect()
         });
         let mut readings: Vec<Vec<Reading>> = concluded.collect();
-        let took = started.elapsed();
+        let took = halfway.took + started.elapsed();
         readings.iter_mut().flatten().for_each(|reading| reading.took = took);
         Ok(readings)
     }
@@ -201,30 +262,5 @@ impl Reader {
             .flatten()
             .next()
             .expect("a text that was asked about has a reading"))
-    }
-
-    /// Reads some of a text's sentences, each alone, in the language that the whole text is in.
-    /// `first` is the code point at which the first of them starts.
-    pub fn read_sentences(
-        &mut self,
-        text: &str,
-        bounds: &[(usize, usize)],
-        first: usize,
-        language: &str,
-    ) -> Result<Vec<Sentence>, Error> {
-        let (tasks, language) = (Task::Sentiment.into(), Some(language));
-        let asked: Vec<Asked<'_>> = bounds
-            .iter()
-            .map(|(start, end)| Asked { tasks, text: &text[*start..*end], language })
-            .collect();
-        // They come in the order of the text, so each place is counted on from the last.
-        let (mut byte, mut point) = (bounds.first().map_or(0, |(start, _)| *start), first);
-        let place = |(reading, (start, end)): (Reading, &(usize, usize))| {
-            point += text[byte..*start].chars().count();
-            byte = *start;
-            let span = (point, point + text[*start..*end].chars().count());
-            Sentence { span, scores: reading.verdict.scores }
-        };
-        Ok(self.read_all(&asked)?.into_iter().flatten().zip(bounds).map(place).collect())
     }
 }

@@ -83,15 +83,13 @@ fn pieces<'a>(text: &'a str, whole: &Encoding, most: usize) -> Vec<&'a str> {
     while first + room < tokens.len() {
         // Where the first token that no longer fits starts: always before the end of the text, also
         // where several tokens stand for one character.
-        let limit = text.floor_char_boundary(tokens[first + room].0);
+        let limit = text.floor_char_boundary(tokens[first + room].0).max(start);
         let left = tokens.len() - first;
         let share = first + left.div_ceil(left.div_ceil(room));
-        let sentence = sentence_ends
-            .iter()
-            .copied()
-            .filter(|end| (start + 1..=limit).contains(end))
-            .min_by_key(|end| tokens_before(*end).abs_diff(share));
-        let word = || text[..limit].rfind(char::is_whitespace);
+        let first_end = sentence_ends.partition_point(|end| *end <= start);
+        let past_limit = sentence_ends.partition_point(|end| *end <= limit);
+        let sentence = nearest(&sentence_ends[first_end..past_limit], share, tokens_before);
+        let word = || text[start..limit].rfind(char::is_whitespace).map(|end| start + end);
         let cut = sentence
             .or_else(|| word().filter(|end| *end > start))
             .unwrap_or(limit)
@@ -102,6 +100,17 @@ fn pieces<'a>(text: &'a str, whole: &Encoding, most: usize) -> Vec<&'a str> {
     }
     pieces.push(&text[start..]);
     pieces
+}
+
+/// Which of these ends, which ascend, has nearest to `share` tokens before it; of equals the first.
+fn nearest(ends: &[usize], share: usize, before: impl Fn(usize) -> usize) -> Option<usize> {
+    let above = ends.partition_point(|end| before(*end) < share);
+    let under = ends[..above].last().map(|end| before(*end)).map(|tokens| {
+        let first = ends.partition_point(|end| before(*end) < tokens);
+        (share - tokens, ends[first])
+    });
+    let over = ends.get(above).map(|end| (before(*end) - share, *end));
+    under.into_iter().chain(over).min_by_key(|(distance, _)| *distance).map(|(_, end)| end)
 }
 
 #[cfg(test)]

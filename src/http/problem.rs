@@ -150,25 +150,49 @@ impl From<Denied> for Problem {
 impl From<CascadeError> for Problem {
     fn from(error: CascadeError) -> Problem {
         match error {
-            CascadeError::Classifier(error) => {
-                let detail = error.to_string();
-                match error {
-                    ClassifierError::Busy(_) => Problem {
-                        retry_after_seconds: Some(1),
-                        ..Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)
-                    },
-                    ClassifierError::Stopped => {
-                        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
-                    }
-                    _ => {
-                        tracing::error!(%error, "the local model failed");
-                        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
-                    }
-                }
-            }
+            CascadeError::Classifier(error) => error.into(),
             CascadeError::Llm(failure) => failure.into(),
         }
     }
+}
+
+impl From<ClassifierError> for Problem {
+    fn from(error: ClassifierError) -> Problem {
+        let detail = sentence(&error.to_string());
+        match error {
+            ClassifierError::Busy { retry_after_seconds, .. } => Problem {
+                retry_after_seconds: Some(retry_after_seconds),
+                ..Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)
+            },
+            ClassifierError::TooManyTokens { tokens, limit } => {
+                let message = format!(
+                    "has {tokens} tokens; the limit is {limit} (classifier.max_tokens): send it in parts"
+                );
+                Problem::field("text", message)
+            }
+            ClassifierError::TooManySentences { sentences, limit } => {
+                let message = format!(
+                    "asks for the {sentences} sentences of the text one by one; the limit is {limit}: \
+                     send the text in parts, or leave `sentences` out"
+                );
+                Problem::field("include", message)
+            }
+            ClassifierError::Stopped | ClassifierError::TooSlow { .. } => {
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+            }
+            _ => {
+                tracing::error!(%error, "the local model failed");
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+            }
+        }
+    }
+}
+
+/// An error's words as a sentence.
+fn sentence(words: &str) -> String {
+    let mut characters = words.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), characters.as_str())
 }
 
 impl From<Failure> for Problem {

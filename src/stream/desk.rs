@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::outcome::{Finished, Outcome};
 use super::record::{Fields, Poison, Record};
 use crate::app::{
-    Analysis, CascadeError, ClassifierError, Company, Gate, Passage, Request, RequestError,
+    Analysis, CascadeError, ClassifierError, Company, Gate, Lane, Passage, Request, RequestError,
     SharedApp,
 };
 use crate::pricing::Caller;
@@ -126,6 +126,7 @@ impl Desk {
                 tags: tags.collect::<BTreeMap<_, _>>(),
             },
             company: self.company.clone(),
+            lane: Lane::Batch,
         };
         let analyses = self.patiently(request, &passage).await?;
         let total = started.elapsed();
@@ -145,8 +146,11 @@ impl Desk {
                 Err(_) => return Err(Refusal::unreadable()),
             };
             match error {
-                ClassifierError::Busy(_) => tokio::time::sleep(BUSY_PAUSE).await,
+                ClassifierError::Busy { .. } => tokio::time::sleep(BUSY_PAUSE).await,
                 ClassifierError::Stopped => return Err(Refusal::Gone(error)),
+                ClassifierError::TooManyTokens { .. } => {
+                    return Err(Refusal::Poison(Poison::too_long(&error)));
+                }
                 _ => return Err(Refusal::unreadable()),
             }
         }

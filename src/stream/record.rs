@@ -8,7 +8,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::app::StreamConfig;
+use crate::app::{ClassifierError, StreamConfig};
 use crate::http::text_faults;
 
 /// The most characters of a key by which windows are kept.
@@ -44,6 +44,13 @@ pub struct Poison {
     pub class: &'static str,
     pub stage: &'static str,
     pub message: String,
+}
+
+impl Poison {
+    /// Of a text that is longer than the local model is to read.
+    pub fn too_long(error: &ClassifierError) -> Poison {
+        poison("BadText", error.to_string())
+    }
 }
 
 /// Where a record fails that cannot be read, in Kafka Connect's words.

@@ -9,6 +9,7 @@ mod money;
 mod verdict;
 mod worker;
 
+mod admission;
 mod alerts;
 mod analyze;
 mod analyze_report;

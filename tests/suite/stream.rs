@@ -90,7 +90,9 @@ async fn poison_goes_to_the_dead_letters_as_it_came_and_stops_nobody() {
     let topics = Topics::new(Broker::shared(), 1);
     let _worker = Worker::start(&topics.of(Setup::local()));
     let long = json!({"text": "x".repeat(20_001)}).to_string();
-    let poison: [(&[u8], &str, &str); 5] = [
+    // Each character is a token.
+    let many = json!({"text": "产".repeat(20_000)}).to_string();
+    let poison: [(&[u8], &str, &str); 6] = [
         (b"not json", "undertone.NotJson", "the value is not JSON: error at line 1, column 2"),
         (b"{}", "undertone.MissingText", "text_field /text is missing"),
         (b"{\"text\": 7}", "undertone.BadText", "text_field /text is a number, not a text"),
@@ -100,6 +102,11 @@ async fn poison_goes_to_the_dead_letters_as_it_came_and_stops_nobody() {
             "undertone.BadText",
             "text_field /text has 20001 characters; the limit is 20000",
         ),
+        (
+            many.as_bytes(),
+            "undertone.BadText",
+            "the text has 20002 tokens; the limit is 8192 (classifier.max_tokens): send it in parts",
+        ),
     ];
     let records = poison.iter().map(|(value, ..)| ("k", Some(*value)));
     topics.append_to(&topics.input, records, Some(("trace", "t-1")));
@@ -108,7 +115,7 @@ async fn poison_goes_to_the_dead_letters_as_it_came_and_stops_nobody() {
 
     let seen = topics.read(&topics.output, 1);
     assert_eq!(seen.len(), 1);
-    assert_eq!(seen[0].json()["input"]["offset"], 6);
+    assert_eq!(seen[0].json()["input"]["offset"], 7);
     let dead = topics.read(&topics.dead, poison.len());
     assert_eq!(dead.len(), poison.len());
     for (value, class, message) in poison {
@@ -126,7 +133,7 @@ async fn poison_goes_to_the_dead_letters_as_it_came_and_stops_nobody() {
     }
     let offsets: BTreeSet<&str> =
         dead.iter().map(|one| one.headers["__connect.errors.offset"].as_str()).collect();
-    assert_eq!(offsets, BTreeSet::from(["0", "1", "2", "3", "4"]));
+    assert_eq!(offsets, BTreeSet::from(["0", "1", "2", "3", "4", "5"]));
 }
 
 #[tokio::test]

@@ -88,16 +88,19 @@ pub async fn of(
     route: Route,
     sample: Sample,
 ) -> anyhow::Result<Estimate> {
-    let Sample { texts, bad, rows } = sample;
+    let Sample { texts, mut bad, rows } = sample;
     let at_once = app.config().classifier.sessions() * ROWS_A_THREAD;
     let at_once = at_once.min(app.config().classifier.queue);
     let started = Instant::now();
-    // For each text the tasks for which an LLM would be asked.
-    let wanted: Vec<Vec<Task>> = stream::iter(&texts)
+    // For each text the tasks for which an LLM would be asked; `None` for one that is too long.
+    let wanted: Vec<Option<Vec<Task>>> = stream::iter(&texts)
         .map(async |text| {
             let mut asking = Vec::new();
             for task in tasks {
-                let reading = app.read(*task, Arc::clone(text)).await?;
+                let reading = match app.read(*task, Arc::clone(text)).await {
+                    Err(error) if error.is_text_too_long() => return Ok(None),
+                    reading => reading?,
+                };
                 let is_asked = match route {
                     Route::Local => false,
                     Route::Auto => {
@@ -107,7 +110,7 @@ pub async fn of(
                 };
                 asking.extend(is_asked.then_some(*task));
             }
-            Ok::<_, anyhow::Error>(asking)
+            Ok::<_, anyhow::Error>(Some(asking))
         })
         .buffered(at_once)
         .try_collect()
@@ -115,6 +118,9 @@ pub async fn of(
     let texts_per_second = texts.len() as f64 / started.elapsed().as_secs_f64().max(1e-9);
 
     let sampled = texts.len() as u64 + bad;
+    bad += wanted.iter().filter(|asking| asking.is_none()).count() as u64;
+    let (texts, wanted): (Vec<_>, Vec<_>) =
+        texts.iter().zip(wanted).filter_map(|(text, asking)| Some((text, asking?))).unzip();
     let escalated = wanted.iter().filter(|asking| !asking.is_empty()).count() as u64;
     let is_whole = rows == Some(sampled);
     let share = share(escalated, sampled, is_whole);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::columns::{self, Answer};
 use crate::app::{
-    Analysis, App, CascadeError, ClassifierError, Company, FailureKind, KEY_TAG, Request,
+    Analysis, App, CascadeError, ClassifierError, Company, FailureKind, KEY_TAG, Lane, Request,
     RequestError, SharedApp,
 };
 use crate::cli::ceiling::{Ceiling, several};
@@ -126,6 +126,7 @@ impl Job {
                 tags: self.tags.clone(),
             },
             company: self.company.clone(),
+            lane: Lane::Batch,
         };
         let result = self.patiently(request.clone()).await;
         if let (Some(ceiling), Some(allowed)) = (ceiling, allowed) {
@@ -164,7 +165,9 @@ impl Job {
     async fn patiently(&self, request: Request) -> Result<Analysis, RequestError> {
         loop {
             match self.app.analyse(request.clone()).await {
-                Err(RequestError::Cascade(CascadeError::Classifier(ClassifierError::Busy(_)))) => {
+                Err(RequestError::Cascade(CascadeError::Classifier(ClassifierError::Busy {
+                    ..
+                }))) => {
                     tokio::time::sleep(BUSY_PAUSE).await;
                 }
                 result => return result,

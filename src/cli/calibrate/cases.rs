@@ -1,12 +1,13 @@
 //! What is known of each text: its signals, whether the local verdict is right, whether the LLM's is, and
 //! what asking costs.
 
+use anyhow::Context;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::app::{
     App, Asking, BoughtAnswer, Hint, Interviewer, KeptAnswers, Reading, SharedApp, recall,
 };
-use crate::cli::evaluate::progress;
+use crate::cli::evaluate::{progress, unread};
 use crate::evaluation::{Case, Dataset, Prediction, Subject, right};
 use crate::pricing::Usd;
 use crate::sentiment::Reason;
@@ -79,7 +80,7 @@ async fn read(app: &App, dataset: &Dataset) -> anyhow::Result<Vec<Reading>> {
     let read = async |at: usize| {
         let reading = app.read(task, dataset.examples[at].text.clone()).await;
         bar.inc(1);
-        reading
+        reading.with_context(|| unread(at))
     };
     let texts = stream::iter(0..dataset.examples.len());
     let readings: Vec<Reading> = texts.map(read).buffered(at_once).try_collect().await?;

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use futures::{StreamExt, TryStreamExt, stream};
 use indicatif::ProgressBar;
 use rustix::time::{ClockId, clock_gettime};
@@ -49,8 +50,10 @@ pub async fn read(
     bar: &ProgressBar,
 ) -> anyhow::Result<Locally> {
     let task = dataset.subject.task();
-    let read =
-        async |at: usize| classifier.read(task, dataset.examples[at].text.clone(), None).await;
+    let read = async |at: usize| {
+        let reading = classifier.read(task, dataset.examples[at].text.clone(), None).await;
+        reading.with_context(|| unread(at))
+    };
     let texts = dataset.examples.len();
     for at in 0..WARM_UP {
         read(at % texts).await?;
@@ -68,6 +71,11 @@ pub async fn read(
     stream::iter(sample).map(read).buffer_unordered(at_once).try_for_each(async |_| Ok(())).await?;
     let speed = Speed::of(count, started.elapsed(), cpu_time().saturating_sub(cpu));
     Ok(Locally { readings, milliseconds, speed })
+}
+
+/// Which row of the file cannot be read: the first is number 1, and a header is none.
+pub fn unread(at: usize) -> String {
+    format!("row {} of the file cannot be read", at + 1)
 }
 
 impl Speed {

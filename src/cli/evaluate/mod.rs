@@ -29,7 +29,9 @@ use crate::evaluation::{Dataset, Measured, Subject};
 use crate::pricing::Usd;
 
 use buying::Purse;
+
 use data::About;
+pub use locally::unread;
 use run::Run;
 use strategies::{Reader, Strategy};
 

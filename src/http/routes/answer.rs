@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Json as JsonBody, Response};
 use axum::routing::{MethodRouter, post};
 use uuid::Uuid;
 
-use crate::app::{self, Company, Grant, KEY_TAG, SharedApp};
+use crate::app::{self, Company, Grant, KEY_TAG, Lane, SharedApp};
 use crate::http::Problem;
 use crate::http::extract::Json;
 use crate::http::middleware::RequestId;
@@ -24,10 +24,17 @@ pub fn endpoint(task: Task) -> MethodRouter<SharedApp> {
                     Extension(id): Extension<RequestId>,
                     Extension(grant): Extension<Grant>,
                     Json(request): Json<AnalysisRequest>| {
-            let body = answer(&app, task, request, &id, &grant, None, None).await?;
+            let body = answer(&app, task, request, &id, &grant, None, Door::Single).await?;
             Ok::<Response, Problem>((headers(&body), JsonBody(body)).into_response())
         },
     )
+}
+
+/// How a text came: by itself, or as one of a batch, which may share calls with others of it.
+#[derive(Clone)]
+pub enum Door {
+    Single,
+    Batch(Option<Arc<Company>>),
 }
 
 /// The whole path of one text, which may be one of a batch. Its verdict has the given id, or one of
@@ -39,7 +46,7 @@ pub async fn answer(
     id: &RequestId,
     grant: &Grant,
     verdict_id: Option<&str>,
-    company: Option<Arc<Company>>,
+    door: Door,
 ) -> Result<AnalysisResponse, Problem> {
     let started = Instant::now();
     grant.check()?;
@@ -47,10 +54,14 @@ pub async fn answer(
     let thresholds = request.includes(Include::Signals).then(|| app.thresholds(task));
     let wants_sentences = request.includes(Include::Sentences);
     let terms = request.aspects.clone();
-    let request = app::Request { company, ..request.into_request(task, id, grant)? };
+    let (lane, company) = match door {
+        Door::Single => (Lane::Single, None),
+        Door::Batch(company) => (Lane::Batch, company),
+    };
+    let request = app::Request { company, lane, ..request.into_request(task, id, grant)? };
     // Before anything is paid for: what fails here must not lose a bought verdict.
     let sentences = match wants_sentences {
-        true => Some(app.read_sentences(request.text.clone(), request.language.clone()).await?),
+        true => Some(app.read_sentences(&request, started).await?),
         false => None,
     };
     let text = Arc::clone(&request.text);

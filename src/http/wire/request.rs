@@ -27,7 +27,7 @@ pub(super) const TERM_LENGTH_LIMIT: usize = 100;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AnalysisRequest {
-    /// The text: not blank, at most 20,000 characters.
+    /// The text: not blank, at most 20,000 characters and `classifier.max_tokens` tokens (8,192).
     #[schemars(length(min = 1, max = 20_000))]
     pub text: String,
     /// The text's language (BCP 47), detected where it isn't given.
@@ -111,6 +111,7 @@ impl AnalysisRequest {
             max_cost: self.max_cost_usd,
             caller,
             company: None,
+            lane: app::Lane::Single,
         })
     }
 

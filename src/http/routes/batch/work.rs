@@ -8,10 +8,10 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::item::Item;
-use crate::app::{Company, Grant, SharedApp};
+use crate::app::{Grant, SharedApp};
 use crate::http::Problem;
 use crate::http::middleware::RequestId;
-use crate::http::routes::answer::answer;
+use crate::http::routes::answer::{Door, answer};
 use crate::http::wire::AnalysisRequest;
 use crate::sentiment::Task;
 
@@ -34,8 +34,7 @@ struct Shared {
     grant: Grant,
     /// A permit for each item at work. An item's deadline runs from when it has one.
     permits: Semaphore,
-    /// Where texts may share calls.
-    company: Option<Arc<Company>>,
+    door: Door,
 }
 
 /// An item's error, in its place.
@@ -48,8 +47,8 @@ struct Failed<'a, P> {
 impl Work {
     pub fn new(app: SharedApp, task: Task, id: RequestId, grant: Grant) -> Work {
         let permits = Semaphore::new(at_once(&app));
-        let company = app.company();
-        Work(Arc::new(Shared { app, task, id, grant, permits, company }))
+        let door = Door::Batch(app.company());
+        Work(Arc::new(Shared { app, task, id, grant, permits, door }))
     }
 
     /// The item's verdict or its problem, as JSON on one line.
@@ -70,14 +69,14 @@ impl Work {
         item_id: Option<&str>,
     ) -> Result<Vec<u8>, Problem> {
         let request = request?;
-        let Shared { app, task, id, grant, permits, company } = &*self.0;
+        let Shared { app, task, id, grant, permits, door } = &*self.0;
         let _permit = permits.acquire().await.expect("nobody closes it");
         let started = Instant::now();
         let mut pause = BUSY_PAUSE;
         loop {
             // On the heap, and only from here on: of a batch's items most wait for their permit, and what
             // a text takes on its way is several kilobytes.
-            let answer = answer(app, *task, request.clone(), id, grant, item_id, company.clone());
+            let answer = answer(app, *task, request.clone(), id, grant, item_id, door.clone());
             match Box::pin(answer).await {
                 Ok(verdict) => return Ok(to_json(&verdict)),
                 Err(problem) if problem.is_busy() && started.elapsed() < BUSY_PATIENCE => {
