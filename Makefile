@@ -12,7 +12,7 @@ FAUST := deploy/faust/.venv/bin/python
 TEACHER := training/.venv/teacher
 
 .DEFAULT_GOAL := help
-.PHONY: help run build vendor postgresql java kafka flink faust chromium demo test test-training check check-licences bench train domain quantize clean
+.PHONY: help run build vendor postgresql java kafka flink faust chromium demo test test-training check check-licences bench behaviour train domain quantize clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -90,6 +90,9 @@ bench: build kafka ## How fast it is, part by part, and beside others (benches/N
 	$(CARGO) bench --locked --bench gateway --bench language
 	@if [ -x $(TRAINING) ]; then UNDERTONE_BIN="$(BINARY)" $(TRAINING) benches/peers.py; \
 	else echo "Hugging Face's pipeline: not measured; make test-training installs it"; fi
+
+behaviour: build ## What the bundled model gets right, kind by kind (tests/behaviour)
+	@"$(BINARY)" evaluate --suite tests/behaviour --strategies lexicon,local,cascade
 
 train: $(TRAINING) $(TEACHER) ## Train the bundled model: make train DATA=DIR
 	@test -n "$(DATA)" || { echo "say where the labelled texts are: make train DATA=DIR" >&2; exit 2; }

@@ -13,6 +13,7 @@ mod prediction;
 mod quality;
 mod right;
 mod speed;
+pub mod suite;
 mod tags;
 mod thresholds;
 

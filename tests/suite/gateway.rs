@@ -105,9 +105,14 @@ impl Setup {
 
     /// Runs a command to its end.
     pub async fn run(&self, arguments: &[&str]) -> Finished {
+        self.run_within(PATIENCE, arguments).await
+    }
+
+    /// The same of a command that has much to do.
+    pub async fn run_within(&self, patience: Duration, arguments: &[&str]) -> Finished {
         let mut command = self.command(arguments);
         let line = format!("undertone {}", arguments.join(" "));
-        tokio::task::spawn_blocking(move || finish(&mut command, &line))
+        tokio::task::spawn_blocking(move || finish(&mut command, &line, patience))
             .await
             .expect("the command was run")
     }
@@ -302,7 +307,7 @@ pub fn collect(pipe: impl Read + Send + 'static, into: Arc<Mutex<String>>) -> Jo
     })
 }
 
-fn finish(command: &mut Command, line: &str) -> Finished {
+fn finish(command: &mut Command, line: &str, patience: Duration) -> Finished {
     let mut child = command.spawn().expect("the program can be started");
     let read = |pipe: Box<dyn Read + Send>| {
         std::thread::spawn(move || {
@@ -318,7 +323,7 @@ fn finish(command: &mut Command, line: &str) -> Finished {
         if let Some(status) = child.try_wait().expect("it was started here") {
             break status;
         }
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > patience {
             let _ = child.kill();
             let _ = child.wait();
             panic!("`{line}` does not end:\n{}", stderr.join().unwrap_or_default());

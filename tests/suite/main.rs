@@ -15,6 +15,7 @@ mod analyze;
 mod analyze_report;
 mod analyze_rows;
 mod batch;
+mod behaviour;
 mod billing;
 mod budgets;
 mod cache;

@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use vader_parity::SentimentIntensityAnalyzer;
 
 use super::locally::{Speed, cpu_time, sample};
-use crate::evaluation::{Dataset, Latency, Prediction, Timing};
+use crate::evaluation::{Dataset, Example, Latency, Prediction, Timing};
 
 /// A compound score from 0.05 on is positive, from −0.05 down negative, and neutral between them: the
 /// thresholds that the authors give. The score has four decimals, so that this lies just below.
@@ -49,6 +49,16 @@ pub fn read(dataset: &Dataset, threads: usize, bar: &ProgressBar) -> Lexically {
     });
     let speed = Speed::of(sample.len() * ROUNDS, started.elapsed(), cpu_time().saturating_sub(cpu));
     Lexically { predictions, latency: Latency::of(timings), speed }
+}
+
+/// The predictions alone.
+pub fn verdicts(dataset: &Dataset, bar: &ProgressBar) -> Vec<Prediction> {
+    let analyzer = SentimentIntensityAnalyzer::new();
+    let read = |example: &Example| {
+        bar.inc(1);
+        Prediction::Sentiment(scores(analyzer.polarity_scores(&example.text).compound))
+    };
+    dataset.examples.iter().map(read).collect()
 }
 
 /// Scores out of the compound score c, −1 to 1: positive to negative as 1 + c to 1 − c, and neutral

@@ -2,7 +2,7 @@
 //!
 //! In reading order: `strategies` are what can be typed, `data` is the file, `run` has it read by each
 //! of them (`lexicon`, `locally`, `buying`), `table`, `json` and `html` say what came of it, `estimate` only
-//! what it would cost.
+//! what it would cost. `suite` has a behaviour suite read instead, by `predict`.
 
 mod buying;
 pub(super) mod data;
@@ -11,9 +11,11 @@ mod html;
 mod json;
 mod lexicon;
 mod locally;
+pub(super) mod predict;
 pub(super) mod progress;
 mod run;
 mod strategies;
+mod suite;
 mod table;
 
 use std::path::PathBuf;
@@ -34,6 +36,7 @@ use data::About;
 pub use locally::unread;
 use run::Run;
 use strategies::{Reader, Strategy};
+use suite::Suite;
 
 /// How figures read, in every command that compares.
 pub(super) use table::{dollars, percent};
@@ -74,8 +77,12 @@ Examples:
 #[command(verbatim_doc_comment, after_help = EXAMPLES)]
 pub struct Evaluate {
     /// CSV with a header or JSON lines, labelled
-    #[arg(long, value_name = "FILE")]
-    data: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "suite")]
+    data: Option<PathBuf>,
+    /// A folder of behaviour tests instead, a file a kind (tests/behaviour/README.md has the form): for
+    /// each kind it is printed how many cases are right, wrong and not escalated, and escalated
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "task", "html", "estimate"])]
+    suite: Option<PathBuf>,
     /// What is compared, with commas: lexicon, local, local:MODEL, cascade, llm, llm:PROVIDER,
     /// llm:PROVIDER/MODEL
     #[arg(long, value_name = "LIST", value_delimiter = ',', required = true,
@@ -103,6 +110,12 @@ pub struct Evaluate {
     team: Option<String>,
 }
 
+/// What the strategies are measured on.
+enum Cases {
+    Suite(Suite),
+    Labelled(Dataset, About),
+}
+
 /// All that was found out.
 pub struct Comparison {
     pub about: About,
@@ -123,10 +136,17 @@ impl Evaluate {
         start_logs(&config.telemetry)?;
         self.check(&config)?;
         let page = self.html.as_deref().map(Destination::at).transpose()?;
-        let (dataset, about) = data::read(&self.data, self.task)?;
+        let cases = match (&self.suite, &self.data) {
+            (Some(folder), _) => Cases::Suite(Suite::read(folder)?),
+            (None, Some(file)) => {
+                let (dataset, about) = data::read(file, self.task)?;
+                Cases::Labelled(dataset, about)
+            }
+            (None, None) => return Err(usage("--data", "is missing, and so is --suite")),
+        };
         let app = App::start(config).await?;
         let result = tokio::select! {
-            result = self.work(&app, &dataset, about, page) => result,
+            result = self.work(&app, cases, page) => result,
             // Calls in the air are waited for, settled and kept before the program ends.
             _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!(
                 "interrupted; answers that were bought are kept, and the same command goes on with them"
@@ -140,7 +160,7 @@ impl Evaluate {
     fn check(&self, config: &Config) -> anyhow::Result<()> {
         for (at, strategy) in self.strategies.iter().enumerate() {
             if self.strategies[..at].iter().any(|before| before.typed == strategy.typed) {
-                return Err(usage("--strategies", format!("{} stands twice", strategy.typed)));
+                return Err(usage("--strategies", format!("{} is named twice", strategy.typed)));
             }
             match &strategy.reader {
                 Reader::Lexicon if self.task != Subject::Sentiment => {
@@ -160,12 +180,17 @@ impl Evaluate {
     async fn work(
         &self,
         app: &SharedApp,
-        dataset: &Dataset,
-        about: About,
+        cases: Cases,
         page: Option<Destination>,
     ) -> anyhow::Result<ExitCode> {
         let purse = Purse::new(self.max_cost_usd, self.team.clone());
-        let mut run = Run::new(app, dataset, &purse);
+        let (dataset, about) = match cases {
+            Cases::Suite(suite) => {
+                return suite.measure(app, &self.strategies, &purse, self.format).await;
+            }
+            Cases::Labelled(dataset, about) => (dataset, about),
+        };
+        let mut run = Run::new(app, &dataset, &purse);
         if self.estimate {
             return estimate::print(&mut run, &self.strategies, &about, self.format).await;
         }

@@ -7,7 +7,7 @@ use super::{lexicon, progress};
 use crate::app::{BoughtAnswer, CallEstimate, Classifier, Hint, Interviewer, SharedApp};
 use crate::cli::arguments::usage;
 use crate::evaluation::{
-    Basis, Cost, Dataset, Latency, Measured, Prediction, Timing, per_thousand, quality,
+    Basis, Cost, Dataset, Latency, Measured, Prediction, Subject, Timing, per_thousand, quality,
 };
 use crate::pricing::Usd;
 
@@ -71,12 +71,16 @@ impl<'a> Run<'a> {
     }
 
     async fn read(&self, model: &Classifier, typed: &str) -> anyhow::Result<Locally> {
-        let config = &self.app.config().classifier;
-        let at_once = (config.sessions() * TEXTS_A_SESSION).min(config.queue);
         let bar = progress::bar(typed, self.dataset.examples.len());
-        let read = locally::read(model, self.dataset, at_once, &bar).await;
+        let read = locally::read(model, self.dataset, self.at_once(), &bar).await;
         bar.finish_and_clear();
         read
+    }
+
+    /// How many texts may wait for a local model.
+    pub fn at_once(&self) -> usize {
+        let config = &self.app.config().classifier;
+        (config.sessions() * TEXTS_A_SESSION).min(config.queue)
     }
 
     fn of_local(&self, local: &Locally) -> Measured {
@@ -96,16 +100,7 @@ impl<'a> Run<'a> {
         let bought = buying::ask_all(model, self.dataset, &wanted, self.purse, &bar).await;
         bar.finish_and_clear();
         let bought = bought?;
-        let predictions: Vec<Option<Prediction>> = bought
-            .answers
-            .iter()
-            .map(|answer| {
-                Some(match &answer.as_ref()?.verdict {
-                    Ok(verdict) => Prediction::of(self.dataset.subject, verdict),
-                    Err(_) => Prediction::Nothing,
-                })
-            })
-            .collect();
+        let predictions = answers(self.dataset.subject, &bought);
         let mut notes = self.unmeasured(model, &bought);
         let missed = bought.missed();
         if missed > 0 && missed < texts {
@@ -270,6 +265,17 @@ impl<'a> Run<'a> {
         notes.extend(bought.notes(model));
         notes
     }
+}
+
+/// What an LLM said of each text; `None` where it gave no answer.
+pub fn answers(subject: Subject, bought: &Bought) -> Vec<Option<Prediction>> {
+    let said = |answer: &Option<BoughtAnswer>| {
+        Some(match &answer.as_ref()?.verdict {
+            Ok(verdict) => Prediction::of(subject, verdict),
+            Err(_) => Prediction::Nothing,
+        })
+    };
+    bought.answers.iter().map(said).collect()
 }
 
 /// What all calls for these texts would cost; `None` without a price.
