@@ -31,6 +31,7 @@ const WEBHOOK_KEY: &str = "access.budget_webhook";
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub requests_per_minute: u32,
+    pub texts_per_minute: u32,
     pub tokens_per_minute: u32,
     /// Empty: nobody is told of budgets but the log and the metrics.
     pub budget_webhook: String,

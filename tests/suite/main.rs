@@ -35,6 +35,7 @@ mod learning;
 mod ledger;
 mod models;
 mod operations;
+mod ownership;
 mod page;
 mod postgres;
 mod prices;

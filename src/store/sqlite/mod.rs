@@ -23,8 +23,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::queue::{Op, Queue};
+use super::report::Listed;
+use super::runs::{self, RunAttempt};
 use super::{
     AccessState, BudgetState, Charge, Correction, CostQuery, CostReport, CountKey, Counts,
     DayUsage, Durability, Error, Interview, KeptAnswer, LoggedSignals, OpenAttempt, Period,
@@ -133,8 +136,21 @@ impl Sqlite {
         Ok(CostReport::assemble(query, sums))
     }
 
-    pub async fn open_attempts(&self, now: SystemTime) -> Result<Vec<OpenAttempt>, Error> {
-        self.read(move |connection| report::open_attempts(connection, millis(now))).await
+    pub async fn attempts(
+        &self,
+        which: Listed,
+        now: SystemTime,
+    ) -> Result<Vec<OpenAttempt>, Error> {
+        self.read(move |connection| report::attempts(connection, which, millis(now))).await
+    }
+
+    pub async fn run_attempts(&self, run: Uuid, first: i64) -> Result<Vec<RunAttempt>, Error> {
+        let given = (runs::since(run), format!("{run}-"), first);
+        self.read(move |connection| {
+            let mut select = connection.prepare(&runs::attempts_sql())?;
+            select.query_map(given, |row| runs::attempt(|column| row.get(column)))?.collect()
+        })
+        .await
     }
 
     pub async fn correct(
