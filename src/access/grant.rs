@@ -4,7 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::key::KnownKey;
+use super::rate::Bucket;
 use super::{Scope, Standing};
+
+/// How long a text of a long batch sleeps between two looks at its key's limit.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// On whose behalf a request is made, and what it may do.
 #[derive(Clone, Debug)]
@@ -21,12 +26,17 @@ pub enum Denied {
     Scope(Scope),
     #[error("the key has used up its limit of {limit} {what} a minute")]
     Rate {
-        /// `requests` or `tokens`.
+        /// `requests`, `texts` or `tokens`.
         what: &'static str,
         limit: u32,
         retry_after: Duration,
         standing: Option<Standing>,
     },
+    #[error(
+        "the batch holds {asked} texts, and the key has {left} left of its {limit} texts a minute; send \
+         fewer, or send them as NDJSON, which is slowed to the limit"
+    )]
+    Texts { asked: usize, left: u32, limit: u32, retry_after: Duration, standing: Option<Standing> },
 }
 
 impl Grant {
@@ -79,9 +89,49 @@ impl Grant {
         }
     }
 
-    /// How its limit on requests stands, where it has one.
+    /// Counts one text against the key's limit.
+    pub fn count_text(&self) -> Result<(), Denied> {
+        let Some(texts) = self.texts() else { return Ok(()) };
+        texts.take().map_err(|retry_after| Denied::Rate {
+            what: "texts",
+            limit: texts.limit(),
+            retry_after,
+            standing: Some(texts.standing()),
+        })
+    }
+
+    /// Counts the texts of a batch against the key's limit: all of them or, where they do not fit, none.
+    pub fn count_texts(&self, asked: usize) -> Result<(), Denied> {
+        let Some(texts) = self.texts() else { return Ok(()) };
+        let count = u32::try_from(asked).unwrap_or(u32::MAX);
+        texts.take_all(count).map_err(|retry_after| {
+            let standing = texts.standing();
+            let (left, limit) = (standing.remaining, texts.limit());
+            Denied::Texts { asked, left, limit, retry_after, standing: Some(standing) }
+        })
+    }
+
+    /// Counts one text once the key's limit has room for it; sooner where the key opens nothing any
+    /// more.
+    pub async fn wait_for_text(&self) {
+        let Some(texts) = self.texts() else { return };
+        while let Err(wait) = texts.take() {
+            if self.check().is_err() {
+                return;
+            }
+            tokio::time::sleep(wait.clamp(SHORTEST_WAIT, LONGEST_WAIT)).await;
+        }
+    }
+
+    fn texts(&self) -> Option<&Bucket> {
+        self.0.as_ref()?.texts.as_ref()
+    }
+
+    /// How its limits on requests and texts stand, where it has any: the one of which less is left.
     pub fn standing(&self) -> Option<Standing> {
-        Some(self.0.as_ref()?.requests.as_ref()?.standing())
+        let key = self.0.as_ref()?;
+        let standings = [&key.requests, &key.texts].into_iter().flatten().map(Bucket::standing);
+        standings.min_by_key(|standing| standing.remaining)
     }
 
     pub(super) fn count_request(&self) -> Result<(), Denied> {

@@ -23,6 +23,7 @@ pub struct NewKey {
     pub scopes: Vec<Scope>,
     pub expires_at: Option<OffsetDateTime>,
     pub requests_per_minute: Option<u32>,
+    pub texts_per_minute: Option<u32>,
     pub tokens_per_minute: Option<u32>,
     pub budgets: Vec<(Period, Usd)>,
     /// Whether its budgets may not be overrun.
@@ -52,6 +53,7 @@ pub async fn create(store: &Store, new: NewKey) -> Result<(StoredKey, SecretStri
         expires_at: new.expires_at,
         revoked_at: None,
         requests_per_minute: new.requests_per_minute,
+        texts_per_minute: new.texts_per_minute,
         tokens_per_minute: new.tokens_per_minute,
     };
     // Its budgets first: at no moment is there a key that they do not bind.
@@ -103,6 +105,7 @@ pub(super) struct KnownKey {
     stored: StoredKey,
     pub scopes: Scopes,
     pub requests: Option<Bucket>,
+    pub texts: Option<Bucket>,
     pub tokens: Option<Bucket>,
     gone: AtomicBool,
 }
@@ -112,6 +115,7 @@ impl KnownKey {
         KnownKey {
             scopes: Scopes::stored(&stored.scopes),
             requests: Bucket::new(stored.requests_per_minute.unwrap_or(config.requests_per_minute)),
+            texts: Bucket::new(stored.texts_per_minute.unwrap_or(config.texts_per_minute)),
             tokens: Bucket::new(stored.tokens_per_minute.unwrap_or(config.tokens_per_minute)),
             stored,
             gone: AtomicBool::new(false),

@@ -33,6 +33,7 @@ pub struct Config {
     /// Keys are asked for although there never was one.
     pub require_keys: bool,
     pub requests_per_minute: u32,
+    pub texts_per_minute: u32,
     pub tokens_per_minute: u32,
     /// Empty: nobody is told of budgets but the log and the metrics.
     pub budget_webhook: String,

@@ -42,11 +42,19 @@ impl Bucket {
 
     /// Takes one, or says how long to wait for it.
     pub fn take(&self) -> Result<(), Duration> {
+        self.take_all(1)
+    }
+
+    /// Takes so many, or none and says how long to wait for them; more than the limit are never there,
+    /// and the wait is then until the limit is.
+    pub fn take_all(&self, count: u32) -> Result<(), Duration> {
+        let count = f64::from(count);
         self.with(|level, rate| {
-            if level.left < 1.0 {
-                return Err(Duration::from_secs_f64((1.0 - level.left) / rate));
+            if level.left < count {
+                let most = count.min(f64::from(self.per_minute));
+                return Err(Duration::from_secs_f64((most - level.left).max(0.0) / rate));
             }
-            level.left -= 1.0;
+            level.left -= count;
             Ok(())
         })
     }
@@ -113,5 +121,15 @@ mod tests {
         tokio::time::advance(wait).await;
         assert_eq!(bucket.check(), Ok(()));
         assert!(Bucket::new(0).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn more_than_the_limit_never_fits_and_takes_nothing() {
+        let bucket = Bucket::new(60).expect("a limit");
+        assert_eq!(bucket.take_all(61), Err(Duration::ZERO));
+        assert_eq!(bucket.take_all(60), Ok(()));
+        assert_eq!(bucket.take_all(30), Err(Duration::from_secs(30)));
+        assert_eq!(bucket.take_all(90), Err(Duration::from_secs(60)));
+        assert_eq!(bucket.standing().remaining, 0);
     }
 }

@@ -7,6 +7,10 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     Analyze,
+    /// The team's kept texts.
+    TextsRead,
+    /// What is said of the team's verdicts, not of one's own alone.
+    TextsReview,
     /// The costs and budgets of all teams.
     CostsRead,
     TrendsRead,
@@ -15,16 +19,27 @@ pub enum Scope {
 
 /// A word that names no scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is no scope: expected analyze, costs:read, trends:read or metrics:read")]
+#[error(
+    "\"{0}\" is no scope: expected analyze, texts:read, texts:review, costs:read, trends:read or \
+     metrics:read"
+)]
 pub struct ParseScopeError(String);
 
 impl Scope {
-    pub const ALL: [Scope; 4] =
-        [Scope::Analyze, Scope::CostsRead, Scope::TrendsRead, Scope::MetricsRead];
+    pub const ALL: [Scope; 6] = [
+        Scope::Analyze,
+        Scope::TextsRead,
+        Scope::TextsReview,
+        Scope::CostsRead,
+        Scope::TrendsRead,
+        Scope::MetricsRead,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             Scope::Analyze => "analyze",
+            Scope::TextsRead => "texts:read",
+            Scope::TextsReview => "texts:review",
             Scope::CostsRead => "costs:read",
             Scope::TrendsRead => "trends:read",
             Scope::MetricsRead => "metrics:read",

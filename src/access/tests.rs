@@ -15,6 +15,7 @@ async fn access() -> (tempfile::TempDir, Store, Access) {
     let config = Config {
         require_keys: false,
         requests_per_minute: 3,
+        texts_per_minute: 0,
         tokens_per_minute: 0,
         budget_webhook: String::new(),
     };
@@ -28,6 +29,7 @@ fn new(scopes: &[Scope]) -> NewKey {
         scopes: scopes.to_vec(),
         expires_at: None,
         requests_per_minute: None,
+        texts_per_minute: None,
         tokens_per_minute: None,
         budgets: Vec::new(),
         hard: true,
@@ -114,4 +116,25 @@ fn scopes_are_stored_by_name() {
     assert_eq!(both.to_string(), "analyze costs:read");
     assert!(!both.contain(Scope::MetricsRead));
     assert!("costs".parse::<Scope>().is_err());
+}
+
+#[tokio::test]
+async fn the_texts_of_a_batch_count_and_one_that_does_not_fit_counts_none() {
+    let (_folder, store, access) = access().await;
+    let limited = NewKey { texts_per_minute: Some(10), ..new(&[Scope::Analyze]) };
+    let (_, header) = key(&store, limited).await;
+    access.refresh().await.expect("read");
+    let grant = access.admit(Some(&header), None).expect("a key");
+    assert_eq!(grant.count_texts(7), Ok(()));
+    for (asked, longest) in [(4, 6), (5_000, 42)] {
+        let denied = grant.count_texts(asked).expect_err("three are left");
+        let Denied::Texts { left, limit, retry_after, .. } = denied else { panic!("{denied}") };
+        assert_eq!((left, limit), (3, 10), "none of the refused are counted");
+        assert!(retry_after.as_secs() < longest, "{retry_after:?}");
+    }
+    for _ in 0..3 {
+        assert_eq!(grant.count_text(), Ok(()));
+    }
+    assert!(matches!(grant.count_text(), Err(Denied::Rate { what: "texts", limit: 10, .. })));
+    assert_eq!(grant.standing().expect("it has limits").remaining, 0, "the tighter one is told");
 }

@@ -57,7 +57,7 @@ impl Access {
 }
 
 fn has_reached(state: &BudgetState, step: u32) -> bool {
-    let (spent, limit) = (i128::from(state.spent.pico()), i128::from(state.budget.limit.pico()));
+    let (spent, limit) = (state.spent.pico_sum(), state.budget.limit.pico_sum());
     spent > 0 && spent * 100 >= limit * i128::from(step)
 }
 

@@ -58,12 +58,15 @@ pub async fn all_budgets(store: &Store) -> Result<BudgetList, store::Error> {
 }
 
 impl App {
-    /// All of them for who reads costs, else those of the caller's own key.
+    /// All of them for who reads costs, else those of the caller's own key and of its team.
     pub async fn budgets(&self, grant: &Grant) -> Result<BudgetList, RequestError> {
         let mut list = all_budgets(&self.store).await?;
         if !grant.may(Scope::CostsRead) {
-            list.budgets
-                .retain(|row| row.key_id.is_some() && row.key_id.as_deref() == grant.key_id());
+            let binds = |row: &BudgetRow| match &row.key_id {
+                Some(key_id) => Some(key_id.as_str()) == grant.key_id(),
+                None => row.team.is_some() && row.team.as_deref() == grant.team(),
+            };
+            list.budgets.retain(binds);
         }
         Ok(list)
     }

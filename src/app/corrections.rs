@@ -11,7 +11,7 @@ use crate::store::{self, Correction, CorrectionKind, OpenAttempt, OpenState, Sto
 /// Corrections that are written at once: calls go on between two such groups.
 const AT_ONCE: usize = 500;
 
-/// Closes one attempt at what a person says that it cost.
+/// Closes one attempt at what a person says that it cost, a settled one too.
 pub async fn resolve(
     store: &Store,
     attempt: AttemptId,
@@ -22,6 +22,9 @@ pub async fn resolve(
     let correction = Correction { attempt, kind, cost, price_version: None, note };
     store.correct(vec![correction], SystemTime::now()).await
 }
+
+/// More than any call of ours can have used: a reply that claims them is for a person to judge.
+const MOST_TOKENS: u64 = 1 << 22;
 
 /// An attempt that got the price that it lacked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -83,7 +86,8 @@ pub async fn write_prices(store: &Store, repriced: &[Repriced]) -> Result<(), st
 /// `None` where the reply named no model, tier or usage, or the book has no price for them.
 fn reprice(attempt: &OpenAttempt, book: &PriceBook) -> Option<Repriced> {
     let (model, tier) = (attempt.model_served.as_ref()?, attempt.tier.as_ref()?);
-    if attempt.usage.prompt() == 0 {
+    let used = attempt.usage.total();
+    if attempt.usage.prompt() == 0 || used > MOST_TOKENS {
         return None;
     }
     let service = Service { tier, region: attempt.region.as_deref().unwrap_or_default() };

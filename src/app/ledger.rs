@@ -128,9 +128,7 @@ impl AttemptLog for Ledger {
         let id = reservation.id;
         match self.0.store.reserve(reservation.clone()).await {
             Ok(()) => Ok(id),
-            Err(error @ store::Error::OverBudget { .. }) => {
-                Err(NotReserved::OverBudget(error.to_string()))
-            }
+            Err(store::Error::OverBudget(refusal)) => Err(NotReserved::OverBudget(refusal)),
             Err(error @ (store::Error::Write(_) | store::Error::Slow(_))) => {
                 self.reserve_on_journal(reservation, error).await
             }

@@ -37,6 +37,7 @@ use std::time::Instant;
 use arc_swap::ArcSwapOption;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::cascade::{self, Cascade};
 use crate::classifier::ModelFolder;
@@ -56,8 +57,8 @@ pub use crate::llm::{
     CallEstimate, Check, Company, Failure, FailureKind, Hint, ProviderName, schemas,
 };
 pub use crate::store::{
-    Charge, CostReport, Error as StoreError, Figures, KeptRow, KeptText, OpenAttempt, Period, Said,
-    Store, StoredKey, Subject,
+    Asker, Charge, CostReport, Error as StoreError, Figures, KeptRow, KeptText, OpenAttempt, Owner,
+    Period, RunAttempt, Said, Store, StoredKey, Subject,
 };
 
 pub use budgets::{BudgetList, BudgetRow, all_budgets};
@@ -299,6 +300,11 @@ impl App {
         };
         let sentences = self.cascade.classifier().read_sentences(query).await;
         Ok(sentences.map_err(cascade::Error::from)?)
+    }
+
+    /// What a run over a file has bought for its rows from `first` on.
+    pub async fn run_attempts(&self, run: Uuid, first: u64) -> Result<Vec<RunAttempt>, StoreError> {
+        self.store.run_attempts(run, first).await
     }
 
     pub async fn costs(self: &Arc<App>, request: CostRequest) -> Result<CostReport, RequestError> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Analysis, App, Passage, Request, RequestError, count_text, count_verdict};
+use super::{Analysis, App, Owner, Passage, Request, RequestError, count_text, count_verdict};
 use crate::sentiment::{Outcome, Task, Tasks};
 
 impl App {
@@ -29,7 +29,8 @@ impl App {
             // Nobody is told the id before the result is in the topic: of those that no LLM answers
             // nothing can be learnt.
             if analysis.outcome == Outcome::Answered {
-                self.remember(&caller.request_id, *task, &text, analysis);
+                let owner = Owner { key_id: caller.key_id.clone(), team: caller.team.clone() };
+                self.remember(&caller.request_id, owner, *task, &text, analysis);
             }
         }
         if let Some((task, analysis)) = telling(&analyses) {

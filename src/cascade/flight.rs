@@ -114,7 +114,7 @@ impl Cascade {
         reply.await.unwrap_or_else(|_| {
             tracing::error!("a paid call broke off");
             let bill = Bill { cost: None, attempts: 1, ..Bill::default() };
-            Err(Failure { kind: FailureKind::Lost, bill })
+            Err(Failure { bill, ..Failure::unasked(FailureKind::Lost) })
         })
     }
 

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::cache::{self, Cache};
 use crate::classifier::{self, Classifier, Lane, Language, Query, Reading};
 use crate::llm::{Bill, Company, Estimator, Failure, FailureKind, Llm};
-use crate::pricing::{Caller, Usd};
+use crate::pricing::{Caller, Refusal, Usd};
 use crate::sentiment::{
     Category, Gist, Outcome, Reason, Route, Scores, Signals, Task, Tasks, Thresholds, Verdict,
 };
@@ -88,6 +88,8 @@ pub struct Analysis {
     /// Whose verdict it is.
     pub model: String,
     pub bill: Bill,
+    /// Where the outcome is [`Outcome::OverBudget`]: which limit had no room, where one was asked.
+    pub refusal: Option<Box<Refusal>>,
     /// What the answer cost when it was bought, where it came from the cache.
     pub saved: Option<Usd>,
     /// What the local model made of the text, where the verdict is an LLM's.
@@ -276,8 +278,9 @@ impl Cascade {
             }),
             Ok(Reply::Shared(answer)) => Ok(from_cache(&answer, reasons, reading.took, llm)),
             Err(failure) if route == Route::Llm => Err(Error::Llm(failure)),
-            Err(Failure { kind, bill }) => {
-                Ok(self.local(reading, reasons, outcome_of(kind), bill, llm))
+            Err(Failure { kind, bill, refusal }) => {
+                let local = self.local(reading, reasons, outcome_of(kind), bill, llm);
+                Ok(Analysis { refusal, ..local })
             }
         }
     }
@@ -299,6 +302,7 @@ impl Cascade {
             cached: false,
             model: self.classifier.name().to_owned(),
             bill,
+            refusal: None,
             saved: None,
             overruled: None,
             local: reading.took,
@@ -374,6 +378,7 @@ fn from_cache(answer: &Answer, reasons: Vec<Reason>, local: Duration, llm: Durat
         cached: true,
         model: answer.model.clone(),
         bill: Bill::default(),
+        refusal: None,
         saved: answer.cost,
         overruled: Some(answer.overruled),
         local,

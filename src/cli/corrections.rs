@@ -11,7 +11,7 @@ use crate::pricing::{AttemptId, Usd};
 #[derive(Args)]
 #[group(skip)]
 pub struct Resolve {
-    /// The attempt's id, as `undertone costs open` lists it
+    /// The attempt's id, as `undertone costs open` lists it, or `costs open --over-reservation`
     id: AttemptId,
     #[command(flatten)]
     billed: BilledOrNot,
@@ -46,7 +46,7 @@ impl Resolve {
         let resolved = app::resolve(&store, self.id, cost, self.note).await;
         store.close().await;
         resolved?;
-        output::line(&format!("{} is closed at {cost} US dollars.", self.id))
+        output::line(&format!("Attempt {} now counts at {cost} US dollars.", self.id))
     }
 }
 

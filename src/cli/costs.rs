@@ -31,15 +31,18 @@ pub struct Costs {
 enum CostsCommand {
     /// List the attempts that are in flight, unresolved or unpriced, the oldest first
     Open {
+        /// List instead the attempts that were recorded above what was reserved for them
+        #[arg(long)]
+        over_reservation: bool,
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Close an open attempt at what the provider billed for it, or at nothing
+    /// Close an open attempt at what the provider billed for it, or at nothing; or correct a settled one
     ///
-    /// For an attempt that is unresolved or unpriced, not for one in flight. It counts as open no more;
-    /// the money counts in reports from today on, so that a closed month stays as it was reported,
-    /// and in the budgets of the attempt's own period. Once and for good: a second correction is
-    /// refused, and a reply that arrives after it changes nothing.
+    /// For an attempt that is unresolved, unpriced or settled, not for one in flight. It counts as open
+    /// no more; the money, of a settled one the difference, counts in reports from today on, so that
+    /// a closed month stays as it was reported, and in the budgets of the attempt's own period. Once and
+    /// for good: a second correction is refused, and a reply that arrives after it changes nothing.
     Resolve(Resolve),
     /// Price the unpriced attempts that have a price in the price book by now
     ///
@@ -91,11 +94,18 @@ struct Report {
 impl Costs {
     pub async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         match self.command {
-            Some(CostsCommand::Open { format }) => {
+            Some(CostsCommand::Open { over_reservation, format }) => {
                 let store = Store::open(&config.store).await?;
-                let attempts = store.open_attempts(SystemTime::now()).await?;
+                let attempts = match over_reservation {
+                    true => store.attempts_over_reservation().await?,
+                    false => store.open_attempts(SystemTime::now()).await?,
+                };
                 store.close().await;
-                print_open(&attempts, format)
+                let none = match over_reservation {
+                    true => "No attempt is recorded above what was reserved for it.",
+                    false => "Nothing is open.",
+                };
+                print_open(&attempts, none, format)
             }
             Some(CostsCommand::Resolve(command)) => command.run(config).await,
             Some(CostsCommand::Reprice(command)) => command.run(config).await,
@@ -172,9 +182,9 @@ fn share(part: u64, of: u64) -> String {
 
 /// What a thousand texts cost, rounded half up.
 fn per_thousand(cost: Usd, requests: u64) -> Option<Usd> {
-    let (cost, requests) = (i128::from(cost.pico()) * 2000, i128::from(requests));
-    let doubled = cost.checked_add(requests)?.checked_div_euclid(2 * requests)?;
-    i64::try_from(doubled).ok().map(Usd::from_pico)
+    let requests = i128::from(requests);
+    let doubled = cost.pico_sum().checked_mul(2000)?.checked_add(requests)?;
+    doubled.checked_div_euclid(2 * requests).map(Usd::from_pico_sum)
 }
 
 fn print_report(report: &CostReport, format: ReportFormat) -> anyhow::Result<ExitCode> {
@@ -214,10 +224,19 @@ fn print_report(report: &CostReport, format: ReportFormat) -> anyhow::Result<Exi
     }
 }
 
-fn print_open(attempts: &[OpenAttempt], format: Format) -> anyhow::Result<ExitCode> {
-    let header =
-        ["id", "state", "reserved_at", "team", "provider", "model", "reserved_usd", "error"]
-            .map(str::to_owned);
+fn print_open(attempts: &[OpenAttempt], none: &str, format: Format) -> anyhow::Result<ExitCode> {
+    let header = [
+        "id",
+        "state",
+        "reserved_at",
+        "team",
+        "provider",
+        "model",
+        "reserved_usd",
+        "cost_usd",
+        "error",
+    ]
+    .map(str::to_owned);
     let rows: Vec<Vec<String>> = attempts
         .iter()
         .map(|attempt| {
@@ -229,6 +248,7 @@ fn print_open(attempts: &[OpenAttempt], format: Format) -> anyhow::Result<ExitCo
                 attempt.provider.clone(),
                 attempt.model.clone(),
                 optional(attempt.reserved_usd),
+                optional(attempt.cost_usd),
                 attempt.error.clone().unwrap_or_default(),
             ]
         })
@@ -236,7 +256,7 @@ fn print_open(attempts: &[OpenAttempt], format: Format) -> anyhow::Result<ExitCo
     match format {
         Format::Json => output::json(&attempts),
         Format::Csv => output::csv(&header, &rows),
-        Format::Table if rows.is_empty() => output::line("Nothing is open."),
+        Format::Table if rows.is_empty() => output::line(none),
         Format::Table => output::table(&header, &rows, header.len()),
     }
 }

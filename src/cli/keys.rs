@@ -37,7 +37,8 @@ pub struct Create {
     /// The team that its costs belong to, and whose budgets bind it
     #[arg(long)]
     team: String,
-    /// What it opens, with commas: analyze, costs:read (all teams' costs), trends:read, metrics:read
+    /// What it opens, with commas: analyze, texts:read, texts:review (feedback on
+    /// all of the team's verdicts), costs:read (all teams' costs), trends:read, metrics:read
     #[arg(long, value_delimiter = ',', required = true, value_parser = str::parse::<Scope>)]
     scopes: Vec<Scope>,
     /// The most that its calls of LLMs may cost each day (UTC)
@@ -55,6 +56,9 @@ pub struct Create {
     /// Requests a minute; 0: any number [default: access.requests_per_minute]
     #[arg(long, value_name = "N")]
     requests_per_minute: Option<u32>,
+    /// Texts a minute, those of batches too; 0: any number [default: access.texts_per_minute]
+    #[arg(long, value_name = "N")]
+    texts_per_minute: Option<u32>,
     /// Tokens that LLMs may read and write for it a minute; 0: any number
     /// [default: access.tokens_per_minute]
     #[arg(long, value_name = "N")]
@@ -92,6 +96,7 @@ impl Create {
             scopes: self.scopes,
             expires_at,
             requests_per_minute: self.requests_per_minute,
+            texts_per_minute: self.texts_per_minute,
             tokens_per_minute: self.tokens_per_minute,
             budgets,
             hard: !self.soft,
@@ -136,6 +141,7 @@ fn list(keys: &[StoredKey], format: Format, is_open: bool) -> anyhow::Result<Exi
         "created_at",
         "expires_at",
         "requests_per_minute",
+        "texts_per_minute",
         "tokens_per_minute",
     ];
     let all: Vec<Value> = keys.iter().map(shown).collect();
@@ -179,6 +185,7 @@ fn shown(key: &StoredKey) -> Value {
         "expires_at": time(key.expires_at),
         "revoked_at": time(key.revoked_at),
         "requests_per_minute": key.requests_per_minute,
+        "texts_per_minute": key.texts_per_minute,
         "tokens_per_minute": key.tokens_per_minute,
     })
 }

@@ -88,7 +88,7 @@ pub fn ratio(value: f64, against: f64) -> Option<f64> {
 /// What a thousand texts cost where so many cost that much, rounded half up to a picodollar.
 pub fn per_thousand(total: Usd, texts: usize) -> Option<Usd> {
     let texts = i128::try_from(texts).ok().filter(|texts| *texts > 0)?;
-    let rounded = (i128::from(total.pico()) * 1_000 + texts / 2) / texts;
+    let rounded = (total.pico_sum() * 1_000 + texts / 2) / texts;
     i64::try_from(rounded).ok().map(Usd::from_pico)
 }
 

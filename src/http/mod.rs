@@ -36,7 +36,7 @@ pub fn router(app: SharedApp) -> Router {
         .route("/v1/aspects", analyze(answer::endpoint(Task::Aspects)))
         .route("/v1/emotions", analyze(answer::endpoint(Task::Emotions)))
         .route("/v1/batch", analyze(post(batch::analyse)))
-        .route("/v1/feedback", analyze(post(feedback::feedback)))
+        .route("/v1/feedback", keyed(None, post(feedback::feedback)))
         .route("/v1/costs", keyed(Some(Scope::CostsRead), get(costs::costs)))
         .route("/v1/budgets", keyed(None, get(budgets::budgets)))
         .route("/v1/trends", keyed(Some(Scope::TrendsRead), get(trends::trends)))

@@ -5,7 +5,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::wire::{
-    AnalysisRequest, AnalysisResponse, FeedbackRequest, TrendsResponse, WindowResponse,
+    AnalysisRequest, AnalysisResponse, FeedbackRequest, OverBudget, TrendsResponse, WindowResponse,
 };
 use crate::sentiment::Task;
 
@@ -64,7 +64,7 @@ pub fn document() -> Value {
             }},
             "/v1/budgets": { "get": {
                 "summary": "How much of each budget is gone: of all with the scope costs:read, else \
-                            of the key's own",
+                            of the key's own and of its team's, which bind it too",
                 "responses": responses(&true, &[401, 403, 429, 500, 503]),
             }},
             "/v1/trends": { "get": trends(&trends_response) },
@@ -276,6 +276,8 @@ struct ProblemSchema {
     errors: Option<Vec<FieldSchema>>,
     /// What was paid before the request failed; `null` while it isn't known.
     cost_usd: Option<String>,
+    /// Of a 402: which limit had no room, and the amounts.
+    over_budget: Option<OverBudget>,
 }
 
 #[derive(JsonSchema)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::auth::describe;
 use crate::app::{CascadeError, ClassifierError, Denied, Failure, FailureKind, RequestError};
-use crate::pricing::Usd;
+use crate::pricing::{Refusal, Usd};
 
 /// A failed request, before it is known under which id.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +16,7 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     cost_usd: Option<Option<Usd>>,
+    over_budget: Option<Box<Refusal>>,
     retry_after_seconds: Option<u32>,
     /// What is wrong with the caller's key.
     denied: Option<Box<Denied>>,
@@ -40,6 +41,8 @@ struct Body<'a> {
     errors: &'a [FieldError],
     #[serde(skip_serializing_if = "Option::is_none")]
     cost_usd: Option<Option<Usd>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    over_budget: Option<&'a Refusal>,
 }
 
 impl Problem {
@@ -85,6 +88,7 @@ impl Problem {
             request_id,
             errors: &self.errors,
             cost_usd: self.cost_usd,
+            over_budget: self.over_budget.as_deref(),
         }
     }
 
@@ -102,10 +106,12 @@ impl Problem {
                 let challenge = HeaderValue::from_static(challenge(denied));
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
             }
-            Some(Denied::Rate { standing: Some(standing), .. }) => {
-                describe(*standing, response.headers_mut());
+            Some(Denied::Rate { standing, .. } | Denied::Texts { standing, .. }) => {
+                if let Some(standing) = standing {
+                    describe(*standing, response.headers_mut());
+                }
             }
-            Some(Denied::Rate { standing: None, .. }) | None => {}
+            None => {}
         }
         response
     }
@@ -125,7 +131,7 @@ fn challenge(denied: &Denied) -> &'static str {
     match denied {
         Denied::UnknownKey => r#"Bearer realm="undertone", error="invalid_token""#,
         Denied::Scope(_) => r#"Bearer realm="undertone", error="insufficient_scope""#,
-        Denied::NoKey | Denied::Rate { .. } => r#"Bearer realm="undertone""#,
+        Denied::NoKey | Denied::Rate { .. } | Denied::Texts { .. } => r#"Bearer realm="undertone""#,
     }
 }
 
@@ -134,10 +140,10 @@ impl From<Denied> for Problem {
         let status = match &denied {
             Denied::NoKey | Denied::UnknownKey => StatusCode::UNAUTHORIZED,
             Denied::Scope(_) => StatusCode::FORBIDDEN,
-            Denied::Rate { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Denied::Rate { .. } | Denied::Texts { .. } => StatusCode::TOO_MANY_REQUESTS,
         };
         let retry_after_seconds = match &denied {
-            Denied::Rate { retry_after, .. } => {
+            Denied::Rate { retry_after, .. } | Denied::Texts { retry_after, .. } => {
                 Some(u32::try_from(retry_after.as_secs() + 1).unwrap_or(u32::MAX))
             }
             _ => None,
@@ -196,8 +202,8 @@ fn sentence(words: &str) -> String {
 }
 
 impl From<Failure> for Problem {
-    fn from(Failure { kind, bill }: Failure) -> Problem {
-        let status = match kind {
+    fn from(failure: Failure) -> Problem {
+        let status = match failure.kind {
             FailureKind::OverBudget => StatusCode::PAYMENT_REQUIRED,
             FailureKind::NoProvider | FailureKind::BreakerOpen | FailureKind::StoreDown => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -205,8 +211,9 @@ impl From<Failure> for Problem {
             FailureKind::Deadline => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::BAD_GATEWAY,
         };
-        let detail = format!("No LLM answered: {kind}.");
-        Problem { cost_usd: Some(bill.cost), ..Problem::new(status, detail) }
+        let detail = format!("No LLM answered: {failure}.");
+        let Failure { bill, refusal: over_budget, .. } = failure;
+        Problem { cost_usd: Some(bill.cost), over_budget, ..Problem::new(status, detail) }
     }
 }
 

@@ -9,7 +9,9 @@ use tokio::time::Instant;
 use super::config::{AnthropicConfig, Error};
 use super::manner::Manner;
 use super::models::Model;
-use super::provider::{Completion, Content, ErrorReply, Fault, Provider, Reply, count_at, name_at};
+use super::provider::{
+    Completion, Content, ErrorReply, Fault, Provider, Reply, count_at, count_of, name_at,
+};
 use super::retry::RetryAdvice;
 use super::structured::Dialect;
 use super::wire::{self, NoReply};
@@ -168,11 +170,11 @@ fn usage(usage: &Value) -> Option<Usage> {
     let cache_write_1h = count_at(usage, "/cache_creation/ephemeral_1h_input_tokens")?;
     let named_5m = count_at(usage, "/cache_creation/ephemeral_5m_input_tokens")?;
     Some(Usage {
-        input: usage.get("input_tokens")?.as_u64()?,
+        input: count_of(usage.get("input_tokens")?)?,
         cache_read: count_at(usage, "/cache_read_input_tokens")?,
         cache_write_5m: named_5m.max(written.saturating_sub(cache_write_1h)),
         cache_write_1h,
-        output: usage.get("output_tokens")?.as_u64()?,
+        output: count_of(usage.get("output_tokens")?)?,
         reasoning: 0,
     })
 }
@@ -249,6 +251,10 @@ mod tests {
         );
         check(json!({"input_tokens": 10}), None);
         check(json!({"input_tokens": "10", "output_tokens": 1}), None);
+        check(
+            json!({"input_tokens": 10, "output_tokens": -1, "cache_read_input_tokens": 1e20}),
+            Some(Usage { input: 10, cache_read: u64::MAX, output: u64::MAX, ..Usage::default() }),
+        );
     }
 
     #[test]

@@ -240,7 +240,10 @@ fn conclude(answer: Result<Answer, FailureKind>, tally: &Tally) -> Result<Answer
     let bill = tally.bill();
     match answer {
         Ok(Answer { verdict, model, shared }) => Ok(Answered { verdict, model, shared, bill }),
-        Err(kind) => Err(Failure { kind, bill }),
+        Err(kind) => {
+            let refusal = tally.refusal().filter(|_| kind == FailureKind::OverBudget);
+            Err(Failure { kind, bill, refusal })
+        }
     }
 }
 

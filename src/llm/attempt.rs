@@ -13,7 +13,9 @@ use super::manner::Manner;
 use super::models::Model;
 use super::provider::{Completion, Content, ErrorReply, Fault, Reply};
 use super::{FailureKind, Llm, NotReserved, Question, structured};
-use crate::pricing::{AttemptState, PriceBook, Reservation, Service, Settlement, Usage, Usd};
+use crate::pricing::{
+    AttemptId, AttemptState, PriceBook, Reservation, Service, Settlement, Usage, Usd,
+};
 use crate::sentiment::Verdict;
 
 /// What came of an attempt that was sent.
@@ -64,7 +66,10 @@ impl Llm {
         let limits = asked.limits;
         let body = lane.compose(model, asked.questions);
         let worst_case = self.worst_case(lane, model, asked.questions, &body);
-        if !tally.leaves_room(worst_case, limits.max_cost) {
+        if let Some(max_cost) = limits.max_cost
+            && !tally.leaves_room(worst_case, limits.max_cost)
+        {
+            tally.refused(tally.over(worst_case, max_cost));
             return Err(Stop::Provider(FailureKind::OverBudget));
         }
         let turn = timeout_at(limits.deadline, self.permits.acquire()).await;
@@ -93,8 +98,10 @@ impl Llm {
         };
         let id = match self.log.reserve(reservation).await {
             Ok(id) => id,
-            Err(NotReserved::OverBudget(reason)) => {
-                tracing::debug!(provider = lane.name(), reason, "over budget");
+            Err(NotReserved::OverBudget(refusal)) => {
+                let request_id = &asked.caller.request_id;
+                tracing::info!(provider = lane.name(), request_id, "a call is not made: {refusal}");
+                tally.refused(refusal);
                 lane.pass();
                 return Err(Stop::Provider(FailureKind::OverBudget));
             }
@@ -105,16 +112,28 @@ impl Llm {
             }
         };
 
+        let most = Most {
+            input: body.len() as u64,
+            output: Manner::of(&self.config).output_limit(asked.questions).into(),
+        };
         let sent = Instant::now();
         let reply = match sent < deadline {
             true => lane.provider.send(body, deadline).await,
             false => Reply::NotSent,
         };
         let day = OffsetDateTime::from(reserved_at).date();
-        let sent = Sent { model, region: lane.provider.region(), day, latency: sent.elapsed() };
+        let latency = sent.elapsed();
+        let sent = Sent { model, region: lane.provider.region(), day, most, latency };
+        let claimed = match &reply {
+            Reply::Read(completion) => completion.usage.filter(|usage| !most.allows(usage)),
+            _ => None,
+        };
         let (settlement, ended) = judge(reply, asked.questions, &sent, &self.prices.current());
         lane.report(model, ended.fault());
         observe(lane, model, worst_case, &settlement);
+        if let Some(claimed) = claimed {
+            tell_absurd(lane, model, id, &asked.caller.request_id, &claimed, most);
+        }
 
         let recorded = self.log.settle(id, settlement.clone()).await;
         if let Err(error) = &recorded {
@@ -152,8 +171,26 @@ struct Sent<'a> {
     region: &'a str,
     /// On which it was reserved (UTC).
     day: Date,
+    most: Most,
     latency: Duration,
 }
+
+/// The most tokens that a call can have used: no tokenizer makes more than one of a byte, and no
+/// provider writes more than it was told. What a reply claims beyond that is not believed.
+#[derive(Clone, Copy)]
+struct Most {
+    input: u64,
+    output: u64,
+}
+
+impl Most {
+    fn allows(self, usage: &Usage) -> bool {
+        usage.prompt() <= self.input && usage.output <= self.output
+    }
+}
+
+/// What the ledger says of an attempt whose reply claims more tokens than it can have used.
+const ABSURD_USAGE: &str = "absurd_usage";
 
 fn named(region: &str) -> Option<String> {
     (!region.is_empty()).then(|| region.to_owned())
@@ -196,7 +233,15 @@ fn judge(
         ),
         Reply::Read(completion) => {
             let (ended, error) = read(&completion, questions, sent.model);
-            (price(completion, book, sent, error), ended)
+            match completion.usage {
+                Some(usage) if !sent.most.allows(&usage) => {
+                    let unresolved =
+                        without_reply(AttemptState::Unresolved, None, ABSURD_USAGE.into());
+                    let Completion { model, tier, .. } = completion;
+                    (Settlement { model_served: model, tier, ..unresolved }, ended)
+                }
+                _ => (price(completion, book, sent, error), ended),
+            }
         }
     }
 }
@@ -270,11 +315,39 @@ fn observe(lane: &Lane, model: &Model, reserved: Option<Usd>, settlement: &Settl
     if settlement.cost.zip(reserved).is_some_and(|(cost, reserved)| cost > reserved) {
         metrics::counter!("undertone_llm_over_reservation_total", &labels[..2]).increment(1);
     }
-    if let Some(error) = &settlement.error {
+    if let Some(error) = settlement.error.as_deref().filter(|error| *error != ABSURD_USAGE) {
         tracing::warn!(provider, model = %model.id, state, error, "an attempt gave no answer");
     }
     if settlement.state == AttemptState::Unpriced {
         let Settlement { model_served: served, tier, region, .. } = settlement;
         tracing::warn!(provider, model = %model.id, ?served, ?tier, ?region, "an attempt has no price");
     }
+}
+
+/// An attempt whose reply claims more than it can have used: it stays open for a person to close.
+fn tell_absurd(
+    lane: &Lane,
+    model: &Model,
+    id: AttemptId,
+    request_id: &str,
+    claimed: &Usage,
+    most: Most,
+) {
+    let provider = lane.name();
+    metrics::counter!(
+        "undertone_llm_absurd_usage_total", "provider" => provider, "model" => model.id.clone()
+    )
+    .increment(1);
+    tracing::warn!(
+        provider,
+        model = %model.id,
+        attempt = %id,
+        request_id,
+        claimed_input_tokens = claimed.prompt(),
+        most_input_tokens = most.input,
+        claimed_output_tokens = claimed.output,
+        most_output_tokens = most.output,
+        "the provider claims more tokens than this call can have used, so its cost is not booked: \
+         see the provider's bill, and close it with `undertone costs resolve`"
+    );
 }

@@ -1,6 +1,6 @@
 //! What the attempts of one request cost together.
 
-use crate::pricing::{AttemptState, Settlement, Usage, Usd};
+use crate::pricing::{AttemptState, Refusal, Settlement, Usage, Usd};
 
 /// Tokens and money of all attempts of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +27,26 @@ pub(super) struct Tally {
     held: Usd,
     cost_unknown: bool,
     attempts: u32,
+    /// The last limit that had no room for an attempt.
+    refusal: Option<Box<Refusal>>,
 }
 
 impl Tally {
+    /// Notes which limit has no room for an attempt.
+    pub fn refused(&mut self, by: Box<Refusal>) {
+        self.refusal = Some(by);
+    }
+
+    /// Which limit had no room.
+    pub fn refusal(&self) -> Option<Box<Refusal>> {
+        self.refusal.clone()
+    }
+
+    /// Why an attempt of that worst case does not fit `max_cost`.
+    pub fn over(&self, worst_case: Option<Usd>, max_cost: Usd) -> Box<Refusal> {
+        Box::new(Refusal::by_request(max_cost, self.settled, self.held, worst_case))
+    }
+
     /// Adds an attempt for which `reserved` was set aside. One whose settlement is not on record
     /// counts as open, since that is how the ledger goes on showing it.
     pub fn add(&mut self, reserved: Option<Usd>, settlement: &Settlement, on_record: bool) {
@@ -67,6 +84,7 @@ impl Tally {
             held,
             cost_unknown: self.cost_unknown,
             attempts: self.attempts,
+            refusal: self.refusal.clone(),
         };
         usages.zip(amounts).map(part).collect()
     }

@@ -186,7 +186,7 @@ impl Llm {
 fn together(limits: &[Limits], weights: &[u64]) -> Option<Limits> {
     let sum: i128 = weights.iter().map(|weight| i128::from(*weight)).sum();
     let whole = |(limits, weight): (&Limits, &u64)| {
-        let most = i128::from(limits.max_cost?.pico()) * sum / i128::from((*weight).max(1));
+        let most = limits.max_cost?.pico_sum() * sum / i128::from((*weight).max(1));
         Some(Usd::from_pico(i64::try_from(most).unwrap_or(i64::MAX)))
     };
     let max_cost = limits.iter().zip(weights).filter_map(whole).min();

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use crate::pricing::{AttemptId, Reservation, Settlement};
+use crate::pricing::{AttemptId, Refusal, Reservation, Settlement};
 
 /// The log cannot be written now.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +15,7 @@ pub struct LogDown(pub String);
 pub enum NotReserved {
     /// A budget has no room for its worst case, or it has no price to tell by.
     #[error("{0}")]
-    OverBudget(String),
+    OverBudget(Box<Refusal>),
     #[error(transparent)]
     Down(LogDown),
 }

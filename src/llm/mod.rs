@@ -57,7 +57,7 @@ pub use provider::Fault;
 pub use structured::schemas;
 
 use self::lane::Lane;
-use crate::pricing::{Prices, Usd};
+use crate::pricing::{Prices, Refusal, Usd};
 use crate::sentiment::{Category, Label, Reason, Scores, Task, Verdict};
 
 /// What varies from one call to the next.
@@ -121,12 +121,24 @@ pub struct Answered {
 pub struct Failure {
     pub kind: FailureKind,
     pub bill: Bill,
+    /// Of [`FailureKind::OverBudget`]: which limit had no room.
+    pub refusal: Option<Box<Refusal>>,
+}
+
+/// In words, for whoever asked.
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.refusal {
+            Some(refusal) => refusal.fmt(f),
+            None => self.kind.fmt(f),
+        }
+    }
 }
 
 impl Failure {
     /// One for which no provider was called.
     pub fn unasked(kind: FailureKind) -> Failure {
-        Failure { kind, bill: Bill::default() }
+        Failure { kind, bill: Bill::default(), refusal: None }
     }
 }
 

@@ -137,10 +137,15 @@ pub(super) fn text_at(value: &Value, pointer: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// The count at that place; absent and null are 0, anything else but a whole number is `None`.
+/// The count at that place; absent and null are 0, anything else but a number is `None`.
 pub(super) fn count_at(usage: &Value, pointer: &str) -> Option<u64> {
     match usage.pointer(pointer) {
         None | Some(Value::Null) => Some(0),
-        Some(count) => count.as_u64(),
+        Some(count) => count_of(count),
     }
+}
+
+/// A count. A number that none can be, such as one below 0, is a count beyond any bound.
+pub(super) fn count_of(count: &Value) -> Option<u64> {
+    count.is_number().then(|| count.as_u64().unwrap_or(u64::MAX))
 }

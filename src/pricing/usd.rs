@@ -8,10 +8,11 @@ use std::str::FromStr;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// An amount of US dollars in whole picodollars, so that sums are exact; up to about 9.2 million $.
-/// On the wire it is a decimal string: `"0.0005775"`.
+/// An amount of US dollars in whole picodollars, so that sums are exact. What is read, priced or stored
+/// as one amount is at most about 9.2 million $; sums of such amounts have no limit that they could
+/// reach. On the wire it is a decimal string: `"0.0005775"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Usd(i64);
+pub struct Usd(i128);
 
 const PICO: i64 = 1_000_000_000_000;
 
@@ -19,16 +20,21 @@ impl Usd {
     pub const ZERO: Usd = Usd(0);
 
     pub const fn from_pico(pico: i64) -> Usd {
+        Usd(pico as i128)
+    }
+
+    /// A sum, as it was added up elsewhere.
+    pub const fn from_pico_sum(pico: i128) -> Usd {
         Usd(pico)
     }
 
-    pub const fn pico(self) -> i64 {
-        self.0
+    /// As one amount is stored; a sum beyond that stops at its limit.
+    pub fn pico(self) -> i64 {
+        i64::try_from(self.0).unwrap_or(if self.0 < 0 { i64::MIN } else { i64::MAX })
     }
 
-    /// The sum, or `None` past 9.2 million dollars.
-    pub fn checked_add(self, other: Usd) -> Option<Usd> {
-        self.0.checked_add(other.0).map(Usd)
+    pub const fn pico_sum(self) -> i128 {
+        self.0
     }
 
     pub fn saturating_sub(self, other: Usd) -> Usd {
@@ -39,7 +45,6 @@ impl Usd {
 impl Add for Usd {
     type Output = Usd;
 
-    /// Saturates: no sum of real calls comes near the limit.
     fn add(self, other: Usd) -> Usd {
         Usd(self.0.saturating_add(other.0))
     }
@@ -55,7 +60,8 @@ impl fmt::Display for Usd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
         let magnitude = self.0.unsigned_abs();
-        let (whole, fraction) = (magnitude / PICO as u64, magnitude % PICO as u64);
+        let pico = u128::from(PICO.unsigned_abs());
+        let (whole, fraction) = (magnitude / pico, magnitude % pico);
         if fraction == 0 {
             return write!(f, "{sign}{whole}");
         }
@@ -86,7 +92,7 @@ impl FromStr for Usd {
         let fraction: i64 = format!("{fraction:0<12}").parse().map_err(|_| ParseUsdError)?;
         let pico = whole.checked_mul(PICO).and_then(|pico| pico.checked_add(fraction));
         let pico = pico.ok_or(ParseUsdError)?;
-        Ok(Usd(if negative { -pico } else { pico }))
+        Ok(Usd::from_pico(if negative { -pico } else { pico }))
     }
 }
 
@@ -143,10 +149,18 @@ mod tests {
             (-1, "-0.000000000001"),
             (37_500, "0.0000000375"),
         ] {
-            assert_eq!(Usd(pico).to_string(), text);
-            assert_eq!(text.parse(), Ok(Usd(pico)));
+            assert_eq!(Usd::from_pico(pico).to_string(), text);
+            assert_eq!(text.parse(), Ok(Usd::from_pico(pico)));
         }
         assert_eq!("0.020".parse(), Ok(Usd(20_000_000_000)));
+    }
+
+    #[test]
+    fn a_sum_of_many_amounts_is_exact_past_what_one_can_be() {
+        let most = Usd::from_pico(i64::MAX);
+        let sum: Usd = std::iter::repeat_n(most, 4).sum();
+        assert_eq!(sum.to_string(), "36893488.147419103228");
+        assert_eq!((sum.pico(), sum.saturating_sub(most + most + most)), (i64::MAX, most));
     }
 
     #[test]

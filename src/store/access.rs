@@ -5,8 +5,10 @@ use std::time::SystemTime;
 
 use time::{Duration, OffsetDateTime, Time};
 
+use super::corrections::COST_BY_NOW;
+use super::sums;
 use super::{Error, millis, month_of};
-use crate::pricing::Usd;
+use crate::pricing::{LimitOf, Refusal, Reservation, Usd};
 
 /// A key, without the secret: only its hash is anywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +24,7 @@ pub struct StoredKey {
     pub revoked_at: Option<OffsetDateTime>,
     /// `None`: as configured.
     pub requests_per_minute: Option<u32>,
+    pub texts_per_minute: Option<u32>,
     pub tokens_per_minute: Option<u32>,
 }
 
@@ -167,6 +170,25 @@ impl AccountId {
     }
 }
 
+/// What the ledger has spent and reserved for a subject between two moments: three parameters, and two
+/// sums as text.
+pub(super) fn gone_sql(subject: &Subject, from: &str, to: &str, name: &str) -> String {
+    let column = match subject {
+        Subject::Key(_) => "key_id",
+        Subject::Team(_) => "team",
+    };
+    let open = "CASE WHEN state <> 'settled' AND corrected_at IS NULL
+        THEN coalesce(reserved_pico, 0) ELSE 0 END";
+    format!(
+        "SELECT {}, {}
+         FROM attempts AS a
+            LEFT JOIN corrections AS c ON c.attempt = a.id AND a.corrected_at IS NOT NULL
+         WHERE reserved_at >= {from} AND reserved_at < {to} AND {column} = {name}",
+        sums::sum(COST_BY_NOW),
+        sums::sum(open),
+    )
+}
+
 /// What has gone of a budget, in picodollars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Account {
@@ -183,15 +205,24 @@ impl Account {
         !self.hard || worst_case.is_some_and(|worst_case| worst_case.pico() <= room)
     }
 
-    /// Why a worst case does not fit.
-    pub fn refusal(&self, of: &AccountId, worst_case: Option<Usd>) -> Error {
-        Error::OverBudget {
-            subject: of.subject.clone(),
-            period: of.period,
-            limit: Usd::from_pico(self.limit),
-            gone: Usd::from_pico(self.spent.saturating_add(self.reserved)),
-            worst_case,
-        }
+    /// Why a reservation does not fit.
+    pub fn refusal(&self, of: &AccountId, reservation: &Reservation) -> Error {
+        let starts_at = super::from_millis(of.starts_at);
+        let (limit_of, key_id) = match &of.subject {
+            Subject::Key(id) => (LimitOf::Key, Some(id.clone())),
+            Subject::Team(_) => (LimitOf::Team, None),
+        };
+        Error::OverBudget(Box::new(Refusal {
+            limit_of,
+            team: reservation.caller.team.clone(),
+            key_id,
+            period: Some(of.period.name()),
+            limit_usd: Usd::from_pico(self.limit),
+            spent_usd: Usd::from_pico(self.spent),
+            reserved_usd: Usd::from_pico(self.reserved),
+            asked_usd: reservation.worst_case,
+            resets_at: Some(of.period.around(starts_at.into()).1),
+        }))
     }
 }
 

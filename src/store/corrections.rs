@@ -7,15 +7,18 @@ use std::fmt;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::sums;
 use crate::pricing::{AttemptId, Usage, Usd};
 
 /// Closes an open attempt, for good: a second one is refused, and a settlement that comes late
-/// changes nothing. The money counts in reports from the moment at which the correction is made, in
+/// changes nothing. A person's word may also correct what an attempt has settled at: its row then holds
+/// the difference. The money counts in reports from the moment at which the correction is made, in
 /// budgets in the attempt's own period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Correction {
     pub attempt: AttemptId,
     pub kind: CorrectionKind,
+    /// What the attempt cost, in the end.
     pub cost: Usd,
     /// The price that a late price was taken from.
     pub price_version: Option<String>,
@@ -54,22 +57,36 @@ pub enum NotOpen {
 }
 
 impl NotOpen {
-    /// What an attempt's columns say, in milliseconds and picodollars; `None`: it is open.
-    pub(super) fn of(
-        state: &str,
-        expires_at: i64,
-        corrected_at: Option<i64>,
-        cost: Option<i64>,
-        now: i64,
-    ) -> Option<NotOpen> {
-        match (state, corrected_at) {
+    /// Why a correction of that kind cannot be; `None`: it can.
+    pub(super) fn against(kind: CorrectionKind, found: &Found, now: i64) -> Option<NotOpen> {
+        match (&*found.state, found.corrected_at) {
             (_, Some(at)) => Some(NotOpen::Corrected { at: super::from_millis(at) }),
-            ("settled", None) => Some(NotOpen::Settled(Usd::from_pico(cost.unwrap_or(0)))),
-            ("reserved", None) if expires_at > now => {
-                Some(NotOpen::InFlight { until: super::from_millis(expires_at) })
+            ("settled", None) if kind == CorrectionKind::Resolve => None,
+            ("settled", None) => Some(NotOpen::Settled(found.settled_at())),
+            ("reserved", None) if found.expires_at > now => {
+                Some(NotOpen::InFlight { until: super::from_millis(found.expires_at) })
             }
             _ => None,
         }
+    }
+}
+
+/// What an attempt's columns say, in milliseconds and picodollars.
+pub(super) struct Found {
+    pub state: String,
+    pub expires_at: i64,
+    pub corrected_at: Option<i64>,
+    pub cost: Option<i64>,
+}
+
+impl Found {
+    /// Its cost so far.
+    pub fn settled_at(&self) -> Usd {
+        Usd::from_pico(self.cost.unwrap_or(0))
+    }
+
+    pub fn is_settled(&self) -> bool {
+        self.state == "settled"
     }
 }
 
@@ -124,12 +141,18 @@ pub struct DayUsage {
 const TOKENS: [&str; 6] =
     ["input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning"];
 
-/// Sums that both databases cast alike.
-fn sums(cost: &str) -> String {
-    let sum = |column: &str| format!("CAST(coalesce(sum({column}), 0) AS BIGINT)");
+/// Sums that both databases cast alike. `counted` says of an attempt whether its call and its tokens
+/// count: beside a correction of a settled one they are on another row.
+fn sums(counted: &str, cost: &str) -> String {
+    let sum = |value: &str| {
+        format!("CAST(coalesce(sum(CASE WHEN {counted} THEN {value} ELSE 0 END), 0) AS BIGINT)")
+    };
     let columns = TOKENS.map(|column| sum(&format!("a.{column}")));
-    format!("count(*), {}, {}", columns.join(", "), sum(cost))
+    format!("{}, {}, {}", sum("1"), columns.join(", "), sums::sum(cost))
 }
+
+/// What an attempt cost by now: a correction adds to what it settled at, or stands alone.
+pub(super) const COST_BY_NOW: &str = "coalesce(a.cost_pico, 0) + coalesce(c.cost_pico, 0)";
 
 const MODEL: &str = "coalesce(a.model_served, a.model_asked)";
 
@@ -151,11 +174,11 @@ pub(super) fn charges_sql(day: impl Fn(&str) -> String, month: impl Fn(&str) -> 
          WHERE c.made_at >= $1 AND c.made_at < $2 {groups}
          ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10",
         settled_on = day("a.reserved_at"),
-        settled = sums("a.cost_pico"),
+        settled = sums("1 = 1", "a.cost_pico"),
         corrected_on = day("c.made_at"),
         month_of_attempt = month("a.reserved_at"),
         month_made = month("c.made_at"),
-        corrected = sums("c.cost_pico"),
+        corrected = sums("a.state <> 'settled'", "c.cost_pico"),
     )
 }
 
@@ -168,14 +191,14 @@ pub(super) fn usage_sql(day: impl Fn(&str) -> String) -> String {
          WHERE a.reserved_at >= $1 AND a.reserved_at < $2 AND a.provider = $3
          GROUP BY 1, 2 ORDER BY 1, 2",
         day("a.reserved_at"),
-        sums("coalesce(a.cost_pico, c.cost_pico)"),
+        sums("1 = 1", COST_BY_NOW),
     )
 }
 
-/// Calls, usage and cost, from eight numbers of a row.
+/// Calls and usage, from seven numbers of a row; the cost follows them.
 pub(super) fn summed<E>(
     mut number: impl FnMut(usize) -> Result<i64, E>,
-) -> Result<(u64, Usage, Usd), E> {
+) -> Result<(u64, Usage), E> {
     let mut count = |column| number(column).map(|n| u64::try_from(n).unwrap_or_default());
     let calls = count(0)?;
     let usage = Usage {
@@ -186,5 +209,5 @@ pub(super) fn summed<E>(
         output: count(5)?,
         reasoning: count(6)?,
     };
-    Ok((calls, usage, Usd::from_pico(number(7)?)))
+    Ok((calls, usage))
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{NotOpen, Period, Subject};
-use crate::pricing::{AttemptId, Usd};
+use super::NotOpen;
+use crate::pricing::{AttemptId, Refusal};
 
 /// Why the store cannot be opened, written or read. Cloneable, because callers whose records are
 /// committed together also fail together.
@@ -30,19 +30,8 @@ pub enum Error {
     UnknownAttempt(AttemptId),
     #[error("attempt {0} {1}")]
     NotOpen(AttemptId, NotOpen),
-    #[error(
-        "the {} budget of {} {} is {limit}, of which {gone} is spent or reserved: no room for {}",
-        period.name(), subject.kind(), subject.name(),
-        worst_case.map_or_else(|| "a call without a price".to_owned(), |usd| usd.to_string())
-    )]
-    OverBudget {
-        subject: Subject,
-        period: Period,
-        limit: Usd,
-        gone: Usd,
-        /// What the call may cost at most; `None`: it has no price.
-        worst_case: Option<Usd>,
-    },
+    #[error("{0}")]
+    OverBudget(Box<Refusal>),
     /// Somebody else has folded on.
     #[error(
         "partition {partition} of the topic {topic} is folded up to {}, not where this goes on",

@@ -7,11 +7,28 @@ use std::time::SystemTime;
 
 use super::{Error, Store};
 
+/// On whose behalf a text was analysed: a key, where there are keys, and its team.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    pub key_id: Option<String>,
+    pub team: Option<String>,
+}
+
+/// Who asks about a verdict. What is another's is to them as if it were not there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asker {
+    /// Their own key; `None` where there are none.
+    pub key_id: Option<String>,
+    /// The team whose verdicts they may speak of beside their own.
+    pub reviewed_team: Option<String>,
+}
+
 /// A text with the verdict that its sender got.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeptText {
     /// The verdict's, as its sender knows it. Several texts can share one that a sender chose.
     pub id: String,
+    pub owner: Owner,
     pub task: String,
     pub text: Arc<str>,
     pub language: String,
@@ -38,6 +55,8 @@ pub struct KeptRow {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Said {
     pub id: String,
+    /// The key of who said it; `None` where there are none.
+    pub key_id: Option<String>,
     pub task: String,
     pub what: String,
     /// With the verdict; `None`: that cannot be told.
@@ -59,7 +78,7 @@ pub struct Baseline {
 #[derive(Clone, Debug)]
 pub(in crate::store) enum Change {
     Keep(Vec<KeptText>),
-    /// Of what somebody says twice of one verdict, the later word stays.
+    /// Of what is said twice of one kept text, or by one key under one id, the later word stays.
     Say(Said),
     Forget(String),
     Purge {
@@ -101,11 +120,12 @@ impl Store {
         Ok(count)
     }
 
-    /// The texts under an id, the oldest first.
-    pub async fn texts_of(&self, id: &str) -> Result<Vec<KeptRow>, Error> {
+    /// Those of the texts under an id that the asker may speak of, the oldest first.
+    pub async fn texts_of(&self, id: &str, asker: &Asker) -> Result<Vec<KeptRow>, Error> {
+        let wanted = Some((id.to_owned(), asker.clone()));
         match self {
-            Store::Sqlite(sqlite) => sqlite.kept_texts(Some(id.to_owned())).await,
-            Store::Postgres(postgres) => postgres.kept_texts(Some(id.to_owned())).await,
+            Store::Sqlite(sqlite) => sqlite.kept_texts(wanted).await,
+            Store::Postgres(postgres) => postgres.kept_texts(wanted).await,
         }
     }
 

@@ -17,9 +17,11 @@ mod marker;
 mod postgres;
 mod queue;
 mod report;
+mod runs;
 mod settled;
 mod signals;
 mod sqlite;
+mod sums;
 mod trends;
 mod url;
 
@@ -42,11 +44,13 @@ pub use corrections::{Charge, Correction, CorrectionKind, DayUsage, NotOpen};
 pub use counts::{CountKey, Counts, Minute, VerdictBy};
 pub use error::Error;
 pub use journal::Journal;
-pub use learning::{Baseline, KeptRow, KeptText, Said};
+pub use learning::{Asker, Baseline, KeptRow, KeptText, Owner, Said};
+use report::Listed;
 pub use report::{
     CostQuery, CostReport, CostRow, Figures, GroupBy, OpenAttempt, OpenState, ParseGroupByError,
     month_of,
 };
+pub use runs::RunAttempt;
 pub use signals::LoggedSignals;
 pub use trends::{Advance, Changes, PartitionAdvance, Position, WindowQuery, WindowsFold};
 pub use url::StoreUrl;
@@ -145,14 +149,23 @@ impl Store {
 
     /// The attempts in flight, unresolved or unpriced, the oldest first.
     pub async fn open_attempts(&self, now: SystemTime) -> Result<Vec<OpenAttempt>, Error> {
+        self.attempts(Listed::Open, now).await
+    }
+
+    /// The attempts that settled above what was reserved for them, the oldest first.
+    pub async fn attempts_over_reservation(&self) -> Result<Vec<OpenAttempt>, Error> {
+        self.attempts(Listed::OverReservation, SystemTime::now()).await
+    }
+
+    async fn attempts(&self, which: Listed, now: SystemTime) -> Result<Vec<OpenAttempt>, Error> {
         match self {
-            Store::Sqlite(sqlite) => sqlite.open_attempts(now).await,
-            Store::Postgres(postgres) => postgres.open_attempts(now).await,
+            Store::Sqlite(sqlite) => sqlite.attempts(which, now).await,
+            Store::Postgres(postgres) => postgres.attempts(which, now).await,
         }
     }
 
-    /// Closes open attempts: all of these or, after an error, none. What is in flight, settled or
-    /// corrected already is refused.
+    /// Closes open attempts, and corrects settled ones where a person says so: all of these or, after
+    /// an error, none. What is in flight or corrected already is refused.
     pub async fn correct(
         &self,
         corrections: Vec<Correction>,

@@ -164,6 +164,9 @@ pub struct OpenAttempt {
     /// As served, else as asked.
     pub model: String,
     pub reserved_usd: Option<Usd>,
+    /// What a settled one is recorded at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<Usd>,
     pub error: Option<String>,
     /// What the reply named, where it was read.
     #[serde(skip)]
@@ -182,14 +185,46 @@ pub enum OpenState {
     InFlight,
     Unresolved,
     Unpriced,
+    /// Not open: listed for those who look for what was recorded too high.
+    Settled,
+}
+
+/// Which attempts a list is of.
+#[derive(Clone, Copy, Debug)]
+pub enum Listed {
+    Open,
+    /// Settled above what was reserved for them, and not corrected.
+    OverReservation,
+}
+
+impl Listed {
+    /// The condition, in the words of both databases.
+    pub fn condition(self) -> &'static str {
+        match self {
+            Listed::Open => "state <> 'settled' AND corrected_at IS NULL",
+            Listed::OverReservation => {
+                "state = 'settled' AND corrected_at IS NULL AND cost_pico > reserved_pico"
+            }
+        }
+    }
 }
 
 impl OpenState {
+    pub(super) fn of(state: &str, expires_at: i64, now: i64) -> OpenState {
+        match state {
+            "settled" => OpenState::Settled,
+            "unpriced" => OpenState::Unpriced,
+            "reserved" if expires_at > now => OpenState::InFlight,
+            _ => OpenState::Unresolved,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             OpenState::InFlight => "in_flight",
             OpenState::Unresolved => "unresolved",
             OpenState::Unpriced => "unpriced",
+            OpenState::Settled => "settled",
         }
     }
 }
@@ -278,7 +313,7 @@ impl Row {
         let settled: u64 = means.values().map(|means| means.calls).sum();
         if settled >= CALLS_FOR_A_MEAN {
             figures.saved_usd = self.texts.iter().try_fold(Usd::ZERO, |sum, (endpoint, counts)| {
-                sum.checked_add(saved(counts, means.get(endpoint), price)?)
+                Some(sum + saved(counts, means.get(endpoint), price)?)
             });
         }
         figures
@@ -303,20 +338,24 @@ fn saved(counts: &Counts, means: Option<&Means>, price: Option<&Price>) -> Optio
         output: scaled(counts.local, means.output_tokens, means.texts)?,
         ..Usage::default()
     };
-    counts.saved.checked_add(price?.cost_of_calls(counts.local, &would_be)?)
+    Some(counts.saved + price?.cost_of_calls(counts.local, &would_be)?)
 }
 
 impl AddAssign for Figures {
     /// Adds what concerns calls; texts are added up by endpoint.
     fn add_assign(&mut self, other: Figures) {
-        self.calls += other.calls;
-        self.unpriced += other.unpriced;
-        self.unresolved += other.unresolved;
+        for (sum, more) in [
+            (&mut self.calls, other.calls),
+            (&mut self.unpriced, other.unpriced),
+            (&mut self.unresolved, other.unresolved),
+            (&mut self.input_tokens, other.input_tokens),
+            (&mut self.output_tokens, other.output_tokens),
+            (&mut self.cache_read_tokens, other.cache_read_tokens),
+            (&mut self.cache_write_tokens, other.cache_write_tokens),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
         self.unresolved_usd = self.unresolved_usd + other.unresolved_usd;
-        self.input_tokens += other.input_tokens;
-        self.output_tokens += other.output_tokens;
-        self.cache_read_tokens += other.cache_read_tokens;
-        self.cache_write_tokens += other.cache_write_tokens;
         self.cost_usd = self.cost_usd + other.cost_usd;
     }
 }

@@ -25,7 +25,7 @@ impl Span {
 
     /// A subquery of attempts, or of sums over them, with the columns that tell groups apart
     /// (`reserved_at`, where of sums the day counts) and those that are summed: `calls`, `unpriced`,
-    /// `unresolved`, `unresolved_pico`, the tokens, `cost_pico`.
+    /// `unresolved`, `unresolved_pico`, the tokens, `cost_carry` and `cost_pico`.
     pub fn attempts(self) -> String {
         const WHOSE: &str = "team, key_id, tags, endpoint";
         const TOKENS: &str =
@@ -35,11 +35,12 @@ impl Span {
         let mut parts = self.settled(
             &format!(
                 "day AS reserved_at, {WHOSE}, model, calls, 0 AS unpriced, 0 AS unresolved,
-                 0 AS unresolved_pico, {TOKENS}, cost_pico"
+                 0 AS unresolved_pico, {TOKENS}, cost_carry, cost_pico"
             ),
             &format!(
                 "reserved_at, {WHOSE}, coalesce(model_served, model_asked) AS model, 1 AS calls,
-                 0 AS unpriced, 0 AS unresolved, 0 AS unresolved_pico, {TOKENS}, cost_pico"
+                 0 AS unpriced, 0 AS unresolved, 0 AS unresolved_pico, {TOKENS}, 0 AS cost_carry,
+                 cost_pico"
             ),
         );
         parts.push(format!(
@@ -47,7 +48,7 @@ impl Span {
                 CASE WHEN state = 'unpriced' AND corrected_at IS NULL THEN 1 ELSE 0 END AS unpriced,
                 CASE WHEN {OPEN} THEN 1 ELSE 0 END AS unresolved,
                 CASE WHEN {OPEN} THEN coalesce(reserved_pico, 0) ELSE 0 END AS unresolved_pico,
-                {TOKENS}, 0 AS cost_pico
+                {TOKENS}, 0 AS cost_carry, 0 AS cost_pico
              FROM attempts
              WHERE state <> 'settled' AND reserved_at >= {from} AND reserved_at < {to}"
         ));

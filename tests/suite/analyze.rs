@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::double::{Double, Gate, Script};
+use crate::double::{Double, Gate, Script, Tokens};
 use crate::gateway::{Finished, Setup};
 use crate::money;
 
@@ -327,8 +327,8 @@ async fn an_answer_that_had_arrived_before_a_kill_is_not_paid_for_again() {
         fs::read(setup.path(name)).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count()
     };
     let started = Instant::now();
-    // The header, and all rows but the one behind the gate.
-    while lines("out.csv") + lines("out.csv.partial") < 8 {
+    // The header, the run's name, and all rows but the one behind the gate.
+    while lines("out.csv") + lines("out.csv.partial") < 9 {
         assert!(started.elapsed() < Duration::from_secs(60), "no answers are kept");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -345,6 +345,40 @@ async fn an_answer_that_had_arrived_before_a_kill_is_not_paid_for_again() {
     assert!(!setup.path("out.csv.partial").exists());
     let report = setup.run(&["costs", "--group-by", "team", "--format", "json"]).await.json();
     assert_eq!(report["rows"][0]["group"]["team"], "care", "{report}");
+}
+
+#[tokio::test]
+async fn calls_lost_at_a_kill_count_against_the_ceiling_of_the_resumed_run() {
+    let double = Double::start().await;
+    let setup = Setup::with(&double).providers(&["openai"]).escalating();
+    write(&setup, "in.csv", texts(2));
+    write(&setup, "probe.csv", texts(1));
+    check_code(&setup.run(&["analyze", "probe.csv", "--output", "probe-out.csv"]).await, 0);
+    let probe = double.requests().pop().expect("it was asked about");
+    let tokens = Tokens::of(probe.raw.len() as u64, probe.max_tokens());
+    // Room for one call and no second one.
+    let ceiling = money::decimal(money::cost(&double.bill().0[0].model, &tokens) * 3 / 2);
+    let command = [
+        "analyze",
+        "in.csv",
+        "--output",
+        "out.csv",
+        "--batch-size",
+        "1",
+        "--max-cost-usd",
+        &ceiling,
+    ];
+    double.script([Script::hang()]);
+    let mut child = setup.spawn(&command);
+    double.arrived(2).await;
+    child.kill().expect("it runs");
+    child.wait().expect("it was started here");
+    let finished = setup.run(&command).await;
+    check_code(&finished, 0);
+    assert_eq!(double.requests().len(), 2, "what was lost may have been billed: no second call");
+    assert!(finished.stderr.contains("of the ceiling (--max-cost-usd)"), "{}", finished.stderr);
+    let written = rows(&read(&setup, "out.csv"));
+    assert_eq!(column(&written, "undertone_route"), ["local"; 2]);
 }
 
 #[tokio::test]

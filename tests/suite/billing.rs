@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::double::{Double, Provider, Script, Tokens};
 use crate::gateway::Setup;
+use crate::metrics::metric;
 use crate::money;
 use crate::verdict::{check_shape, outcome, usage};
 
@@ -200,4 +201,68 @@ async fn an_attempt_that_got_an_error_status_costs_nothing() {
     assert_eq!((double.calls(Provider::OpenAi), double.bill().0.len()), (2, 1));
     let total = &gateway.costs("").await["total"];
     assert_eq!((&total["calls"], &total["unresolved"]), (&json!(2), &json!(0)), "{total}");
+}
+
+#[tokio::test]
+async fn usage_that_no_call_can_have_had_is_not_booked_and_can_be_resolved() {
+    let double = Double::start().await;
+    for (name, tokens) in [
+        ("openai", Tokens::of(1_000_000_000_000, 22)),
+        ("openai", Tokens { cache_read: 1_000_000, ..Tokens::of(10, 22) }),
+        ("anthropic", Tokens::of(143, 1_000_000_000_000)),
+        ("anthropic", Tokens { cache_write_5m: 40_000, ..Tokens::of(143, 22) }),
+    ] {
+        let setup = Setup::with(&double).providers(&[name]);
+        let gateway = setup.set("telemetry.log", "warn").start().await;
+        gateway.run(&["budgets", "set", "--team", "care", "--month", "1"]).await;
+        double.script([Script::answer("positive").tokens(tokens)]);
+        let ask = json!({"text": "Nobody tells 4711.", "route": "llm", "max_cost_usd": "0.02",
+            "tags": {"team": "care"}});
+        let verdict = gateway.sentiment(ask).await;
+        check_shape(&verdict);
+        assert_eq!((outcome(&verdict), &verdict["label"]), ("answered", &json!("positive")));
+        assert_eq!(verdict["cost_usd"], Value::Null, "{name}, {tokens:?}: {verdict}");
+        let total = gateway.costs("").await["total"].clone();
+        assert_eq!((&total["cost_usd"], &total["unresolved"]), (&json!("0"), &json!(1)), "{total}");
+        let labels = [("provider", name)];
+        assert_eq!(metric(&gateway, "undertone_llm_absurd_usage_total", &labels).await, 1.0);
+        let budget = &gateway.get("/v1/budgets").await.ok()["budgets"][0];
+        assert_eq!(budget["spent_usd"], "0", "{budget}");
+        assert_eq!(budget["reserved_usd"], total["unresolved_usd"], "{budget}");
+
+        let open = gateway.run(&["costs", "open", "--format", "json"]).await.json();
+        assert_eq!(open[0]["error"], "absurd_usage", "{open}");
+        let id = open[0]["id"].as_str().expect("an id");
+        let log = gateway.log();
+        let line = log.lines().find(|line| line.contains(id)).expect("it is told");
+        assert!(line.contains("claims more tokens") && !log.contains("4711"), "{log}");
+        let resolved = gateway.run(&["costs", "resolve", id, "--cost-usd", "0.0004"]).await;
+        assert_eq!(resolved.code, Some(0), "{}", resolved.stderr);
+        assert_eq!(gateway.costs("").await["total"]["cost_usd"], "0.0004");
+    }
+}
+
+#[tokio::test]
+async fn a_settled_attempt_that_was_booked_too_high_is_found_and_corrected() {
+    let double = Double::start().await;
+    let setup = Setup::with(&double).providers(&["openai"]);
+    let bound = "openai.models.gpt-4o-2024-08-06.tokens_per_byte";
+    let gateway = setup.set("openai.model", "gpt-4o-2024-08-06").set(bound, 0.05).start().await;
+    gateway.run(&["budgets", "set", "--team", "care", "--month", "1"]).await;
+    double.script([Script::answer("positive").tokens(Tokens::of(900, 22))]);
+    let ask = json!({"text": "Hm.", "route": "llm", "tags": {"team": "care"}});
+    let verdict = gateway.sentiment(ask).await;
+    let booked = verdict["cost_usd"].as_str().expect("within a token a byte it is booked whole");
+    let dear = gateway.run(&["costs", "open", "--over-reservation", "--format", "json"]).await;
+    let dear = dear.json();
+    assert_eq!((&dear[0]["cost_usd"], &dear[0]["state"]), (&json!(booked), &json!("settled")));
+    let id = dear[0]["id"].as_str().expect("an id");
+    let resolved = gateway.run(&["costs", "resolve", id, "--cost-usd", "0.0001"]).await;
+    assert_eq!(resolved.code, Some(0), "{}", resolved.stderr);
+    let total = gateway.costs("").await["total"].clone();
+    assert_eq!((&total["cost_usd"], &total["calls"]), (&json!("0.0001"), &json!(1)), "{total}");
+    let budget = &gateway.get("/v1/budgets").await.ok()["budgets"][0];
+    assert_eq!((&budget["spent_usd"], &budget["reserved_usd"]), (&json!("0.0001"), &json!("0")));
+    let again = gateway.run(&["costs", "resolve", id, "--not-billed"]).await;
+    assert!(again.stderr.contains("which stands"), "{}", again.stderr);
 }

@@ -92,14 +92,16 @@ async fn a_model_without_a_price_is_not_called_under_a_hard_budget() {
 }
 
 #[tokio::test]
-async fn a_keys_budget_binds_it_and_only_its_own_rows_are_shown_to_it() {
+async fn a_keys_budget_binds_it_and_its_own_and_its_teams_rows_are_shown_to_it() {
     let double = Double::start().await;
     let setup = Setup::with(&double).escalating();
     let poor = ["--team", "care", "--scopes", "analyze", "--budget-month", "0.000001"];
     let (poor_id, poor) = create(&setup, &poor).await;
     let rich = ["--team", "care", "--scopes", "analyze,costs:read", "--budget-day", "50", "--soft"];
     let (_, rich) = create(&setup, &rich).await;
-    setup.run(&["budgets", "set", "--team", "care", "--month", "90"]).await;
+    for (team, limit) in [("care", "90"), ("press", "80")] {
+        setup.run(&["budgets", "set", "--team", team, "--month", limit]).await;
+    }
     let gateway = setup.start().await;
     let (poor, rich) = (gateway.with_key(&poor), gateway.with_key(&rich));
     assert_eq!(outcome(&poor.sentiment(json!({"text": "Hm."})).await), "over_budget");
@@ -107,9 +109,11 @@ async fn a_keys_budget_binds_it_and_only_its_own_rows_are_shown_to_it() {
     // From the cache it costs nothing, and is for the poor as well.
     assert_eq!(outcome(&poor.sentiment(json!({"text": "Hm."})).await), "answered");
     let own = budgets(&poor).await;
-    assert_eq!((own.len(), &own[0]["key_id"]), (1, &json!(poor_id)), "{own:?}");
+    assert_eq!(own.len(), 2, "nothing of another key or team: {own:?}");
+    assert_eq!((&own[0]["key_id"], &own[0]["team"]), (&Value::Null, &json!("care")), "{own:?}");
+    assert_eq!(own[1]["key_id"], json!(poor_id), "{own:?}");
     let all = budgets(&rich).await;
-    assert_eq!(all.len(), 3, "{all:?}");
+    assert_eq!(all.len(), 4, "{all:?}");
     assert_eq!(all[0]["spent_usd"], double.bill().usd(), "the team's row: {all:?}");
 }
 
@@ -204,4 +208,66 @@ async fn a_soft_budget_warns_at_each_step_and_stops_nothing() {
     let metrics = gateway.get("/metrics").await.text();
     assert!(metrics.contains("undertone_budget_spent_ratio"), "{metrics}");
     assert!(metrics.contains("undertone_budget_warnings_total{percent=\"100\"} 1"), "{metrics}");
+}
+
+/// What an answer or a problem says of the limit that had no room.
+#[track_caller]
+fn check_refusal(refusal: &Value, limit_of: &str, period: Value, limit: &str) {
+    assert_eq!(refusal["limit_of"], limit_of, "{refusal}");
+    assert_eq!((&refusal["period"], &refusal["limit_usd"]), (&period, &json!(limit)), "{refusal}");
+    assert!(pico(&refusal["asked_usd"]) > pico(&refusal["limit_usd"]), "{refusal}");
+    for field in ["spent_usd", "reserved_usd"] {
+        assert_eq!(refusal[field], "0", "{refusal}");
+    }
+    let resets = refusal["resets_at"].as_str().is_some_and(|at| at.ends_with("T00:00:00Z"));
+    assert_eq!(resets, !period.is_null(), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_refused_budget_is_named_with_its_amounts_wherever_it_is_met() {
+    let double = Double::start().await;
+    let setup = Setup::with(&double).escalating();
+    let keyed = ["--team", "press", "--scopes", "analyze", "--budget-day", "0.000002"];
+    let (key_id, keyed) = create(&setup, &keyed).await;
+    let (_, care) = create(&setup, &["--team", "care", "--scopes", "analyze"]).await;
+    let (_, free) = create(&setup, &["--team", "free", "--scopes", "analyze"]).await;
+    setup.run(&["budgets", "set", "--team", "care", "--month", "0.000001"]).await;
+    let gateway = setup.start().await;
+    let (keyed, care) = (gateway.with_key(&keyed), gateway.with_key(&care));
+
+    let verdict = care.sentiment(json!({"text": "Hm."})).await;
+    check_shape(&verdict);
+    let refusal = &verdict["escalation"]["over_budget"];
+    check_refusal(refusal, "team", json!("month"), "0.000001");
+    assert_eq!((&refusal["team"], &refusal["key_id"]), (&json!("care"), &Value::Null), "{refusal}");
+    let insisting = json!({"text": "Hm.", "route": "llm"});
+    let problem = care.post("/v1/sentiment", &insisting).await.problem(402);
+    check_refusal(&problem["over_budget"], "team", json!("month"), "0.000001");
+    let detail = problem["detail"].as_str().expect("a sentence");
+    let told = "the month budget of the team care is 0.000001 US dollars, of which 0 is spent";
+    assert!(detail.contains(told) && detail.contains("starts anew at"), "{detail}");
+    let batch = json!({"task": "sentiment", "items": [insisting]});
+    let answer = care.post("/v1/batch", &batch).await.ok();
+    let error = &answer["items"][0]["error"];
+    check_refusal(&error["over_budget"], "team", json!("month"), "0.000001");
+
+    let problem = keyed.post("/v1/sentiment", &insisting).await.problem(402);
+    check_refusal(&problem["over_budget"], "key", json!("day"), "0.000002");
+    assert_eq!(problem["over_budget"]["key_id"], json!(key_id), "{problem}");
+    assert!(!problem.to_string().contains("care"), "nothing of another team: {problem}");
+
+    let capped = json!({"text": "Hm.", "route": "llm", "max_cost_usd": "0.000003"});
+    let problem = gateway.with_key(&free).post("/v1/sentiment", &capped).await.problem(402);
+    check_refusal(&problem["over_budget"], "request", Value::Null, "0.000003");
+    let detail = problem["detail"].as_str().expect("a sentence");
+    assert!(detail.contains("max_cost_usd is 0.000003 US dollars"), "{detail}");
+    assert_eq!(double.requests().len(), 0, "nobody was called");
+    let log = gateway.log();
+    assert!(log.contains(told), "{log}");
+
+    let setup = gateway.setup();
+    std::fs::write(setup.path("in.csv"), "text\nHm.\n").expect("written");
+    let arguments = ["analyze", "in.csv", "--route", "llm", "--team", "care"];
+    let finished = setup.run(&arguments).await;
+    assert!(finished.stderr.contains(told), "{}", finished.stderr);
 }

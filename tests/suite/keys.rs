@@ -263,3 +263,44 @@ async fn wrong_usage_of_keys_and_budgets_is_told() {
     let none: Value = setup.run(&["keys", "list", "--format", "json"]).await.json();
     assert_eq!(none, json!([]));
 }
+
+#[tokio::test]
+async fn the_texts_of_batches_count_and_lines_are_slowed_to_the_limit() {
+    let setup = Setup::local().set("access.texts_per_minute", 3);
+    let (_, key) = create(&setup, &["--team", "care", "--scopes", "analyze"]).await;
+    let options = [
+        "--team",
+        "care",
+        "--scopes",
+        "analyze",
+        "--requests-per-minute",
+        "2",
+        "--texts-per-minute",
+        "60",
+    ];
+    let (_, lines) = create(&setup, &options).await;
+    let gateway = setup.start().await;
+    let (keyed, lines) = (gateway.with_key(&key), gateway.with_key(&lines));
+    let text = json!({"text": "Hm.", "route": "local"});
+    let batch = |texts: usize| json!({"task": "sentiment", "items": vec![text.clone(); texts]});
+    assert_eq!(keyed.post("/v1/batch", &batch(2)).await.status, 200);
+    let reply = keyed.post("/v1/batch", &batch(2)).await;
+    let problem = reply.problem(429);
+    let detail = problem["detail"].as_str().expect("a sentence");
+    assert!(detail.contains("holds 2 texts") && detail.contains("1 left of its 3"), "{detail}");
+    let wait: u64 = reply.header("retry-after").parse().expect("seconds");
+    assert!((1..=21).contains(&wait), "{wait}");
+    assert_eq!(reply.header("ratelimit-limit"), "3");
+    assert_eq!(keyed.post("/v1/sentiment", &text).await.status, 200);
+    let problem = keyed.post("/v1/sentiment", &text).await.problem(429);
+    assert!(problem["detail"].as_str().is_some_and(|text| text.contains("3 texts")), "{problem}");
+
+    // One request: sixty at once, then one a second.
+    let start = Instant::now();
+    let body: String = (0..63).map(|_| format!("{text}\n")).collect();
+    let request = lines.request(Method::POST, "/v1/batch?task=sentiment");
+    let request = request.header("content-type", "application/x-ndjson").body(body);
+    let reply = Reply::of(request).await;
+    assert_eq!(reply.text().lines().filter(|line| line.contains("\"label\"")).count(), 63);
+    assert!(start.elapsed() >= Duration::from_millis(2_500), "{:?}", start.elapsed());
+}

@@ -38,6 +38,7 @@ mod ledger;
 mod loss;
 mod models;
 mod operations;
+mod ownership;
 mod page;
 mod postgres;
 mod prices;

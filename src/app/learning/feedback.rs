@@ -9,7 +9,7 @@ use super::latest::LATEST;
 use crate::app::kept_verdict::KeptVerdict;
 use crate::app::{App, SharedApp};
 use crate::sentiment::{Emotion, Gist, Label, Task};
-use crate::store::{self, KeptRow, Said};
+use crate::store::{self, Asker, KeptRow, Said};
 
 /// What a person says a text is, by the task that it is said for. The store has it as JSON, without
 /// a word of the text.
@@ -50,11 +50,15 @@ pub struct FeedbackReceipt {
 #[derive(Debug, thiserror::Error)]
 pub enum FeedbackError {
     #[error(
-        "No verdict of that id is known: those of the last {LATEST} texts since the start are, and \
-         those whose texts are kept (learning.keep_texts)."
+        "No verdict of yours with that id is known: those of the last {LATEST} texts since the start \
+         are, and those whose texts are kept (learning.keep_texts). For the verdicts of other keys of \
+         your team the key needs the scope texts:review."
     )]
     Unknown,
-    #[error("{0} texts were given that id by their sender: which is meant cannot be told.")]
+    #[error(
+        "{0} different texts were sent under that id, so which one is meant cannot be told; give each \
+         text an id of its own."
+    )]
     Ambiguous(usize),
     /// What is wrong with an aspect, the first being 0.
     #[error("aspects[{0}]: {1}")]
@@ -64,21 +68,23 @@ pub enum FeedbackError {
 }
 
 impl App {
-    /// Takes what a person says of the verdict of that id.
+    /// Takes what a person says of the verdict of that id. What is not theirs to speak of takes the
+    /// same way as what never was.
     ///
     /// # Errors
     /// [`FeedbackError`]; nothing is counted or kept then.
     pub async fn feedback(
         self: &SharedApp,
+        asker: Asker,
         id: String,
         task: Task,
         mut word: Word,
     ) -> Result<FeedbackReceipt, FeedbackError> {
         // A verdict of a moment ago has its text in the store then.
         self.flush().await;
-        let rows = self.store.texts_of(&id).await?;
+        let rows = self.store.texts_of(&id, &asker).await?;
         let row = the_only(&rows)?;
-        let remembered = self.learning.latest.find(&id);
+        let remembered = self.learning.latest.find(&id, &asker);
         if row.is_none() && remembered.is_none() {
             return Err(FeedbackError::Unknown);
         }
@@ -97,6 +103,7 @@ impl App {
         let now = SystemTime::now();
         let said = Said {
             id: id.clone(),
+            key_id: asker.key_id,
             task: task.name().to_owned(),
             what: serde_json::to_string(&word).expect("names and numbers are JSON"),
             agrees,

@@ -14,7 +14,7 @@ use super::kept_verdict::KeptVerdict;
 use super::{App, Store};
 use crate::cascade::{Analysis, Overruled};
 use crate::sentiment::{Outcome, Reason, Task, Verdict};
-use crate::store::{self, KeptText};
+use crate::store::{self, KeptText, Owner};
 
 pub use feedback::{FeedbackError, FeedbackReceipt, SaidAspect, Word};
 
@@ -49,6 +49,7 @@ pub struct Learning {
 /// A text that waits to be written.
 struct Pending {
     id: String,
+    owner: Owner,
     task: Task,
     text: Arc<str>,
     language: String,
@@ -82,18 +83,19 @@ impl Learning {
     }
 
     /// Remembers a verdict for feedback, and with consent its text.
-    fn remember(&self, id: &str, task: Task, text: &Arc<str>, analysis: &Analysis) {
+    fn remember(&self, id: &str, owner: Owner, task: Task, text: &Arc<str>, analysis: &Analysis) {
         if id.is_empty() || id.len() > ID_LIMIT {
             return;
         }
         let by_llm = analysis.outcome == Outcome::Answered;
-        self.latest.remember(id, analysis.verdict.gist(), by_llm);
+        self.latest.remember(id, &owner, analysis.verdict.gist(), by_llm);
         let bought = by_llm && !analysis.cached;
         if !self.config.keeps(bought) {
             return;
         }
         let pending = Pending {
             id: id.to_owned(),
+            owner,
             task,
             text: Arc::clone(text),
             language: analysis.language.code.to_string(),
@@ -156,6 +158,7 @@ impl Learning {
         };
         KeptText {
             id: pending.id,
+            owner: pending.owner,
             task: pending.task.name().to_owned(),
             text: pending.text,
             language: pending.language,
@@ -171,10 +174,17 @@ impl Learning {
 }
 
 impl App {
-    /// Remembers a verdict under the id that its sender knows it by, so that somebody can say
-    /// whether it is right; with consent (`learning.keep_texts`) the text as well.
-    pub fn remember(&self, id: &str, task: Task, text: &Arc<str>, analysis: &Analysis) {
-        self.learning.remember(id, task, text, analysis);
+    /// Remembers a verdict under the id that its sender knows it by, so that they can say whether it
+    /// is right; with consent (`learning.keep_texts`) the text as well.
+    pub fn remember(
+        &self,
+        id: &str,
+        owner: Owner,
+        task: Task,
+        text: &Arc<str>,
+        analysis: &Analysis,
+    ) {
+        self.learning.remember(id, owner, task, text, analysis);
     }
 
     pub(super) async fn write_texts(&self) {

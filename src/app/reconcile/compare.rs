@@ -25,7 +25,7 @@ pub(super) fn costs(
     over_before: OffsetDateTime,
 ) -> Option<Difference> {
     let billed = theirs.cost.unwrap_or_default();
-    let difference = billed.pico().saturating_sub(ours.cost.pico());
+    let difference = billed.saturating_sub(ours.cost).pico();
     // Each amount may be rounded by half of its last digit.
     let half = 10_i64.pow(12 - decimals.clamp(2, 12)) / 2;
     let agrees = difference.abs() <= half.saturating_mul(i64::from(theirs.amounts.max(1)));
@@ -195,6 +195,7 @@ mod tests {
             provider: "openai".into(),
             model: "m".into(),
             reserved_usd: reserved.map(Usd::from_pico),
+            cost_usd: None,
             error: None,
             model_served: None,
             tier: None,

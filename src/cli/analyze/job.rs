@@ -1,16 +1,17 @@
 //! What is done with one row: each task is asked about its text, within the run's ceiling.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::columns::{self, Answer};
 use crate::app::{
-    Analysis, App, CascadeError, ClassifierError, Company, FailureKind, KEY_TAG, Lane, Request,
+    Analysis, App, CascadeError, ClassifierError, Company, FailureKind, KEY_TAG, Lane, Owner,
+    Request,
     RequestError, SharedApp,
 };
 use crate::cli::ceiling::{Ceiling, several};
-use crate::pricing::{Caller, Usd};
+use crate::pricing::{self, Caller, LimitOf, Usd};
 use crate::sentiment::{Outcome, Route, Task};
 
 /// How long a row waits before it asks again for a local model whose queue is full.
@@ -28,6 +29,8 @@ pub struct Job {
     pub run: String,
     pub team: Option<String>,
     pub tags: BTreeMap<String, String>,
+    /// The first budget that had no room for a call.
+    pub refused: OnceLock<Box<pricing::Refusal>>,
 }
 
 /// A row's answer, and what the summary says of it.
@@ -139,14 +142,17 @@ impl Job {
         match result {
             Ok(analysis) => {
                 // Nobody is told the id of a row: of those that no LLM answers nothing can be learnt.
+                self.note(analysis.refusal.clone());
                 if analysis.outcome == Outcome::Answered {
-                    self.app.remember(&request.caller.request_id, task, text, &analysis);
+                    let Caller { request_id, key_id, team, .. } = request.caller;
+                    self.app.remember(&request_id, Owner { key_id, team }, task, text, &analysis);
                 }
                 Ok(analysis)
             }
             Err(RequestError::Cascade(CascadeError::Llm(failure)))
                 if failure.kind == FailureKind::OverBudget && failure.bill.attempts == 0 =>
             {
+                self.note(failure.refusal);
                 let local = Request { route: Route::Local, max_cost: None, ..request };
                 match self.patiently(local).await {
                     Ok(analysis) => Ok(Analysis {
@@ -158,6 +164,13 @@ impl Job {
                 }
             }
             Err(error) => Err(refusal(&error)),
+        }
+    }
+
+    /// The run's own ceiling is the caller's to know.
+    fn note(&self, refusal: Option<Box<pricing::Refusal>>) {
+        if let Some(refusal) = refusal.filter(|refusal| refusal.limit_of != LimitOf::Request) {
+            let _ = self.refused.set(refusal);
         }
     }
 
@@ -184,7 +197,7 @@ pub fn allowed(app: &App, tasks: &[Task], text: &str) -> Usd {
 fn refusal(error: &RequestError) -> Refusal {
     let fault = match error {
         RequestError::Cascade(CascadeError::Llm(failure)) => {
-            format!("no LLM answered: {}", failure.kind)
+            format!("no LLM answered: {failure}")
         }
         other => other.to_string(),
     };

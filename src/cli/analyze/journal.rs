@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::columns::{Answer, COST};
 use crate::pricing::Usd;
@@ -22,6 +23,8 @@ pub struct Journal {
     file: Option<(File, PathBuf)>,
     /// What an earlier run left, by row.
     kept: HashMap<u64, Entry>,
+    /// The runs that have written the output so far, the earliest first.
+    runs: Vec<Uuid>,
     /// Rows in the file whose turn has not come.
     waiting: usize,
     bytes: u64,
@@ -33,6 +36,19 @@ struct Entry {
     /// What was asked, so that no other question gets this answer.
     question: String,
     answer: Answer,
+}
+
+/// A run that makes calls, written down before its first one: what it bought and could not keep is on the
+/// ledger under its name.
+#[derive(Serialize, Deserialize)]
+struct Begun {
+    run: Uuid,
+}
+
+impl Entry {
+    fn cost(&self) -> Option<Usd> {
+        self.answer.get(COST)?.as_str()?.parse().ok()
+    }
 }
 
 /// A name for what was asked, the text included.
@@ -47,7 +63,7 @@ pub fn question(tasks: &[Task], route: Route, text: &str) -> String {
 
 impl Journal {
     pub fn none() -> Journal {
-        Journal { file: None, kept: HashMap::new(), waiting: 0, bytes: 0 }
+        Journal { file: None, kept: HashMap::new(), runs: Vec::new(), waiting: 0, bytes: 0 }
     }
 
     /// Reads what an earlier run left for the rows from `first` on, and goes on after it.
@@ -59,12 +75,15 @@ impl Journal {
         let mut name = output.as_os_str().to_owned();
         name.push(".partial");
         let path = PathBuf::from(name);
-        let mut kept = HashMap::new();
+        let (mut kept, mut runs) = (HashMap::new(), Vec::new());
         let mut bytes = 0;
         if path.exists() {
             let mut reader = BufReader::new(crate::cli::rows::open(&path)?);
             let mut line = Vec::new();
             while reader.read_until(b'\n', &mut line)? > 0 {
+                if let Ok(Begun { run }) = serde_json::from_slice(&line) {
+                    runs.push(run);
+                }
                 // A torn line belongs to an answer that had not quite arrived.
                 if let Ok(entry) = serde_json::from_slice::<Entry>(&line)
                     && entry.row >= first
@@ -83,13 +102,30 @@ impl Journal {
             // Ends a torn line, so that the next entry stands on its own.
             file.write_all(b"\n")?;
         }
-        Ok(Journal { waiting: kept.len(), kept, file: Some((file, path)), bytes })
+        Ok(Journal { waiting: kept.len(), kept, runs, file: Some((file, path)), bytes })
+    }
+
+    /// Writes down that a run begins.
+    pub fn begin(&mut self, run: Uuid) -> std::io::Result<()> {
+        let Some((file, _)) = &mut self.file else { return Ok(()) };
+        self.bytes += begun(file, run)?;
+        self.runs.push(run);
+        Ok(())
+    }
+
+    /// The runs that began before.
+    pub fn runs(&self) -> &[Uuid] {
+        &self.runs
+    }
+
+    /// Whether an earlier run's answer to that row is here, with what it cost.
+    pub fn knows_cost_of(&self, row: u64) -> bool {
+        self.kept.get(&row).is_some_and(|entry| entry.cost().is_some())
     }
 
     /// What the answers kept from an earlier run are known to have cost.
     pub fn spent(&self) -> Usd {
-        let cost = |entry: &Entry| entry.answer.get(COST)?.as_str()?.parse().ok();
-        self.kept.values().filter_map(cost).sum()
+        self.kept.values().filter_map(Entry::cost).sum()
     }
 
     /// The answer that an earlier run had got to that question about that row.
@@ -125,6 +161,9 @@ impl Journal {
             flush()?;
             file.set_len(0)?;
             self.bytes = 0;
+            for run in &self.runs {
+                self.bytes += begun(file, *run)?;
+            }
         }
         Ok(())
     }
@@ -136,4 +175,12 @@ impl Journal {
             None => Ok(()),
         }
     }
+}
+
+/// Returns how many bytes that took.
+fn begun(file: &mut File, run: Uuid) -> std::io::Result<u64> {
+    let mut line = serde_json::to_vec(&Begun { run })?;
+    line.push(b'\n');
+    file.write_all(&line)?;
+    Ok(line.len() as u64)
 }

@@ -17,9 +17,11 @@ mod resume;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use anyhow::Context;
 use clap::Args;
+use uuid::Uuid;
 
 use super::arguments::{TAGS_LIMIT, amount, tag, team, usage};
 use super::ceiling::Ceiling;
@@ -155,6 +157,7 @@ impl Analyze {
         let mut report = report.map(|path| Report::new(path, self.about(app)));
         let columns = columns::of(&self.task);
         input.refuse_columns(&columns)?;
+        let (run, mut lost) = (Uuid::now_v7(), Usd::ZERO);
         let allowed = |text: &str| job::allowed(app, &self.task, text);
         let (found, journal, output) = match &self.output {
             None => {
@@ -164,31 +167,47 @@ impl Analyze {
             }
             Some(path) => {
                 let found = resume::find(path, &mut input, &columns, &allowed, report.as_mut())?;
-                let journal = Journal::open(path, found.rows)?;
+                let mut journal = Journal::open(path, found.rows)?;
                 let header = input.header_with(&columns);
                 let output = Output::file(path, found.bytes, input.shape(), columns, header)?;
+                lost = resume::lost(app, &journal, found.rows).await?;
+                journal
+                    .begin(run)
+                    .context("the .partial file beside the output cannot be written")?;
                 (found, journal, output)
             }
         };
         if found.rows > 0 {
             eprintln!("undertone: goes on after the {} rows that are there", found.rows);
         }
-        let ceiling =
-            self.max_cost_usd.map(|limit| Ceiling::new(limit, found.spent + journal.spent()));
+        if lost > Usd::ZERO && self.max_cost_usd.is_some() {
+            eprintln!(
+                "undertone: earlier runs made calls whose answers are not in the output; up to {lost} US \
+                 dollars of the ceiling (--max-cost-usd) are theirs"
+            );
+        }
+        let spent = found.spent + journal.spent() + lost;
+        let ceiling = self.max_cost_usd.map(|limit| Ceiling::new(limit, spent));
         let job = Job {
             app: Arc::clone(app),
             tasks: self.task.clone(),
             route: self.route,
             ceiling,
             company: app.company(),
-            run: uuid::Uuid::now_v7().to_string(),
+            run: run.to_string(),
             team: self.team.clone(),
             tags: self.all_tags(),
+            refused: OnceLock::new(),
         };
+        let job = Arc::new(job);
         let progress = Progress::start(self.source(), &self.text_column, found.rows);
-        let flow = Flow::new(Arc::new(job), output, journal, progress, report, self.at_once(app));
+        let flow =
+            Flow::new(Arc::clone(&job), output, journal, progress, report, self.at_once(app));
         let ended = flow.run(input).await?;
         ended.tell(&found, self.output.as_deref());
+        if let Some(refusal) = job.refused.get() {
+            eprintln!("undertone: rows stayed local because {refusal}.");
+        }
         if let Some(report) = &ended.report {
             let over_budget = ended.summary.over_budget;
             report.publish(End { is_interrupted: ended.interrupted, over_budget })?;

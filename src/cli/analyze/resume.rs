@@ -8,7 +8,9 @@ use csv::ByteRecord;
 use serde_json::{Map, Value};
 
 use super::columns::{self, Answer, COST, ERROR};
+use super::journal::Journal;
 use super::report::Report;
+use crate::app::App;
 use crate::cli::arguments::usage;
 use crate::cli::rows::{Input, Original};
 use crate::pricing::Usd;
@@ -24,6 +26,21 @@ pub struct Found {
     pub errors: u64,
     /// What they cost, as far as is known; the rest counts as what it was allowed.
     pub spent: Usd,
+}
+
+/// What earlier runs of this output bought or may have bought for rows that are neither written nor kept:
+/// calls in flight at a kill, and answers that came in its last moment. One whose cost is not known counts
+/// as what is reserved for it.
+pub async fn lost(app: &App, journal: &Journal, first: u64) -> anyhow::Result<Usd> {
+    let mut lost = Usd::ZERO;
+    for run in journal.runs() {
+        for attempt in app.run_attempts(*run, first).await? {
+            if attempt.texts > 1 || !journal.knows_cost_of(attempt.row) {
+                lost = lost + attempt.amount;
+            }
+        }
+    }
+    Ok(lost)
 }
 
 /// The last whole row as it stands in the output, or what is there where no row is whole.

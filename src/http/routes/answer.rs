@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Json as JsonBody, Response};
 use axum::routing::{MethodRouter, post};
 use uuid::Uuid;
 
-use crate::app::{self, Company, Grant, KEY_TAG, Lane, SharedApp};
+use crate::app::{self, Company, Grant, KEY_TAG, Lane, Owner, SharedApp};
 use crate::http::Problem;
 use crate::http::extract::Json;
 use crate::http::middleware::RequestId;
@@ -24,6 +24,7 @@ pub fn endpoint(task: Task) -> MethodRouter<SharedApp> {
                     Extension(id): Extension<RequestId>,
                     Extension(grant): Extension<Grant>,
                     Json(request): Json<AnalysisRequest>| {
+            grant.count_text()?;
             let body = answer(&app, task, request, &id, &grant, None, Door::Single).await?;
             Ok::<Response, Problem>((headers(&body), JsonBody(body)).into_response())
         },
@@ -66,6 +67,7 @@ pub async fn answer(
     };
     let text = Arc::clone(&request.text);
     let key = request.caller.tags.get(KEY_TAG).cloned();
+    let owner = Owner { key_id: request.caller.key_id.clone(), team: request.caller.team.clone() };
     let analysis = app.analyse(request).await;
     grant.charge_tokens(match &analysis {
         Ok(analysis) => analysis.bill.usage.total(),
@@ -74,7 +76,7 @@ pub async fn answer(
     let analysis = analysis?;
     app.count_in_windows(key.as_deref(), grant.team(), &[(task, &analysis)]);
     let verdict_id = verdict_id.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
-    app.remember(&verdict_id, task, &text, &analysis);
+    app.remember(&verdict_id, owner, task, &text, &analysis);
     let total = started.elapsed();
     let verdict =
         AnalysisResponse::new(verdict_id, analysis, total, thresholds.as_ref(), terms.as_deref());

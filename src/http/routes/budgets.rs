@@ -7,7 +7,7 @@ use axum::extract::State;
 use crate::app::{BudgetList, Grant, SharedApp};
 use crate::http::Problem;
 
-/// All of them for who reads costs, else those of the caller's own key.
+/// All of them for who reads costs, else those of the caller's own key and of its team.
 pub async fn budgets(
     State(app): State<SharedApp>,
     Extension(grant): Extension<Grant>,

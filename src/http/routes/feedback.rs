@@ -1,10 +1,11 @@
 //! `POST /v1/feedback`: what a person says of a verdict.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json as JsonBody, Response};
 
-use crate::app::{FeedbackError, RequestError, SharedApp};
+use crate::app::{Asker, Denied, FeedbackError, Grant, RequestError, Scope, SharedApp};
 use crate::http::Problem;
 use crate::http::extract::Json;
 use crate::http::wire::FeedbackRequest;
@@ -12,10 +13,16 @@ use crate::http::wire::FeedbackRequest;
 /// 200 where it can be learnt from, 202 where it is only counted.
 pub async fn feedback(
     State(app): State<SharedApp>,
+    Extension(grant): Extension<Grant>,
     Json(request): Json<FeedbackRequest>,
 ) -> Result<Response, Problem> {
+    if !grant.may(Scope::Analyze) && !grant.may(Scope::TextsReview) {
+        return Err(Denied::Scope(Scope::Analyze).into());
+    }
     let (id, task, word) = request.into_word()?;
-    let receipt = app.feedback(id, task, word).await?;
+    let reviewed_team = grant.team().filter(|_| grant.may(Scope::TextsReview)).map(str::to_owned);
+    let asker = Asker { key_id: grant.key_id().map(str::to_owned), reviewed_team };
+    let receipt = app.feedback(asker, id, task, word).await?;
     let status = if receipt.learnable { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, JsonBody(receipt)).into_response())
 }

@@ -7,5 +7,5 @@ mod trends;
 
 pub use feedback::FeedbackRequest;
 pub use request::{AnalysisRequest, Include, text_faults};
-pub use response::AnalysisResponse;
+pub use response::{AnalysisResponse, OverBudget};
 pub use trends::{TrendsResponse, WindowResponse};

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::app::{Analysis, Sentence};
+use crate::pricing::Refusal;
 use crate::sentiment::{
     Aspect, Emotion, Findings, Label, Outcome, Reason, Scores, Thresholds, Verdict, wanted,
 };
@@ -195,6 +196,30 @@ pub struct EscalationResponse {
     /// `not_needed`, `answered`, `unavailable`, `over_budget` or `disabled`.
     #[schemars(with = "String")]
     pub outcome: Outcome,
+    /// Where the outcome is `over_budget`: which limit had no room, and the amounts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<OverBudget>")]
+    pub over_budget: Option<Box<Refusal>>,
+}
+
+/// A limit that had no room for a call; amounts are decimal strings of US dollars.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+#[expect(dead_code, reason = "it says the form of a refusal, which serialises itself")]
+pub struct OverBudget {
+    /// `key`, `team`, or `request` for `max_cost_usd`.
+    limit_of: String,
+    team: Option<String>,
+    key_id: Option<String>,
+    /// `day` or `month`; `null` for `request`.
+    period: Option<String>,
+    limit_usd: String,
+    spent_usd: String,
+    /// For calls in flight, unresolved or unpriced.
+    reserved_usd: String,
+    /// What the call may cost at most; `null` where its model has no price.
+    asked_usd: Option<String>,
+    resets_at: Option<String>,
 }
 
 /// Tokens of all attempts of the request, in buckets that do not overlap.
@@ -252,7 +277,11 @@ impl AnalysisResponse {
             route: if is_llms { "llm" } else { "local" },
             cached: analysis.cached,
             model: analysis.model,
-            escalation: EscalationResponse { reasons: analysis.reasons, outcome: analysis.outcome },
+            escalation: EscalationResponse {
+                reasons: analysis.reasons,
+                outcome: analysis.outcome,
+                over_budget: analysis.refusal,
+            },
             cost_usd: analysis.bill.cost.map(|cost| cost.to_string()),
             usage: UsageResponse {
                 input_tokens: usage.input,

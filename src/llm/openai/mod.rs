@@ -18,7 +18,7 @@ use super::config::{Error, OpenAiConfig, OutputLimitField};
 use super::manner::Manner;
 use super::models::Model;
 use super::provider::{
-    Completion, Content, ErrorReply, Fault, Provider, Reply, count_at, name_at, text_at,
+    Completion, Content, ErrorReply, Fault, Provider, Reply, count_at, count_of, name_at, text_at,
 };
 use super::retry::RetryAdvice;
 use super::structured::Dialect;
@@ -216,8 +216,8 @@ fn content(response: &Value) -> Content {
 /// `prompt_tokens` includes what was read from and written to the cache. A usage whose parts exceed
 /// the whole is none.
 fn usage(usage: &Value) -> Option<Usage> {
-    let prompt = usage.get("prompt_tokens")?.as_u64()?;
-    let output = usage.get("completion_tokens")?.as_u64()?;
+    let prompt = count_of(usage.get("prompt_tokens")?)?;
+    let output = count_of(usage.get("completion_tokens")?)?;
     let cache_read = count_at(usage, "/prompt_tokens_details/cached_tokens")?;
     let cache_write_5m = count_at(usage, "/prompt_tokens_details/cache_write_tokens")?;
     let reasoning = count_at(usage, "/completion_tokens_details/reasoning_tokens")?;
@@ -302,7 +302,13 @@ mod tests {
             Some(Usage { input: 5, output: 1, ..Usage::default() }),
         );
         check(json!({"prompt_tokens": 5}), None);
-        check(json!({"prompt_tokens": -5, "completion_tokens": 1}), None);
+        check(json!({"prompt_tokens": "5", "completion_tokens": 1}), None);
+        for absurd in [json!(-5), json!(5.5), json!(1e30)] {
+            check(
+                json!({"prompt_tokens": absurd, "completion_tokens": 1}),
+                Some(Usage { input: u64::MAX, output: 1, ..Usage::default() }),
+            );
+        }
         check(
             json!({"prompt_tokens": 5, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 6}}),
             None,

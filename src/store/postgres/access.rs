@@ -12,8 +12,8 @@ pub(super) async fn add(transaction: &Transaction<'_>, key: &StoredKey) -> Resul
     transaction
         .query_typed(
             "INSERT INTO keys (id, hash, team, scopes, created_at, expires_at, revoked_at,
-                requests_per_minute, tokens_per_minute)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                requests_per_minute, tokens_per_minute, texts_per_minute)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             &[
                 (&key.id, Type::TEXT),
                 (&key.hash.as_slice(), Type::BYTEA),
@@ -24,6 +24,7 @@ pub(super) async fn add(transaction: &Transaction<'_>, key: &StoredKey) -> Resul
                 (&time(key.revoked_at), Type::INT8),
                 (&per_minute(key.requests_per_minute), Type::INT8),
                 (&per_minute(key.tokens_per_minute), Type::INT8),
+                (&per_minute(key.texts_per_minute), Type::INT8),
             ],
         )
         .await?;
@@ -71,7 +72,7 @@ pub(super) async fn state(
 }
 
 const COLUMNS: &str = "id, hash, team, scopes, created_at, expires_at, revoked_at, \
-                       requests_per_minute, tokens_per_minute";
+                       requests_per_minute, tokens_per_minute, texts_per_minute";
 
 fn read(row: &Row) -> Result<StoredKey, Error> {
     let hash: &[u8] = row.try_get("hash")?;
@@ -90,5 +91,6 @@ fn read(row: &Row) -> Result<StoredKey, Error> {
         revoked_at: row.try_get::<_, Option<i64>>("revoked_at")?.map(from_millis),
         requests_per_minute: per_minute("requests_per_minute")?,
         tokens_per_minute: per_minute("tokens_per_minute")?,
+        texts_per_minute: per_minute("texts_per_minute")?,
     })
 }

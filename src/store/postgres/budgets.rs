@@ -2,20 +2,21 @@
 //! touches in one order, the same in every gateway, and holds them to its commit: that is what keeps
 //! many requests at once, over several gateways, within the last dollar.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, Row, Transaction};
 
+use super::report;
 use crate::pricing::{AttemptId, Reservation, Usd};
-use crate::store::access::{Account, AccountId};
+use crate::store::access::{Account, AccountId, gone_sql};
 use crate::store::{self, Budget, BudgetState, Period, Subject, millis};
 
 /// What an attempt counts by.
 pub(super) struct Counted {
     pub id: AttemptId,
-    accounts: Vec<AccountId>,
+    pub accounts: Vec<AccountId>,
     reserved: i64,
 }
 
@@ -25,8 +26,8 @@ pub(super) async fn counted(client: &Client, ids: &[AttemptId]) -> Result<Vec<Co
 }
 
 /// Those of the attempts that can be corrected.
-pub(super) async fn open_ones(client: &Client, ids: &[AttemptId]) -> Result<Vec<Counted>, Error> {
-    counted_in(client, ids, "state <> 'settled'").await
+pub(super) async fn correctable(client: &Client, ids: &[AttemptId]) -> Result<Vec<Counted>, Error> {
+    counted_in(client, ids, "TRUE").await
 }
 
 async fn counted_in(
@@ -114,7 +115,7 @@ impl Locked {
     pub fn settle(&mut self, counted: &Counted, cost: Usd) {
         for id in &counted.accounts {
             if let Some(account) = self.0.get_mut(id) {
-                account.reserved -= counted.reserved;
+                account.reserved = account.reserved.saturating_sub(counted.reserved);
                 account.spent = account.spent.saturating_add(cost.pico());
             }
         }
@@ -133,7 +134,7 @@ impl Locked {
                 && is_bound
                 && !account.has_room_for(worst_case)
             {
-                return Err(account.refusal(id, worst_case));
+                return Err(account.refusal(id, reservation));
             }
         }
         for id in &ids {
@@ -231,32 +232,66 @@ pub(super) async fn set(
         )
         .await?;
     let (from, to) = period.around(now);
-    let column = match subject {
-        Subject::Key(_) => "key_id",
-        Subject::Team(_) => "team",
-    };
-    let sum = format!(
-        "INSERT INTO spending (subject, name, period, starts_at, spent_pico, reserved_pico)
-         SELECT $1, $2, $3, $4, coalesce(sum(coalesce(a.cost_pico, c.cost_pico)), 0)::bigint,
-            coalesce(sum(reserved_pico)
-                FILTER (WHERE state <> 'settled' AND corrected_at IS NULL), 0)::bigint
-         FROM attempts AS a
-            LEFT JOIN corrections AS c ON c.attempt = a.id AND a.corrected_at IS NOT NULL
-         WHERE reserved_at >= $4 AND reserved_at < $5 AND {column} = $2"
-    );
+    let (from, to) = (millis(from.into()), millis(to.into()));
+    let (spent, reserved) = gone(transaction, subject, from, to).await?;
     transaction
         .query_typed(
-            &sum,
+            "INSERT INTO spending (subject, name, period, starts_at, spent_pico, reserved_pico)
+             VALUES ($1, $2, $3, $4, $5, $6)",
             &[
                 (&kind, Type::TEXT),
                 (&name, Type::TEXT),
                 (&period_name, Type::TEXT),
-                (&millis(from.into()), Type::INT8),
-                (&millis(to.into()), Type::INT8),
+                (&from, Type::INT8),
+                (&spent.pico(), Type::INT8),
+                (&reserved.pico(), Type::INT8),
             ],
         )
         .await?;
     Ok(())
+}
+
+/// Counts accounts again from the ledger, which this transaction has locked: what was settled at one
+/// cost has another one now, and an account may have stopped at the largest number that there is.
+pub(super) async fn recount(
+    transaction: &Transaction<'_>,
+    accounts: &BTreeSet<AccountId>,
+) -> Result<(), Error> {
+    for id in accounts {
+        let at = UNIX_EPOCH + Duration::from_millis(id.starts_at.unsigned_abs());
+        let to = millis(id.period.around(at).1.into());
+        let (spent, reserved) = gone(transaction, &id.subject, id.starts_at, to).await?;
+        transaction
+            .query_typed(
+                "UPDATE spending SET spent_pico = $5, reserved_pico = $6
+                 WHERE subject = $1 AND name = $2 AND period = $3 AND starts_at = $4",
+                &[
+                    (&id.subject.kind(), Type::TEXT),
+                    (&id.subject.name(), Type::TEXT),
+                    (&id.period.name(), Type::TEXT),
+                    (&id.starts_at, Type::INT8),
+                    (&spent.pico(), Type::INT8),
+                    (&reserved.pico(), Type::INT8),
+                ],
+            )
+            .await?;
+    }
+    Ok(())
+}
+
+/// What the ledger has spent and reserved between two moments.
+async fn gone(
+    transaction: &Transaction<'_>,
+    subject: &Subject,
+    from: i64,
+    to: i64,
+) -> Result<(Usd, Usd), Error> {
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&from, Type::INT8), (&to, Type::INT8), (&subject.name(), Type::TEXT)];
+    let sum = gone_sql(subject, "$1", "$2", "$3");
+    let rows = transaction.query_typed(&sum, &parameters).await?;
+    let Some(row) = rows.first() else { return Ok((Usd::ZERO, Usd::ZERO)) };
+    Ok((report::usd(row, 0)?, report::usd(row, 1)?))
 }
 
 /// Every budget with what has gone of it in the period around `now`.

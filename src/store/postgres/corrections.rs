@@ -1,14 +1,15 @@
 //! How corrections become rows, and the sums that rest on them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use tokio_postgres::types::Type;
 use tokio_postgres::{Error as SqlError, Transaction};
 
 use super::budgets::{self, Locked};
+use super::report;
 use super::rows::text;
-use crate::pricing::AttemptId;
-use crate::store::corrections::{NotOpen, charges_sql, summed, usage_sql};
+use crate::pricing::{AttemptId, Usd};
+use crate::store::corrections::{Found, NotOpen, charges_sql, summed, usage_sql};
 use crate::store::{Charge, Correction, DayUsage, Error};
 
 /// Writes the corrections, all of them or, where the inner error says that one cannot be, none.
@@ -21,13 +22,18 @@ pub(super) async fn correct(
     transaction.batch_execute("LOCK TABLE attempts IN ROW EXCLUSIVE MODE").await?;
     let ids: Vec<AttemptId> = corrections.iter().map(|one| one.attempt).collect();
     // Accounts before attempts, as every other writer locks them.
-    let counted = budgets::open_ones(transaction.client(), &ids).await?;
+    let counted = budgets::correctable(transaction.client(), &ids).await?;
     let mut locked = Locked::lock(transaction.client(), &counted, &[]).await?;
-    if let Some(refusal) = refusal(transaction, &ids, now).await? {
-        return Ok(Err(refusal));
-    }
+    let found = match found(transaction, corrections, &ids, now).await? {
+        Ok(found) => found,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
     let kinds: Vec<&str> = corrections.iter().map(|one| one.kind.name()).collect();
-    let costs: Vec<i64> = corrections.iter().map(|one| one.cost.pico()).collect();
+    let before = |id| found.get(id).map_or(Usd::ZERO, Found::settled_at);
+    let costs: Vec<i64> = corrections
+        .iter()
+        .map(|one| one.cost.saturating_sub(before(&one.attempt)).pico())
+        .collect();
     let texts = |read: fn(&Correction) -> Option<&str>| -> Vec<_> {
         corrections.iter().map(|one| read(one).map(text)).collect()
     };
@@ -54,21 +60,28 @@ pub(super) async fn correct(
         .await?;
     let costs: HashMap<AttemptId, _> =
         corrections.iter().map(|one| (one.attempt, one.cost)).collect();
+    let mut again = BTreeSet::new();
     for attempt in &counted {
-        if let Some(cost) = costs.get(&attempt.id) {
-            locked.settle(attempt, *cost);
+        // What settled between the look and the lock is on its row by now.
+        let is_settled = found.get(&attempt.id).is_some_and(Found::is_settled);
+        match costs.get(&attempt.id) {
+            Some(_) if is_settled => again.extend(attempt.accounts.iter().cloned()),
+            Some(cost) => locked.settle(attempt, *cost),
+            None => {}
         }
     }
     locked.write(transaction.client()).await?;
+    budgets::recount(transaction, &again).await?;
     Ok(Ok(()))
 }
 
-/// Locks the attempts, and says which of them is not open.
-async fn refusal(
+/// Locks the attempts, and says what they are or which of them cannot be corrected like that.
+async fn found(
     transaction: &Transaction<'_>,
+    corrections: &[Correction],
     ids: &[AttemptId],
     now: i64,
-) -> Result<Option<Error>, SqlError> {
+) -> Result<Result<HashMap<AttemptId, Found>, Error>, SqlError> {
     let rows = transaction
         .query_typed(
             "SELECT id, state, expires_at, corrected_at, cost_pico FROM attempts
@@ -76,16 +89,26 @@ async fn refusal(
             &[(&ids, Type::UUID_ARRAY)],
         )
         .await?;
-    let mut found: HashMap<AttemptId, Option<NotOpen>> = HashMap::new();
+    let mut found = HashMap::new();
     for row in &rows {
-        let state: String = row.try_get(1)?;
-        let (expires_at, corrected_at, cost) = (row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
-        found.insert(row.try_get(0)?, NotOpen::of(&state, expires_at, corrected_at, cost, now));
+        let attempt = Found {
+            state: row.try_get(1)?,
+            expires_at: row.try_get(2)?,
+            corrected_at: row.try_get(3)?,
+            cost: row.try_get(4)?,
+        };
+        found.insert(row.try_get(0)?, attempt);
     }
-    Ok(ids.iter().find_map(|id| match found.get(id) {
-        None => Some(Error::UnknownAttempt(*id)),
-        Some(not_open) => not_open.clone().map(|why| Error::NotOpen(*id, why)),
-    }))
+    let refusal = corrections.iter().find_map(|one| match found.get(&one.attempt) {
+        None => Some(Error::UnknownAttempt(one.attempt)),
+        Some(attempt) => {
+            NotOpen::against(one.kind, attempt, now).map(|why| Error::NotOpen(one.attempt, why))
+        }
+    });
+    Ok(match refusal {
+        None => Ok(found),
+        Some(refusal) => Err(refusal),
+    })
 }
 
 pub(super) async fn charges(
@@ -98,7 +121,7 @@ pub(super) async fn charges(
     rows.iter()
         .map(|row| {
             let tags: String = row.try_get(7)?;
-            let (calls, usage, cost) = summed(|column| row.try_get(column + 10))?;
+            let (calls, usage) = summed(|column| row.try_get(column + 10))?;
             Ok(Charge {
                 day: row.try_get(0)?,
                 provider: row.try_get(1)?,
@@ -113,7 +136,7 @@ pub(super) async fn charges(
                 late: row.try_get(9)?,
                 calls,
                 usage,
-                cost,
+                cost: report::usd(row, 17)?,
             })
         })
         .collect()
@@ -131,8 +154,9 @@ pub(super) async fn usage(
         .await?;
     rows.iter()
         .map(|row| {
-            let (calls, usage, cost) = summed(|column| row.try_get(column + 2))?;
-            Ok(DayUsage { day: row.try_get(0)?, model: row.try_get(1)?, calls, usage, cost })
+            let (calls, usage) = summed(|column| row.try_get(column + 2))?;
+            let (day, model, cost) = (row.try_get(0)?, row.try_get(1)?, report::usd(row, 9)?);
+            Ok(DayUsage { day, model, calls, usage, cost })
         })
         .collect()
 }

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
 use super::rows::text;
 use super::{Op, Postgres};
 use crate::store::learning::Change;
-use crate::store::{Baseline, Error, KeptRow, KeptText, Said, millis};
+use crate::store::{Asker, Baseline, Error, KeptRow, KeptText, Owner, Said, millis};
 
 type Done = Result<(), tokio_postgres::Error>;
 
@@ -18,16 +18,24 @@ impl Postgres {
     }
 
     /// All of them, or those under an id; the oldest first.
-    pub async fn kept_texts(&self, id: Option<String>) -> Result<Vec<KeptRow>, Error> {
+    pub async fn kept_texts(&self, wanted: Option<(String, Asker)>) -> Result<Vec<KeptRow>, Error> {
+        const ROW: &str =
+            "SELECT seq, id, key_id, team, task, text, language, route, model, verdict,
+            local_scores, recent, kept_at, expires_at FROM kept_texts";
         self.read(async |snapshot| {
-            let rows = snapshot
-                .query_typed(
-                    "SELECT seq, id, task, text, language, route, model, verdict, local_scores,
-                        recent, kept_at, expires_at
-                     FROM kept_texts WHERE $1::text IS NULL OR id = $1 ORDER BY seq",
-                    &[(&id, Type::TEXT)],
-                )
-                .await?;
+            let rows = match &wanted {
+                None => snapshot.query_typed(&format!("{ROW} ORDER BY seq"), &[]).await?,
+                Some((id, asker)) => {
+                    let select = format!(
+                        "{ROW} WHERE id = $1 AND (key_id IS NOT DISTINCT FROM $2 OR team = $3)
+                         ORDER BY seq"
+                    );
+                    let team = asker.reviewed_team.as_deref().map(text);
+                    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+                        [(&text(id), Type::TEXT), (&asker.key_id, Type::TEXT), (&team, Type::TEXT)];
+                    snapshot.query_typed(&select, &parameters).await?
+                }
+            };
             rows.iter().map(kept).collect()
         })
         .await
@@ -51,7 +59,7 @@ impl Postgres {
 
     pub async fn said(&self) -> Result<Vec<Said>, Error> {
         self.read(async |snapshot| {
-            let select = "SELECT id, task, said, agrees, kept, said_at, expires_at
+            let select = "SELECT id, task, said, agrees, kept, said_at, expires_at, key_id
                           FROM feedback ORDER BY seq";
             let rows = snapshot.query_typed(select, &[]).await?;
             rows.iter()
@@ -64,6 +72,7 @@ impl Postgres {
                         kept: row.try_get(4)?,
                         said_at: moment(row.try_get(5)?),
                         expires_at: moment(row.try_get(6)?),
+                        key_id: row.try_get(7)?,
                     })
                 })
                 .collect()
@@ -125,8 +134,8 @@ async fn keep(client: &Client, kept: &KeptText) -> Done {
     client
         .query_typed(
             "INSERT INTO kept_texts (id, task, text, text_hash, language, route, model, verdict,
-                local_scores, recent, kept_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                local_scores, recent, kept_at, expires_at, key_id, team)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
             &[
                 (&text(&kept.id), Type::TEXT),
                 (&kept.task, Type::TEXT),
@@ -140,6 +149,8 @@ async fn keep(client: &Client, kept: &KeptText) -> Done {
                 (&kept.recent, Type::BOOL),
                 (&millis(kept.kept_at), Type::INT8),
                 (&millis(kept.expires_at), Type::INT8),
+                (&kept.owner.key_id, Type::TEXT),
+                (&kept.owner.team.as_deref().map(text), Type::TEXT),
             ],
         )
         .await?;
@@ -150,15 +161,22 @@ async fn say(client: &Client, said: &Said) -> Done {
     let id = text(&said.id);
     client
         .query_typed(
-            "DELETE FROM feedback WHERE id = $1 AND task = $2 AND kept IS NOT DISTINCT FROM $3",
-            &[(&id, Type::TEXT), (&said.task, Type::TEXT), (&said.kept, Type::INT8)],
+            "DELETE FROM feedback WHERE id = $1 AND task = $2 AND kept IS NOT DISTINCT FROM $3
+                AND (kept IS NOT NULL OR key_id IS NOT DISTINCT FROM $4)",
+            &[
+                (&id, Type::TEXT),
+                (&said.task, Type::TEXT),
+                (&said.kept, Type::INT8),
+                (&said.key_id, Type::TEXT),
+            ],
         )
         .await?;
     // A text that was purged a moment ago leaves the word without it.
     client
         .query_typed(
-            "INSERT INTO feedback (id, task, said, agrees, kept, said_at, expires_at)
-             VALUES ($1, $2, $3, $4, (SELECT seq FROM kept_texts WHERE seq = $5 FOR UPDATE), $6, $7)",
+            "INSERT INTO feedback (id, task, said, agrees, kept, said_at, expires_at, key_id)
+             VALUES ($1, $2, $3, $4, (SELECT seq FROM kept_texts WHERE seq = $5 FOR UPDATE), $6, $7,
+                $8)",
             &[
                 (&id, Type::TEXT),
                 (&said.task, Type::TEXT),
@@ -167,6 +185,7 @@ async fn say(client: &Client, said: &Said) -> Done {
                 (&said.kept, Type::INT8),
                 (&millis(said.said_at), Type::INT8),
                 (&millis(said.expires_at), Type::INT8),
+                (&said.key_id, Type::TEXT),
             ],
         )
         .await?;
@@ -222,6 +241,7 @@ fn kept(row: &Row) -> Result<KeptRow, tokio_postgres::Error> {
     let route: String = row.try_get("route")?;
     let kept = KeptText {
         id: row.try_get("id")?,
+        owner: Owner { key_id: row.try_get("key_id")?, team: row.try_get("team")? },
         task: row.try_get("task")?,
         text: text.into(),
         language: row.try_get("language")?,

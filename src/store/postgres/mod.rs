@@ -24,11 +24,15 @@ use std::time::{Duration, SystemTime};
 
 use deadpool_postgres::{Pool, PoolError};
 use time::OffsetDateTime;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{IsolationLevel, Transaction};
+use uuid::Uuid;
 
 use self::connect::{Connector, Link, may_pass, reason, why_not_connected};
 use super::marker::{Found, Marker};
 use super::queue::{Op, Queue};
+use super::report::Listed;
+use super::runs::{self, RunAttempt};
 use super::{
     AccessState, BudgetState, Charge, Correction, CostQuery, CostReport, CountKey, Counts,
     DayUsage, Durability, Error, Interview, KeptAnswer, LoggedSignals, OpenAttempt, Period,
@@ -155,8 +159,23 @@ impl Postgres {
         Ok(CostReport::assemble(query, sums))
     }
 
-    pub async fn open_attempts(&self, now: SystemTime) -> Result<Vec<OpenAttempt>, Error> {
-        self.read(async |snapshot| report::open_attempts(snapshot, millis(now)).await).await
+    pub async fn attempts(
+        &self,
+        which: Listed,
+        now: SystemTime,
+    ) -> Result<Vec<OpenAttempt>, Error> {
+        self.read(async |snapshot| report::attempts(snapshot, which, millis(now)).await).await
+    }
+
+    pub async fn run_attempts(&self, run: Uuid, first: i64) -> Result<Vec<RunAttempt>, Error> {
+        let (since, prefix) = (runs::since(run), format!("{run}-"));
+        self.read(async |snapshot| {
+            let given: [(&(dyn ToSql + Sync), Type); 3] =
+                [(&since, Type::INT8), (&prefix, Type::TEXT), (&first, Type::INT8)];
+            let rows = snapshot.query_typed(&runs::attempts_sql(), &given).await?;
+            rows.iter().map(|row| runs::attempt(|column| row.try_get(column))).collect()
+        })
+        .await
     }
 
     pub async fn correct(

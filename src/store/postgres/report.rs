@@ -8,8 +8,9 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Error, Row, Transaction};
 
 use crate::pricing::{Usage, Usd};
-use crate::store::report::{Group, Means, Sums, mean_period};
+use crate::store::report::{Group, Listed, Means, Sums, mean_period};
 use crate::store::settled::Span;
+use crate::store::sums;
 use crate::store::{CostQuery, Counts, Figures, GroupBy, Minute, OpenAttempt, OpenState, millis};
 
 pub(super) async fn sums(
@@ -35,21 +36,16 @@ async fn calls(
         by => of_attempt(by),
     });
     let groups = columns.count;
-    let sums = [
-        "calls",
-        "unpriced",
-        "unresolved",
-        "unresolved_pico",
-        "input",
-        "output",
-        "cache_read",
-        "cache_write",
-        "cost_pico",
-    ];
+    let counts = |columns: &[&str]| -> String {
+        columns.iter().map(|column| sum(&format!("sum({column})")) + ", ").collect()
+    };
     let sql = format!(
-        "SELECT {} {} FROM {} AS attempts GROUP BY {}",
+        "SELECT {} {} {}, {} {} FROM {} AS attempts GROUP BY {}",
         columns.select,
-        sums.map(|column| sum(&format!("sum({column})"))).join(", "),
+        counts(&["calls", "unpriced", "unresolved"]),
+        sums::sum("unresolved_pico"),
+        counts(&["input", "output", "cache_read", "cache_write"]),
+        sums::sum_carried("cost_carry", "cost_pico"),
         Span::new(millis(query.from.into()), millis(query.to.into())).attempts(),
         grouping(groups),
     );
@@ -57,7 +53,7 @@ async fn calls(
     rows.iter()
         .map(|row| {
             let number = |column: usize| unsigned(row, groups + column);
-            let usd = |column: usize| row.try_get(groups + column).map(Usd::from_pico);
+            let usd = |column: usize| usd(row, groups + column);
             let figures = Figures {
                 calls: number(0)?,
                 unpriced: number(1)?,
@@ -91,14 +87,14 @@ async fn corrections(
          WHERE made_at >= $1 AND made_at < $2
          GROUP BY {}",
         columns.select,
-        sum("sum(c.cost_pico)"),
+        sums::sum("c.cost_pico"),
         grouping(columns.count),
     );
     let period = [millis(query.from.into()), millis(query.to.into())];
     let rows = columns.query(snapshot, &sql, &period).await?;
     rows.iter()
         .map(|row| {
-            let cost_usd = row.try_get(columns.count).map(Usd::from_pico)?;
+            let cost_usd = usd(row, columns.count)?;
             Ok((group(row, columns.count)?, Figures { cost_usd, ..Figures::default() }))
         })
         .collect()
@@ -135,11 +131,12 @@ async fn texts(
         GroupBy::Tag(_) => TAG,
     });
     let groups = columns.count;
-    let sums = ["local", "cached", "escalated", "local_bytes", "saved_pico", "saved_unknown"]
+    let counts = ["local", "cached", "escalated", "local_bytes", "saved_unknown"]
         .map(|column| sum(&format!("sum({column})")))
         .join(", ");
+    let saved = sums::sum("saved_pico");
     let sql = format!(
-        "SELECT {} endpoint, {sums} FROM rollups WHERE minute >= $1 AND minute < $2 GROUP BY {}",
+        "SELECT {} endpoint, {counts}, {saved} FROM rollups WHERE minute >= $1 AND minute < $2 GROUP BY {}",
         columns.select,
         grouping(groups + 1),
     );
@@ -153,8 +150,8 @@ async fn texts(
                 cached: number(2)?,
                 escalated: number(3)?,
                 local_bytes: number(4)?,
-                saved: row.try_get(groups + 5).map(Usd::from_pico)?,
-                saved_unknown: number(6)?,
+                saved_unknown: number(5)?,
+                saved: usd(row, groups + 6)?,
             };
             Ok((group(row, groups)?, row.try_get(groups)?, counts))
         })
@@ -184,17 +181,19 @@ async fn means(snapshot: &Transaction<'_>, period: Span) -> Result<BTreeMap<Stri
         .collect()
 }
 
-pub(super) async fn open_attempts(
+pub(super) async fn attempts(
     snapshot: &Transaction<'_>,
+    which: Listed,
     now: i64,
 ) -> Result<Vec<OpenAttempt>, Error> {
     let rows = snapshot
         .query_typed(
-            "SELECT id, state, expires_at, reserved_at, request_id, team, key_id, endpoint,
+            &format!("SELECT id, state, expires_at, reserved_at, request_id, team, key_id, endpoint,
                 provider, coalesce(model_served, model_asked) AS model, reserved_pico, error,
                 model_served, tier, region, input, cache_read, cache_write_5m, cache_write_1h, output,
-                reasoning
-             FROM attempts WHERE state <> 'settled' AND corrected_at IS NULL ORDER BY reserved_at, id",
+                reasoning, cost_pico
+             FROM attempts WHERE {} ORDER BY reserved_at, id",
+            which.condition()),
             &[],
         )
         .await?;
@@ -205,11 +204,7 @@ pub(super) async fn open_attempts(
             let reserved_at: i64 = row.try_get("reserved_at")?;
             Ok(OpenAttempt {
                 id: row.try_get("id")?,
-                state: match state.as_str() {
-                    "unpriced" => OpenState::Unpriced,
-                    "reserved" if expires_at > now => OpenState::InFlight,
-                    _ => OpenState::Unresolved,
-                },
+                state: OpenState::of(&state, expires_at, now),
                 reserved_at: OffsetDateTime::from_unix_timestamp_nanos(
                     i128::from(reserved_at) * 1_000_000,
                 )
@@ -221,6 +216,7 @@ pub(super) async fn open_attempts(
                 provider: row.try_get("provider")?,
                 model: row.try_get("model")?,
                 reserved_usd: row.try_get::<_, Option<i64>>("reserved_pico")?.map(Usd::from_pico),
+                cost_usd: row.try_get::<_, Option<i64>>("cost_pico")?.map(Usd::from_pico),
                 error: row.try_get("error")?,
                 model_served: row.try_get("model_served")?,
                 tier: row.try_get("tier")?,
@@ -246,7 +242,7 @@ fn usage(row: &Row) -> Result<Usage, Error> {
 /// The value of a tag; the `?` becomes the number of its parameter.
 const TAG: &str = "tags ->> ?";
 
-/// A sum of BIGINTs is a NUMERIC: back to one, 0 for none, and no further than its limit, past which
+/// A count's sum is a NUMERIC: back to a BIGINT, 0 for none, and no further than its limit, past which
 /// there would be no report at all.
 fn sum(expression: &str) -> String {
     format!("least(coalesce({expression}, 0), 9223372036854775807)::bigint")
@@ -311,6 +307,12 @@ fn grouping(columns: usize) -> String {
 
 fn group(row: &Row, columns: usize) -> Result<Group, Error> {
     (0..columns).map(|column| row.try_get(column)).collect()
+}
+
+/// A sum of money. Its form is our own statement's.
+pub(super) fn usd(row: &Row, column: usize) -> Result<Usd, Error> {
+    let text: &str = row.try_get(column)?;
+    Ok(sums::read(text).unwrap_or_default())
 }
 
 fn unsigned(row: &Row, column: usize) -> Result<u64, Error> {

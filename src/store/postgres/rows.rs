@@ -244,7 +244,8 @@ const ADD_COUNTS: &str = "local = rollups.local + excluded.local,
     cached = rollups.cached + excluded.cached,
     escalated = rollups.escalated + excluded.escalated,
     local_bytes = rollups.local_bytes + excluded.local_bytes,
-    saved_pico = rollups.saved_pico + excluded.saved_pico,
+    saved_pico = least(rollups.saved_pico::numeric + excluded.saved_pico,
+        9223372036854775807)::bigint,
     saved_unknown = rollups.saved_unknown + excluded.saved_unknown";
 
 pub(super) async fn ping(client: &Client, now: SystemTime) -> Result<(), Error> {

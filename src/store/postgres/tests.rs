@@ -70,7 +70,7 @@ fn counted(team: &str) -> (CountKey, Counts) {
 
 /// The reservations that are on the ledger.
 async fn reserved(store: &Postgres) -> Vec<AttemptId> {
-    let open = store.open_attempts(UNIX_EPOCH).await.expect("the ledger can be read");
+    let open = store.attempts(Listed::Open, UNIX_EPOCH).await.expect("the ledger can be read");
     open.into_iter().map(|open| open.id).collect()
 }
 
@@ -142,6 +142,32 @@ async fn what_an_older_version_settled_is_summed_at_the_first_start() {
 }
 
 #[tokio::test]
+async fn a_sum_that_an_older_version_stopped_is_made_whole() {
+    let database = Database::new();
+    let mut old = other(&database).await;
+    let runner = migrations::migrations::runner().set_target(refinery::Target::Version(11));
+    runner.run_async(&mut old).await.expect("the older tables");
+    old.batch_execute(
+        "INSERT INTO attempts (id, request_id, reserved_at, expires_at, tags, endpoint, text_bytes,
+            provider, model_asked, state)
+         SELECT gen_random_uuid(), 'r', 1, 2, '{}', 'sentiment', 1, 'openai',
+            CASE WHEN n < 6 THEN 'm' ELSE 'n' END, 'reserved'
+         FROM generate_series(1, 6) AS n;
+         UPDATE attempts SET state = 'settled', settled_at = 3, cost_pico = 2500000000000000000",
+    )
+    .await
+    .expect("attempts of long ago");
+    let stopped = old.query_one("SELECT max(cost_pico) FROM settled_days", &[]).await;
+    assert_eq!(stopped.expect("a sum").get::<_, i64>(0), i64::MAX);
+    let store = open(&database).await;
+    let (from, to) = (OffsetDateTime::UNIX_EPOCH, OffsetDateTime::UNIX_EPOCH + time::Duration::DAY);
+    let query = CostQuery { from, to, group_by: vec![crate::store::GroupBy::Model], price: None };
+    let report = store.costs(query, UNIX_EPOCH).await.expect("a report");
+    assert_eq!(report.total.cost_usd.to_string(), "15000000");
+    assert_eq!(report.rows[0].figures.cost_usd.to_string(), "12500000");
+}
+
+#[tokio::test]
 async fn a_store_that_fails_answers_with_the_reason_and_recovers_with_its_tables() {
     let database = Database::new();
     let store = open(&database).await;
@@ -186,7 +212,7 @@ async fn texts_with_a_nul_are_taken_without_it() {
     let (mut key, counts) = counted("ca\0re");
     key.tags = [("a\0b".to_owned(), "\0".to_owned())].into();
     assert_eq!(store.add_counts(vec![(key, counts)]).await, Ok(()));
-    let open = store.open_attempts(UNIX_EPOCH).await.expect("a list");
+    let open = store.attempts(Listed::Open, UNIX_EPOCH).await.expect("a list");
     assert_eq!(open[0].team.as_deref(), Some("ca\u{fffd}re"));
 }
 

@@ -9,9 +9,9 @@ pub(super) fn add(connection: &Connection, key: &StoredKey) -> Result<()> {
     let time = |at: Option<OffsetDateTime>| at.map(|at| millis(at.into()));
     connection.execute(
         "INSERT INTO keys (id, hash, team, scopes, created_at, expires_at, revoked_at,
-            requests_per_minute, tokens_per_minute)
+            requests_per_minute, tokens_per_minute, texts_per_minute)
          VALUES (:id, :hash, :team, :scopes, :created_at, :expires_at, :revoked_at,
-            :requests_per_minute, :tokens_per_minute)",
+            :requests_per_minute, :tokens_per_minute, :texts_per_minute)",
         named_params! {
             ":id": key.id,
             ":hash": key.hash,
@@ -22,6 +22,7 @@ pub(super) fn add(connection: &Connection, key: &StoredKey) -> Result<()> {
             ":revoked_at": time(key.revoked_at),
             ":requests_per_minute": key.requests_per_minute,
             ":tokens_per_minute": key.tokens_per_minute,
+            ":texts_per_minute": key.texts_per_minute,
         },
     )?;
     Ok(())
@@ -55,7 +56,7 @@ pub(super) fn state(connection: &Connection, now: OffsetDateTime) -> Result<Acce
 }
 
 const COLUMNS: &str = "id, hash, team, scopes, created_at, expires_at, revoked_at, \
-                       requests_per_minute, tokens_per_minute";
+                       requests_per_minute, tokens_per_minute, texts_per_minute";
 
 fn read(row: &Row<'_>) -> Result<StoredKey> {
     Ok(StoredKey {
@@ -68,5 +69,6 @@ fn read(row: &Row<'_>) -> Result<StoredKey> {
         revoked_at: row.get::<_, Option<i64>>("revoked_at")?.map(from_millis),
         requests_per_minute: row.get("requests_per_minute")?,
         tokens_per_minute: row.get("tokens_per_minute")?,
+        texts_per_minute: row.get("texts_per_minute")?,
     })
 }

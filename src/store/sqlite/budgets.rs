@@ -4,8 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, Result, Row, named_params, params};
 
+use super::report;
 use crate::pricing::{Reservation, Usd};
-use crate::store::access::{Account, AccountId};
+use crate::store::access::{Account, AccountId, gone_sql};
 use crate::store::{Budget, BudgetState, Period, Subject, millis};
 
 /// The budgets that bind a reservation, with what has gone of them in its period.
@@ -56,7 +57,8 @@ pub(super) fn reserve(
             .prepare_cached(
                 "INSERT INTO spending (subject, name, period, starts_at, spent_pico, reserved_pico)
                  VALUES (?1, ?2, ?3, ?4, 0, ?5)
-                 ON CONFLICT DO UPDATE SET reserved_pico = reserved_pico + excluded.reserved_pico",
+                 ON CONFLICT DO UPDATE SET
+                    reserved_pico = min(reserved_pico + excluded.reserved_pico, 9223372036854775807)",
             )?
             .execute(params![
                 id.subject.kind(),
@@ -96,7 +98,8 @@ pub(super) fn settle(connection: &Connection, counted: &Counted, cost: Usd) -> R
     }
     let at = UNIX_EPOCH + Duration::from_millis(counted.reserved_at.unsigned_abs());
     let mut update = connection.prepare_cached(
-        "UPDATE spending SET reserved_pico = reserved_pico - ?5, spent_pico = spent_pico + ?6
+        "UPDATE spending SET reserved_pico = reserved_pico - ?5,
+            spent_pico = min(spent_pico + ?6, 9223372036854775807)
          WHERE subject = ?1 AND name = ?2 AND period = ?3 AND starts_at = ?4",
     )?;
     for id in AccountId::all(counted.key_id.as_deref(), counted.team.as_deref(), at) {
@@ -110,6 +113,52 @@ pub(super) fn settle(connection: &Connection, counted: &Counted, cost: Usd) -> R
         ])?;
     }
     Ok(())
+}
+
+/// Counts the budgets of an attempt's own periods again, from the ledger: what was settled at one cost
+/// has another one now, and an account may have stopped at the largest number that there is.
+pub(super) fn recount(connection: &Connection, counted: &Counted) -> Result<()> {
+    let at = UNIX_EPOCH + Duration::from_millis(counted.reserved_at.unsigned_abs());
+    for id in AccountId::all(counted.key_id.as_deref(), counted.team.as_deref(), at) {
+        let (from, to) = id.period.around(at);
+        let kept = connection
+            .prepare_cached(
+                "SELECT 1 FROM spending
+                 WHERE subject = ?1 AND name = ?2 AND period = ?3 AND starts_at = ?4",
+            )?
+            .exists(params![
+                id.subject.kind(),
+                id.subject.name(),
+                id.period.name(),
+                id.starts_at
+            ])?;
+        if !kept {
+            continue;
+        }
+        let (spent, reserved) =
+            gone(connection, &id.subject, millis(from.into()), millis(to.into()))?;
+        connection.execute(
+            "UPDATE spending SET spent_pico = ?5, reserved_pico = ?6
+             WHERE subject = ?1 AND name = ?2 AND period = ?3 AND starts_at = ?4",
+            params![
+                id.subject.kind(),
+                id.subject.name(),
+                id.period.name(),
+                id.starts_at,
+                spent.pico(),
+                reserved.pico(),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// What the ledger has spent and reserved between two moments.
+fn gone(connection: &Connection, subject: &Subject, from: i64, to: i64) -> Result<(Usd, Usd)> {
+    let sum = gone_sql(subject, "?1", "?2", "?3");
+    connection.query_row(&sum, params![from, to, subject.name()], |row| {
+        Ok((report::sum(row, 0)?, report::sum(row, 1)?))
+    })
 }
 
 /// Sets a budget, or lifts it where it is `None`. What has gone of it in this period is counted from
@@ -133,27 +182,18 @@ pub(super) fn set(
         params![subject.kind(), subject.name(), period.name(), limit.pico(), hard],
     )?;
     let (from, to) = period.around(now);
-    let column = match subject {
-        Subject::Key(_) => "key_id",
-        Subject::Team(_) => "team",
-    };
-    let sum = format!(
-        "INSERT INTO spending (subject, name, period, starts_at, spent_pico, reserved_pico)
-         SELECT ?1, ?2, ?3, ?4, ifnull(sum(coalesce(a.cost_pico, c.cost_pico)), 0),
-            ifnull(sum(reserved_pico)
-                FILTER (WHERE state <> 'settled' AND corrected_at IS NULL), 0)
-         FROM attempts AS a
-            LEFT JOIN corrections AS c ON c.attempt = a.id AND a.corrected_at IS NOT NULL
-         WHERE reserved_at >= ?4 AND reserved_at < ?5 AND {column} = ?2"
-    );
+    let (from, to) = (millis(from.into()), millis(to.into()));
+    let (spent, reserved) = gone(connection, subject, from, to)?;
     connection.execute(
-        &sum,
+        "INSERT INTO spending (subject, name, period, starts_at, spent_pico, reserved_pico)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![
             subject.kind(),
             subject.name(),
             period.name(),
-            millis(from.into()),
-            millis(to.into())
+            from,
+            spent.pico(),
+            reserved.pico(),
         ],
     )?;
     Ok(())

@@ -4,8 +4,8 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Error as SqlError, OptionalExtension, Result, Row, params};
 
 use super::budgets::{self, Counted};
-use crate::pricing::AttemptId;
-use crate::store::corrections::{NotOpen, charges_sql, summed, usage_sql};
+use super::report;
+use crate::store::corrections::{Found, NotOpen, charges_sql, summed, usage_sql};
 use crate::store::{Charge, Correction, DayUsage, Error};
 
 /// Writes the corrections, all of them or, where the inner error says that one cannot be, none.
@@ -14,12 +14,14 @@ pub(super) fn correct(
     corrections: &[Correction],
     now: i64,
 ) -> Result<std::result::Result<(), Error>> {
+    let mut all = Vec::with_capacity(corrections.len());
     for correction in corrections {
-        if let Some(error) = refusal(connection, correction.attempt, now)? {
-            return Ok(Err(error));
+        match correctable(connection, correction, now)? {
+            Ok(found) => all.push((correction, found)),
+            Err(error) => return Ok(Err(error)),
         }
     }
-    for correction in corrections {
+    for (correction, found) in all {
         let id = correction.attempt.to_string();
         let counted = connection
             .prepare_cached(
@@ -36,28 +38,44 @@ pub(super) fn correct(
                 id,
                 now,
                 correction.kind.name(),
-                correction.cost.pico(),
+                correction.cost.saturating_sub(found.settled_at()).pico(),
                 correction.price_version,
                 correction.note,
             ])?;
-        budgets::settle(connection, &counted, correction.cost)?;
+        match found.is_settled() {
+            true => budgets::recount(connection, &counted)?,
+            false => budgets::settle(connection, &counted, correction.cost)?,
+        }
     }
     Ok(Ok(()))
 }
 
-fn refusal(connection: &Connection, id: AttemptId, now: i64) -> Result<Option<Error>> {
+/// The attempt, where it can be corrected like that.
+fn correctable(
+    connection: &Connection,
+    correction: &Correction,
+    now: i64,
+) -> Result<std::result::Result<Found, Error>> {
+    let id = correction.attempt;
     let found = connection
         .prepare_cached(
             "SELECT state, expires_at, corrected_at, cost_pico FROM attempts WHERE id = ?1",
         )?
         .query_row([id.to_string()], |row| {
-            let state: String = row.get(0)?;
-            Ok(NotOpen::of(&state, row.get(1)?, row.get(2)?, row.get(3)?, now))
+            Ok(Found {
+                state: row.get(0)?,
+                expires_at: row.get(1)?,
+                corrected_at: row.get(2)?,
+                cost: row.get(3)?,
+            })
         })
         .optional()?;
     Ok(match found {
-        None => Some(Error::UnknownAttempt(id)),
-        Some(not_open) => not_open.map(|why| Error::NotOpen(id, why)),
+        None => Err(Error::UnknownAttempt(id)),
+        Some(found) => match NotOpen::against(correction.kind, &found, now) {
+            None => Ok(found),
+            Some(why) => Err(Error::NotOpen(id, why)),
+        },
     })
 }
 
@@ -65,7 +83,7 @@ pub(super) fn charges(connection: &Connection, from: i64, to: i64) -> Result<Vec
     let month = |column: &str| format!("strftime('%Y-%m', {column} / 1000, 'unixepoch')");
     let charge = |row: &Row<'_>| {
         let tags: String = row.get(7)?;
-        let (calls, usage, cost) = summed(|column| row.get(column + 10))?;
+        let (calls, usage) = summed(|column| row.get(column + 10))?;
         Ok(Charge {
             day: row.get(0)?,
             provider: row.get(1)?,
@@ -81,7 +99,7 @@ pub(super) fn charges(connection: &Connection, from: i64, to: i64) -> Result<Vec
             late: row.get(9)?,
             calls,
             usage,
-            cost,
+            cost: report::sum(row, 17)?,
         })
     };
     connection.prepare(&charges_sql(day, month))?.query_map(params![from, to], charge)?.collect()
@@ -94,8 +112,9 @@ pub(super) fn usage(
     to: i64,
 ) -> Result<Vec<DayUsage>> {
     let usage = |row: &Row<'_>| {
-        let (calls, usage, cost) = summed(|column| row.get(column + 2))?;
-        Ok(DayUsage { day: row.get(0)?, model: row.get(1)?, calls, usage, cost })
+        let (calls, usage) = summed(|column| row.get(column + 2))?;
+        let (day, model, cost) = (row.get(0)?, row.get(1)?, report::sum(row, 9)?);
+        Ok(DayUsage { day, model, calls, usage, cost })
     };
     connection.prepare(&usage_sql(day))?.query_map(params![from, to, provider], usage)?.collect()
 }

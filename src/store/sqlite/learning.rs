@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, named_params, params}
 use super::Sqlite;
 use crate::store::learning::Change;
 use crate::store::queue::Op;
-use crate::store::{Baseline, Error, KeptRow, KeptText, Said, millis};
+use crate::store::{Asker, Baseline, Error, KeptRow, KeptText, Owner, Said, millis};
 
 impl Sqlite {
     pub(in crate::store) async fn change(&self, change: Change) -> std::result::Result<(), Error> {
@@ -15,14 +15,23 @@ impl Sqlite {
     }
 
     /// All of them, or those under an id; the oldest first.
-    pub async fn kept_texts(&self, id: Option<String>) -> std::result::Result<Vec<KeptRow>, Error> {
-        self.read(move |connection| {
-            let mut select = connection.prepare(
-                "SELECT seq, id, task, text, language, route, model, verdict, local_scores, recent,
-                    kept_at, expires_at
-                 FROM kept_texts WHERE ?1 IS NULL OR id = ?1 ORDER BY seq",
-            )?;
-            select.query_map([id], kept)?.collect()
+    pub async fn kept_texts(
+        &self,
+        wanted: Option<(String, Asker)>,
+    ) -> std::result::Result<Vec<KeptRow>, Error> {
+        const ROW: &str =
+            "SELECT seq, id, key_id, team, task, text, language, route, model, verdict,
+            local_scores, recent, kept_at, expires_at FROM kept_texts";
+        self.read(move |connection| match wanted {
+            None => {
+                connection.prepare(&format!("{ROW} ORDER BY seq"))?.query_map([], kept)?.collect()
+            }
+            Some((id, asker)) => connection
+                .prepare(&format!(
+                    "{ROW} WHERE id = ?1 AND (key_id IS ?2 OR team = ?3) ORDER BY seq"
+                ))?
+                .query_map(params![id, asker.key_id, asker.reviewed_team], kept)?
+                .collect(),
         })
         .await
     }
@@ -44,17 +53,19 @@ impl Sqlite {
     pub async fn said(&self) -> std::result::Result<Vec<Said>, Error> {
         self.read(|connection| {
             let mut select = connection.prepare(
-                "SELECT id, task, said, agrees, kept, said_at, expires_at FROM feedback ORDER BY seq",
+                "SELECT id, key_id, task, said, agrees, kept, said_at, expires_at
+                 FROM feedback ORDER BY seq",
             )?;
             let said = |row: &Row<'_>| {
                 Ok(Said {
                     id: row.get(0)?,
-                    task: row.get(1)?,
-                    what: row.get(2)?,
-                    agrees: row.get(3)?,
-                    kept: row.get(4)?,
-                    said_at: moment(row.get(5)?),
-                    expires_at: moment(row.get(6)?),
+                    key_id: row.get(1)?,
+                    task: row.get(2)?,
+                    what: row.get(3)?,
+                    agrees: row.get(4)?,
+                    kept: row.get(5)?,
+                    said_at: moment(row.get(6)?),
+                    expires_at: moment(row.get(7)?),
                 })
             };
             select.query_map([], said)?.collect()
@@ -104,13 +115,15 @@ pub(super) fn change(connection: &Connection, change: &Change) -> Result<()> {
 fn keep(connection: &Connection, kept: &KeptText) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO kept_texts (id, task, text, language, route, model, verdict, local_scores,
-                recent, kept_at, expires_at)
-             VALUES (:id, :task, :text, :language, :route, :model, :verdict, :local_scores,
+            "INSERT INTO kept_texts (id, key_id, team, task, text, language, route, model, verdict,
+                local_scores, recent, kept_at, expires_at)
+             VALUES (:id, :key_id, :team, :task, :text, :language, :route, :model, :verdict, :local_scores,
                 :recent, :kept_at, :expires_at)",
         )?
         .execute(named_params! {
             ":id": kept.id,
+            ":key_id": kept.owner.key_id,
+            ":team": kept.owner.team,
             ":task": kept.task,
             ":text": &*kept.text,
             ":language": kept.language,
@@ -127,13 +140,16 @@ fn keep(connection: &Connection, kept: &KeptText) -> Result<()> {
 
 fn say(connection: &Connection, said: &Said) -> Result<()> {
     connection
-        .prepare_cached("DELETE FROM feedback WHERE id = ?1 AND task = ?2 AND kept IS ?3")?
-        .execute(params![said.id, said.task, said.kept])?;
+        .prepare_cached(
+            "DELETE FROM feedback WHERE id = ?1 AND task = ?2 AND kept IS ?3
+                AND (kept IS NOT NULL OR key_id IS ?4)",
+        )?
+        .execute(params![said.id, said.task, said.kept, said.key_id])?;
     // A text that was purged a moment ago leaves the word without it.
     connection
         .prepare_cached(
-            "INSERT INTO feedback (id, task, said, agrees, kept, said_at, expires_at)
-             VALUES (?1, ?2, ?3, ?4, (SELECT seq FROM kept_texts WHERE seq = ?5), ?6, ?7)",
+            "INSERT INTO feedback (id, task, said, agrees, kept, said_at, expires_at, key_id)
+             VALUES (?1, ?2, ?3, ?4, (SELECT seq FROM kept_texts WHERE seq = ?5), ?6, ?7, ?8)",
         )?
         .execute(params![
             said.id,
@@ -143,6 +159,7 @@ fn say(connection: &Connection, said: &Said) -> Result<()> {
             said.kept,
             millis(said.said_at),
             millis(said.expires_at),
+            said.key_id,
         ])?;
     connection
         .prepare_cached(
@@ -187,6 +204,7 @@ fn kept(row: &Row<'_>) -> Result<KeptRow> {
     let route: String = row.get("route")?;
     let kept = KeptText {
         id: row.get("id")?,
+        owner: Owner { key_id: row.get("key_id")?, team: row.get("team")? },
         task: row.get("task")?,
         text: text.into(),
         language: row.get("language")?,

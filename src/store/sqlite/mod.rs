@@ -26,11 +26,14 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use self::open::{connect, create};
 use self::watch::Watch;
 use super::marker::Marker;
 use super::queue::{Op, Queue};
+use super::report::Listed;
+use super::runs::{self, RunAttempt};
 use super::{
     AccessState, BudgetState, Charge, Correction, CostQuery, CostReport, CountKey, Counts,
     DayUsage, Durability, Error, Interview, KeptAnswer, LoggedSignals, OpenAttempt, Period,
@@ -146,8 +149,21 @@ impl Sqlite {
         Ok(CostReport::assemble(query, sums))
     }
 
-    pub async fn open_attempts(&self, now: SystemTime) -> Result<Vec<OpenAttempt>, Error> {
-        self.read(move |connection| report::open_attempts(connection, millis(now))).await
+    pub async fn attempts(
+        &self,
+        which: Listed,
+        now: SystemTime,
+    ) -> Result<Vec<OpenAttempt>, Error> {
+        self.read(move |connection| report::attempts(connection, which, millis(now))).await
+    }
+
+    pub async fn run_attempts(&self, run: Uuid, first: i64) -> Result<Vec<RunAttempt>, Error> {
+        let given = (runs::since(run), format!("{run}-"), first);
+        self.read(move |connection| {
+            let mut select = connection.prepare(&runs::attempts_sql())?;
+            select.query_map(given, |row| runs::attempt(|column| row.get(column)))?.collect()
+        })
+        .await
     }
 
     pub async fn correct(

@@ -8,8 +8,9 @@ use rusqlite::{Connection, Error, Result, Row, params_from_iter};
 use time::OffsetDateTime;
 
 use crate::pricing::{Usage, Usd};
-use crate::store::report::{Group, Means, Sums, mean_period};
+use crate::store::report::{Group, Listed, Means, Sums, mean_period};
 use crate::store::settled::Span;
+use crate::store::sums;
 use crate::store::{CostQuery, Counts, Figures, GroupBy, Minute, OpenAttempt, OpenState, millis};
 
 pub(super) fn sums(connection: &Connection, query: &CostQuery, now: SystemTime) -> Result<Sums> {
@@ -30,16 +31,18 @@ fn calls(connection: &Connection, query: &CostQuery) -> Result<Vec<(Group, Figur
     });
     let sql = format!(
         "SELECT {columns}
-            sum(calls), sum(unpriced), sum(unresolved), sum(unresolved_pico),
-            sum(input), sum(output), sum(cache_read), sum(cache_write), sum(cost_pico)
+            sum(calls), sum(unpriced), sum(unresolved), {},
+            sum(input), sum(output), sum(cache_read), sum(cache_write), {}
          FROM {} AS attempts
          GROUP BY {}",
+        sums::sum("unresolved_pico"),
+        sums::sum_carried("cost_carry", "cost_pico"),
         Span::new(millis(query.from.into()), millis(query.to.into())).attempts(),
         grouping(groups)
     );
     let figures = |row: &Row<'_>| {
         let number = |column: usize| unsigned(row, groups + column);
-        let usd = |column: usize| row.get(groups + column).map(Usd::from_pico);
+        let usd = |column: usize| sum(row, groups + column);
         let figures = Figures {
             calls: number(0)?,
             unpriced: number(1)?,
@@ -67,14 +70,15 @@ fn corrections(connection: &Connection, query: &CostQuery) -> Result<Vec<(Group,
         by => of_attempt(by),
     });
     let sql = format!(
-        "SELECT {columns} sum(c.cost_pico)
+        "SELECT {columns} {}
          FROM corrections AS c JOIN attempts AS a ON a.id = c.attempt
          WHERE made_at >= ?1 AND made_at < ?2
          GROUP BY {}",
+        sums::sum("c.cost_pico"),
         grouping(groups)
     );
     let figures = |row: &Row<'_>| {
-        let cost_usd = row.get(groups).map(Usd::from_pico)?;
+        let cost_usd = sum(row, groups)?;
         Ok((group(row, groups)?, Figures { cost_usd, ..Figures::default() }))
     };
     connection.prepare(&sql)?.query_map(params_from_iter(parameters), figures)?.collect()
@@ -110,10 +114,11 @@ fn texts(connection: &Connection, query: &CostQuery) -> Result<Vec<(Group, Strin
         });
     let sql = format!(
         "SELECT {columns} endpoint,
-            sum(local), sum(cached), sum(escalated), sum(local_bytes), sum(saved_pico),
+            sum(local), sum(cached), sum(escalated), sum(local_bytes), {},
             sum(saved_unknown)
          FROM rollups WHERE minute >= ?1 AND minute < ?2
          GROUP BY {}",
+        sums::sum("saved_pico"),
         grouping(groups + 1)
     );
     let counts = |row: &Row<'_>| {
@@ -123,7 +128,7 @@ fn texts(connection: &Connection, query: &CostQuery) -> Result<Vec<(Group, Strin
             cached: number(2)?,
             escalated: number(3)?,
             local_bytes: number(4)?,
-            saved: row.get(groups + 5).map(Usd::from_pico)?,
+            saved: sum(row, groups + 5)?,
             saved_unknown: number(6)?,
         };
         Ok((group(row, groups)?, row.get(groups)?, counts))
@@ -152,7 +157,11 @@ fn means(connection: &Connection, period: Span) -> Result<BTreeMap<String, Means
     connection.prepare(&sql)?.query_map([], means)?.collect()
 }
 
-pub(super) fn open_attempts(connection: &Connection, now: i64) -> Result<Vec<OpenAttempt>> {
+pub(super) fn attempts(
+    connection: &Connection,
+    which: Listed,
+    now: i64,
+) -> Result<Vec<OpenAttempt>> {
     let attempt = |row: &Row<'_>| {
         let state: String = row.get("state")?;
         let expires_at: i64 = row.get("expires_at")?;
@@ -160,11 +169,7 @@ pub(super) fn open_attempts(connection: &Connection, now: i64) -> Result<Vec<Ope
         let id: String = row.get("id")?;
         Ok(OpenAttempt {
             id: id.parse().map_err(|error| unreadable(Type::Text, error))?,
-            state: match state.as_str() {
-                "unpriced" => OpenState::Unpriced,
-                "reserved" if expires_at > now => OpenState::InFlight,
-                _ => OpenState::Unresolved,
-            },
+            state: OpenState::of(&state, expires_at, now),
             reserved_at: OffsetDateTime::from_unix_timestamp_nanos(
                 i128::from(reserved_at) * 1_000_000,
             )
@@ -176,6 +181,7 @@ pub(super) fn open_attempts(connection: &Connection, now: i64) -> Result<Vec<Ope
             provider: row.get("provider")?,
             model: row.get("model")?,
             reserved_usd: row.get::<_, Option<i64>>("reserved_pico")?.map(Usd::from_pico),
+            cost_usd: row.get::<_, Option<i64>>("cost_pico")?.map(Usd::from_pico),
             error: row.get("error")?,
             model_served: row.get("model_served")?,
             tier: row.get("tier")?,
@@ -185,12 +191,13 @@ pub(super) fn open_attempts(connection: &Connection, now: i64) -> Result<Vec<Ope
     };
     connection
         .prepare(
-            "SELECT id, state, expires_at, reserved_at, request_id, team, key_id, endpoint,
+            &format!("SELECT id, state, expires_at, reserved_at, request_id, team, key_id, endpoint,
                 provider, coalesce(model_served, model_asked) AS model, reserved_pico, error,
                 model_served, tier, region, input, cache_read, cache_write_5m, cache_write_1h, output,
-                reasoning
-             FROM attempts WHERE state <> 'settled' AND corrected_at IS NULL ORDER BY reserved_at, id",
-        )?
+                reasoning, cost_pico
+             FROM attempts WHERE {} ORDER BY reserved_at, id",
+            which.condition()
+        ))?
         .query_map([], attempt)?
         .collect()
 }
@@ -242,6 +249,11 @@ fn grouping(columns: usize) -> String {
 
 fn group(row: &Row<'_>, columns: usize) -> Result<Group> {
     (0..columns).map(|column| row.get(column)).collect()
+}
+
+pub(super) fn sum(row: &Row<'_>, column: usize) -> Result<Usd> {
+    let text: String = row.get(column)?;
+    sums::read(&text).ok_or(Error::InvalidColumnType(column, text, Type::Text))
 }
 
 fn unsigned(row: &Row<'_>, column: usize) -> Result<u64> {

@@ -17,7 +17,7 @@ pub(super) fn reserve(connection: &Connection, reservation: &Reservation) -> Res
     if let Some((id, account)) =
         accounts.iter().find(|(_, account)| !account.has_room_for(worst_case))
     {
-        return Ok(Err(account.refusal(id, worst_case)));
+        return Ok(Err(account.refusal(id, reservation)));
     }
     insert(connection, reservation)?;
     budgets::reserve(connection, &accounts, worst_case)?;
@@ -188,7 +188,7 @@ const ADD_COUNTS: &str = "local = local + excluded.local,
     cached = cached + excluded.cached,
     escalated = escalated + excluded.escalated,
     local_bytes = local_bytes + excluded.local_bytes,
-    saved_pico = saved_pico + excluded.saved_pico,
+    saved_pico = min(saved_pico + excluded.saved_pico, 9223372036854775807),
     saved_unknown = saved_unknown + excluded.saved_unknown";
 
 pub(super) fn ping(connection: &Connection, now: SystemTime) -> Result<()> {

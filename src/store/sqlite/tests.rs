@@ -32,7 +32,7 @@ fn reservation() -> Reservation {
 
 /// The reservations that are on the ledger.
 async fn reserved(store: &Sqlite) -> Vec<AttemptId> {
-    let open = store.open_attempts(UNIX_EPOCH).await.expect("the ledger can be read");
+    let open = store.attempts(Listed::Open, UNIX_EPOCH).await.expect("the ledger can be read");
     open.into_iter().map(|open| open.id).collect()
 }
 
@@ -79,6 +79,34 @@ async fn what_an_older_version_settled_is_summed_at_the_first_start() {
         let total = report.total;
         assert_eq!((total.calls, total.cost_usd), (calls, Usd::from_pico(pico)), "{from}..{to}");
     }
+}
+
+#[tokio::test]
+async fn a_sum_that_an_older_version_stopped_is_made_whole() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("ledger.db");
+    let mut old = Connection::open(&path).expect("a new file");
+    let runner = migrations::migrations::runner().set_target(refinery::Target::Version(11));
+    runner.run(&mut old).expect("the older tables");
+    old.execute_batch(
+        "INSERT INTO attempts (id, request_id, reserved_at, expires_at, tags, endpoint, text_bytes,
+            provider, model_asked, state)
+         SELECT value, 'r', 1, 2, '{}', 'sentiment', 1, 'openai', iif(value < 6, 'm', 'n'), 'reserved'
+         FROM json_each('[1, 2, 3, 4, 5, 6]');
+         UPDATE attempts SET state = 'settled', settled_at = 3, cost_pico = 2500000000000000000",
+    )
+    .expect("attempts of long ago");
+    let stopped: i64 = old
+        .query_row("SELECT max(cost_pico) FROM settled_days", [], |row| row.get(0))
+        .expect("a sum");
+    assert_eq!(stopped, i64::MAX);
+    drop(old);
+    let store = open(&path).await.expect("it is brought up to date");
+    let (from, to) = (OffsetDateTime::UNIX_EPOCH, OffsetDateTime::UNIX_EPOCH + time::Duration::DAY);
+    let query = CostQuery { from, to, group_by: vec![crate::store::GroupBy::Model], price: None };
+    let report = store.costs(query, UNIX_EPOCH).await.expect("a report");
+    assert_eq!(report.total.cost_usd.to_string(), "15000000");
+    assert_eq!(report.rows[0].figures.cost_usd.to_string(), "12500000");
 }
 
 #[tokio::test]

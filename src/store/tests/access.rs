@@ -27,6 +27,7 @@ fn stored(id: &str) -> StoredKey {
         expires_at: None,
         revoked_at: None,
         requests_per_minute: Some(7),
+        texts_per_minute: Some(70),
         tokens_per_minute: None,
     }
 }

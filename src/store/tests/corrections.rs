@@ -15,6 +15,8 @@ on_either_store! {
     charges_sum_to_the_report_and_tell_corrections_apart,
     usage_counts_a_correction_on_the_attempts_own_day,
     of_many_that_correct_the_same_attempt_one_succeeds,
+    a_settled_attempt_is_corrected_by_the_difference_and_its_month_stays,
+    a_month_past_what_one_number_holds_is_exact_and_can_be_corrected,
 }
 
 /// Long after anything of `NOON` could be in flight.
@@ -89,7 +91,9 @@ async fn what_is_in_flight_settled_corrected_or_unknown_is_refused_and_none_of_i
         (settled_id, "is settled at 0.001 US dollars"),
         (unpriced, "was corrected on 2026-12-03 9:00:00.0 +00:00:00, which stands"),
     ] {
-        let group = vec![correction(lost, "1"), correction(id, "1")];
+        // Of what is settled a person alone may say otherwise.
+        let reconciled = Correction { kind: CorrectionKind::Reconcile, ..correction(id, "1") };
+        let group = vec![correction(lost, "1"), reconciled];
         let error = store.correct(group, LATER.into()).await.expect_err(expected);
         assert_eq!(error.to_string(), format!("attempt {id} {expected}"));
     }
@@ -250,4 +254,88 @@ async fn of_many_that_correct_the_same_attempt_one_succeeds(place: Place) {
     let results = futures::future::join_all(tries).await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
     assert_eq!(gone(&stores[1]).await, (usd("0.004"), Usd::ZERO));
+}
+
+async fn a_settled_attempt_is_corrected_by_the_difference_and_its_month_stays(place: Place) {
+    let store = place.open().await;
+    set_month(&store).await;
+    let attempt = reservation(NOON);
+    let id = attempt.id;
+    record(&store, attempt, settled("0.5")).await;
+    record(&store, reservation(NOON), settled("0.001")).await;
+    let before = total(&store).await;
+    let dear = store.attempts_over_reservation().await.expect("a list");
+    assert_eq!(
+        dear.iter().map(|one| (one.id, one.cost_usd)).collect::<Vec<_>>(),
+        [(id, Some(usd("0.5")))]
+    );
+
+    correct(&store, id, "0.002").await.expect("corrected");
+    assert_eq!(total(&store).await, before, "the closed month stays as it was");
+    let later = store.costs(december(&[]), LATER.into()).await.expect("a report").total;
+    assert_eq!(later, Figures { cost_usd: usd("-0.498"), ..Figures::default() });
+    assert_eq!(gone(&store).await, (usd("0.003"), Usd::ZERO), "its own period has the room again");
+    let charges = store.charges(december(&[]).from, december(&[]).to).await.expect("a list");
+    let told: Vec<_> = charges
+        .iter()
+        .map(|charge| (charge.cost, charge.calls, charge.usage.total(), charge.late))
+        .collect();
+    assert_eq!(told, [(usd("-0.498"), 0, 0, true)], "its call and its tokens are November's");
+    let CostQuery { from, to, .. } = query(&[]);
+    let usage = store.usage("openai".into(), from, to).await.expect("a list");
+    assert_eq!((usage[0].calls, usage[0].cost), (2, usd("0.003")));
+    assert!(matches!(correct(&store, id, "0").await, Err(Error::NotOpen(..))), "once");
+    assert!(store.attempts_over_reservation().await.expect("a list").is_empty());
+    set_month(&store).await;
+    assert_eq!(gone(&store).await, (usd("0.003"), Usd::ZERO), "so does a budget that is set now");
+}
+
+async fn a_month_past_what_one_number_holds_is_exact_and_can_be_corrected(place: Place) {
+    let store = place.open().await;
+    set_month(&store).await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        // Sent before the budget was used up, as calls in flight are.
+        let attempt = Reservation { worst_case: Some(usd("0.1")), ..reservation(NOON) };
+        ids.push(attempt.id);
+        store.reserve(attempt).await.expect("reserved");
+    }
+    for id in &ids {
+        store.settle(*id, settled("2500000.000000000001")).await.expect("settled");
+    }
+    let next = reservation(NOON);
+    assert!(matches!(store.reserve(next).await, Err(Error::OverBudget { .. })));
+    assert_eq!(total(&store).await.cost_usd.to_string(), "12500000.000000000005");
+    for by in ["day", "model", "tag:feature"] {
+        let rows = grouped(&store, query(&[by]), |figures| figures.cost_usd.to_string()).await;
+        assert_eq!(rows[0].1, "12500000.000000000005", "{by}");
+    }
+    let CostQuery { from, to, .. } = query(&[]);
+    // A period that cuts a day reads the attempts themselves.
+    let cut = CostQuery {
+        from: from + Duration::from_secs(1),
+        to: NOON + Duration::from_secs(1),
+        ..query(&[])
+    };
+    let cut = store.costs(cut, NOON.into()).await.expect("a report").total;
+    assert_eq!(cut.cost_usd.to_string(), "12500000.000000000005");
+    let charged: Usd =
+        store.charges(from, to).await.expect("a list").iter().map(|charge| charge.cost).sum();
+    assert_eq!(charged.to_string(), "12500000.000000000005");
+    let usage = store.usage("openai".into(), from, to).await.expect("a list");
+    assert_eq!(usage[0].cost.to_string(), "12500000.000000000005");
+    let mut spared = Counts { cached: 1, ..Counts::default() };
+    spared.saved = usd("5000000");
+    for _ in 0..3 {
+        let counts = vec![(key("sentiment", VerdictBy::Llm), spared)];
+        store.add_counts(counts).await.expect("counted");
+    }
+    assert_eq!(total(&store).await.cached, 3);
+
+    let corrections = ids.iter().map(|id| correction(*id, "0.0005")).collect();
+    store.correct(corrections, NOON.into()).await.expect("corrected");
+    assert_eq!(total(&store).await.cost_usd, usd("0.0025"));
+    assert_eq!(gone(&store).await, (usd("0.0025"), Usd::ZERO));
+    let after = reservation(NOON);
+    store.reserve(after).await.expect("there is room again");
 }

@@ -66,6 +66,7 @@ async fn list(
         let message = format!("holds {count} items; 1 to {ITEMS_LIMIT} are allowed");
         return Err(Problem::field("items", message));
     }
+    grant.count_texts(count)?;
     let work = Work::new(app, envelope.task, id, grant);
     let answers = futures::stream::iter(envelope.items)
         .map(|raw| work.clone().answer(Item::parse(raw.get().as_bytes())))
@@ -85,7 +86,7 @@ async fn list(
 async fn lines(app: SharedApp, id: RequestId, grant: Grant, task: Task, body: Body) -> Response {
     let mut lines = lines::Lines::new(body, app.config().server.max_body_bytes);
     lines.invite().await;
-    let work = Work::new(app, task, id, grant);
+    let work = Work::paced(app, task, id, grant);
     let answers = stream::answers(move |item| work.clone().answer(item), lines);
     ([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(answers)).into_response()
 }

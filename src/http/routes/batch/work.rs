@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
 use super::item::Item;
@@ -34,6 +34,8 @@ struct Shared {
     grant: Grant,
     /// A permit for each item at work. An item's deadline runs from when it has one.
     permits: Semaphore,
+    /// Who has it counts its text against the key's limit next; `None` where all are counted already.
+    turn: Option<Mutex<()>>,
     door: Door,
 }
 
@@ -45,10 +47,26 @@ struct Failed<'a, P> {
 }
 
 impl Work {
+    /// Of a batch whose texts are counted against the key's limit already.
     pub fn new(app: SharedApp, task: Task, id: RequestId, grant: Grant) -> Work {
+        Work::with(app, task, id, grant, None)
+    }
+
+    /// Of a batch of any length, which is slowed to the key's limit on texts.
+    pub fn paced(app: SharedApp, task: Task, id: RequestId, grant: Grant) -> Work {
+        Work::with(app, task, id, grant, Some(Mutex::default()))
+    }
+
+    fn with(
+        app: SharedApp,
+        task: Task,
+        id: RequestId,
+        grant: Grant,
+        turn: Option<Mutex<()>>,
+    ) -> Work {
         let permits = Semaphore::new(at_once(&app));
         let door = Door::Batch(app.company());
-        Work(Arc::new(Shared { app, task, id, grant, permits, door }))
+        Work(Arc::new(Shared { app, task, id, grant, permits, turn, door }))
     }
 
     /// The item's verdict or its problem, as JSON on one line.
@@ -69,7 +87,11 @@ impl Work {
         item_id: Option<&str>,
     ) -> Result<Vec<u8>, Problem> {
         let request = request?;
-        let Shared { app, task, id, grant, permits, door } = &*self.0;
+        let Shared { app, task, id, grant, permits, turn, door } = &*self.0;
+        if let Some(turn) = turn {
+            let _turn = turn.lock().await;
+            grant.wait_for_text().await;
+        }
         let _permit = permits.acquire().await.expect("nobody closes it");
         let started = Instant::now();
         let mut pause = BUSY_PAUSE;
