@@ -12,8 +12,11 @@ async fn access() -> (tempfile::TempDir, Store, Access) {
     let url = format!("sqlite://{}", folder.path().join("ledger.db").display());
     let config = store::Config::new(url, Durability::Process);
     let store = Store::open(&config).await.expect("a new store opens");
-    let config =
-        Config { requests_per_minute: 3, tokens_per_minute: 0, budget_webhook: String::new() };
+    let config = Config {
+        requests_per_minute: 3,
+        tokens_per_minute: 0,
+        budget_webhook: WebhookUrl::default(),
+    };
     let access = Access::open(store.clone(), config, None).await.expect("it can be read");
     (folder, store, access)
 }

@@ -69,6 +69,8 @@ pub struct Request {
     pub route: Route,
     /// The most that all attempts of this request may cost together.
     pub max_cost: Option<Usd>,
+    /// Shortens the configured deadline.
+    pub deadline: Option<Duration>,
     pub caller: Caller,
     /// The texts of the same batch, which it may share a call with.
     pub company: Option<Arc<Company>>,
@@ -112,6 +114,9 @@ impl Overruled {
 pub enum Error {
     #[error(transparent)]
     Classifier(#[from] classifier::Error),
+    /// The request's own deadline passed before the text was read.
+    #[error("the text was not read within {} ms (deadline_ms)", .0.as_millis())]
+    Late(Duration),
     /// Only for `route: "llm"`: any other caller gets the local verdict.
     #[error("no LLM answered: {}", .0.kind.name())]
     Llm(Failure),
@@ -213,15 +218,18 @@ impl Cascade {
     /// # Errors
     /// [`Error::Classifier`] where the local model cannot read; [`Error::Llm`] for `route: "llm"`.
     pub async fn analyse(&self, request: Request) -> Result<Analysis, Error> {
-        let deadline = Instant::now() + self.deadline;
+        let deadline = Instant::now() + self.limit(&request);
         let sampled = self.rolls_sample();
         if let Some(analysis) = self.remembered(&request, sampled) {
             return Ok(analysis);
         }
         let reading =
             self.classifier.read(request.task, request.text.clone(), request.language.clone());
-        let reading =
-            timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(self.classifier.busy()))?;
+        let reading = match (timeout_at(deadline, reading).await, request.deadline) {
+            (Ok(reading), _) => reading?,
+            (Err(_), Some(own)) => return Err(Error::Late(own)),
+            (Err(_), None) => return Err(self.classifier.busy().into()),
+        };
         let allowance = match self.llm.is_enabled() {
             true => self.allowance(request.task, &request.text),
             false => Allowance::Disabled,
@@ -235,6 +243,11 @@ impl Cascade {
                 Ok(self.local(reading, reasons, outcome, Bill::default(), Duration::ZERO))
             }
         }
+    }
+
+    /// How long a request may take.
+    fn limit(&self, request: &Request) -> Duration {
+        request.deadline.map_or(self.deadline, |shorter| shorter.min(self.deadline))
     }
 
     /// A bought answer to the same question, where the request would buy it again.

@@ -55,6 +55,7 @@ pub(super) fn configured(
             Box::new(Anthropic::new(config, manner, key, http.clone())?)
         }
     };
+    configs.check_privacy(name.provider)?;
     let table = configs.settings(name.provider).models;
     let models = Succession::new(name.provider.name(), &name.model, table)?;
     Ok(Some(Lane::new(provider, models, &configs.llm)))

@@ -6,22 +6,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with those that it may name; two on one row never meet.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("kernels", &[]),
     ("sentiment", &[]),
     ("pricing", &[]),
-    ("webhook", &[]),
+    ("json", &[]),
+    ("mask", &[]),
+    ("webhook", &["json", "mask"]),
     ("classifier", &["sentiment", "pricing", "kernels"]),
     ("cache", &[]),
     ("trends", &["sentiment"]),
-    ("llm", &["sentiment", "pricing"]),
-    ("store", &["sentiment", "pricing", "trends"]),
+    ("llm", &["json", "mask", "sentiment", "pricing"]),
+    ("store", &["mask", "sentiment", "pricing", "trends"]),
     ("cascade", &["classifier", "llm", "cache", "sentiment", "pricing"]),
-    ("access", &["pricing", "store", "webhook"]),
+    ("access", &["mask", "pricing", "store", "webhook"]),
     ("evaluation", &["sentiment", "pricing"]),
     (
         "app",
         &[
+            "json",
+            "mask",
             "sentiment",
             "pricing",
             "kernels",
@@ -35,9 +39,9 @@ const ARROWS: [(&str, &[&str]); 16] = [
             "access",
         ],
     ),
-    ("http", &["app", "sentiment", "pricing", "trends"]),
-    ("stream", &["app", "http", "sentiment", "pricing", "trends"]),
-    ("cli", &["app", "http", "stream", "evaluation", "sentiment", "pricing"]),
+    ("http", &["json", "app", "sentiment", "pricing", "trends"]),
+    ("stream", &["json", "app", "http", "sentiment", "pricing", "trends"]),
+    ("cli", &["json", "mask", "app", "http", "stream", "evaluation", "sentiment", "pricing"]),
 ];
 
 fn allowed(module: &str) -> Option<&'static [&'static str]> {

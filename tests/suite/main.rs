@@ -9,6 +9,7 @@ mod money;
 mod verdict;
 mod worker;
 
+mod agreement;
 mod alerts;
 mod analyze;
 mod analyze_report;
@@ -19,8 +20,10 @@ mod budgets;
 mod cache;
 mod calibrate;
 mod cheaper;
+mod config;
 mod corrections;
 mod dashboard;
+mod discretion;
 mod errors;
 mod escalation;
 mod evaluate;

@@ -91,7 +91,11 @@ async fn poison_goes_to_the_dead_letters_as_it_came_and_stops_nobody() {
     let _worker = Worker::start(&topics.of(Setup::local()));
     let long = json!({"text": "x".repeat(20_001)}).to_string();
     let poison: [(&[u8], &str, &str); 5] = [
-        (b"not json", "undertone.NotJson", "the value is not JSON: error at line 1, column 2"),
+        (
+            b"not json",
+            "undertone.NotJson",
+            "the value is not JSON: expected ident at line 1, column 2",
+        ),
         (b"{}", "undertone.MissingText", "text_field /text is missing"),
         (b"{\"text\": 7}", "undertone.BadText", "text_field /text is a number, not a text"),
         (b"{\"text\": \" \"}", "undertone.BadText", "text_field /text is blank"),

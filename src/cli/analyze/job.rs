@@ -118,6 +118,7 @@ impl Job {
             language: None,
             route: self.route,
             max_cost: allowed,
+            deadline: None,
             caller: Caller {
                 request_id: format!("{}-{number}", self.run),
                 key_id: None,

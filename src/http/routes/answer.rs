@@ -47,7 +47,8 @@ pub async fn answer(
     let thresholds = request.includes(Include::Signals).then(|| app.thresholds(task));
     let wants_sentences = request.includes(Include::Sentences);
     let terms = request.aspects.clone();
-    let request = app::Request { company, ..request.into_request(task, id, grant)? };
+    let longest = app.config().llm.deadline();
+    let request = app::Request { company, ..request.into_request(task, id, grant, longest)? };
     // Before anything is paid for: what fails here must not lose a bought verdict.
     let sentences = match wants_sentences {
         true => Some(app.read_sentences(request.text.clone(), request.language.clone()).await?),

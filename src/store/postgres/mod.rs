@@ -9,6 +9,7 @@ mod connect;
 mod corrections;
 mod group;
 mod learning;
+mod probe;
 mod report;
 mod rows;
 mod signals;
@@ -25,6 +26,7 @@ use time::OffsetDateTime;
 use tokio_postgres::{IsolationLevel, Transaction};
 
 use self::connect::{Connector, Link, may_pass, reason, why_not_connected};
+pub(super) use self::probe::probe;
 use super::queue::{Op, Queue};
 use super::{
     AccessState, BudgetState, Charge, Correction, CostQuery, CostReport, CountKey, Counts,

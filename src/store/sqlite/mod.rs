@@ -8,6 +8,7 @@ mod budgets;
 mod checkpointer;
 mod corrections;
 mod learning;
+mod probe;
 mod report;
 mod rows;
 mod signals;
@@ -24,6 +25,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use time::OffsetDateTime;
 
+pub(super) use self::probe::probe;
 use super::queue::{Op, Queue};
 use super::{
     AccessState, BudgetState, Charge, Correction, CostQuery, CostReport, CountKey, Counts,
