@@ -3,7 +3,9 @@
 //!
 //! The modules in reading order. Each names only modules above it (`tests/suite/house.rs` holds that).
 
+pub mod json;
 pub mod kernels;
+pub mod mask;
 pub mod pricing;
 pub mod private;
 pub mod sentiment;

@@ -13,6 +13,9 @@ use secrecy::{ExposeSecret, SecretSlice};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use crate::json::unmarked_text;
+use crate::mask::WebhookUrl;
+
 /// How long a receiver may take to answer.
 const DELIVERY_LIMIT: Duration = Duration::from_secs(5);
 
@@ -45,7 +48,7 @@ impl Config {
         }
         let named = || format!("webhooks.secret_file {}", self.secret_file.display());
         let text = std::fs::read_to_string(&self.secret_file).with_context(named)?;
-        Secret::parse(text.trim()).with_context(named).map(Some)
+        Secret::parse(unmarked_text(&text).trim()).with_context(named).map(Some)
     }
 }
 
@@ -89,7 +92,12 @@ pub struct Webhook {
 
 impl Webhook {
     /// `None` for an empty URL. `key` names it where it is wrong.
-    pub fn of(key: &str, url: &str, secret: Option<Secret>) -> anyhow::Result<Option<Webhook>> {
+    pub fn of(
+        key: &str,
+        url: &WebhookUrl,
+        secret: Option<Secret>,
+    ) -> anyhow::Result<Option<Webhook>> {
+        let url = url.expose();
         if url.is_empty() {
             return Ok(None);
         }

@@ -19,6 +19,7 @@ pub use key::{NewKey, NewKeyError, create};
 pub use rate::Standing;
 pub use scope::{ParseScopeError, Scope, Scopes};
 
+use crate::mask::WebhookUrl;
 use crate::store::{self, AccessState, Store, StoredKey, Subject};
 use crate::webhook::{Secret, Webhook};
 use key::{KnownKey, hash};
@@ -36,7 +37,7 @@ pub struct Config {
     pub texts_per_minute: u32,
     pub tokens_per_minute: u32,
     /// Empty: nobody is told of budgets but the log and the metrics.
-    pub budget_webhook: String,
+    pub budget_webhook: WebhookUrl,
 }
 
 impl Config {

@@ -17,7 +17,7 @@ async fn access() -> (tempfile::TempDir, Store, Access) {
         requests_per_minute: 3,
         texts_per_minute: 0,
         tokens_per_minute: 0,
-        budget_webhook: String::new(),
+        budget_webhook: WebhookUrl::default(),
     };
     let access = Access::open(store.clone(), config, None).await.expect("it can be read");
     (folder, store, access)

@@ -3,13 +3,12 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use figment::Figment;
-use figment::providers::{Env, Format, Toml};
 use serde::{Deserialize, Serialize};
 use time::Date;
 
 use super::alerts::AlertsConfig;
 use super::drift::DriftConfig;
+use super::layers::{self, Layered};
 use super::learning::LearningConfig;
 use super::stream::StreamConfig;
 use super::telemetry;
@@ -17,17 +16,11 @@ use crate::pricing::{Price, PriceBook, Usd};
 use crate::sentiment::Category;
 use crate::{access, cache, cascade, classifier, llm, store, trends, webhook};
 
-/// Every key with its default, and why; a user's file and the environment override it.
-const DEFAULTS: &str = include_str!("../../config/undertone.toml");
-
 /// A hundred years.
 const TTL_LIMIT_SECONDS: u64 = 100 * 365 * 24 * 60 * 60;
 
 /// The most signals that may be logged in a minute.
 const LOGGED_SIGNALS_LIMIT: u32 = 10_000;
-
-/// The file that is read where none is named.
-const DEFAULT_FILE: &str = "config/undertone.toml";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,31 +74,33 @@ pub enum Error {
     File { file: PathBuf, reason: std::io::Error },
     #[error("the configuration is not usable: {0}")]
     Value(String),
+    #[error("the configuration is not usable:\n- {}", .0.join("\n- "))]
+    Values(Vec<String>),
 }
 
 impl Config {
     /// Defaults, then the file, then `UNDERTONE_SECTION__KEY` from the environment.
     ///
     /// # Errors
-    /// A file that was named and is not there; a key that is unknown or has a bad value.
+    /// A file that was named and is not there; all keys that are unknown or have a bad value.
     pub fn load(file: Option<&Path>) -> Result<Config, Error> {
-        let mut figment = Figment::from(Toml::string(DEFAULTS));
-        let file = match file {
-            Some(named) => Some(named),
-            None => Some(Path::new(DEFAULT_FILE)).filter(|default| default.exists()),
-        };
-        if let Some(file) = file {
-            std::fs::metadata(file)
-                .map_err(|reason| Error::File { file: file.to_owned(), reason })?;
-            figment = figment.merge(Toml::file_exact(file));
+        let Layered { config, faults } = Config::examine(file)?;
+        match config {
+            Some(config) if faults.is_empty() => Ok(config),
+            _ => Err(Error::of(faults)),
         }
-        let sections = Env::prefixed("UNDERTONE_").filter(|key| key.as_str().contains("__"));
-        let config: Config = figment
-            .merge(sections.split("__"))
-            .extract()
-            .map_err(|errors| Error::Value(describe(errors)))?;
-        config.check()?;
-        Ok(config)
+    }
+
+    /// The same for whoever wants to know of the rest as well, whatever is wrong with a part.
+    ///
+    /// # Errors
+    /// A file that was named and is not there.
+    pub fn examine(file: Option<&Path>) -> Result<Layered, Error> {
+        let mut layered =
+            layers::read(file).map_err(|(file, reason)| Error::File { file, reason })?;
+        let meant = layered.config.iter().flat_map(Config::faults);
+        layered.faults.extend(meant);
+        Ok(layered)
     }
 
     /// The sections that the providers are set up from.
@@ -134,10 +129,11 @@ impl Config {
         book.price(&first.model, configs.served(first.provider), day).cloned()
     }
 
-    /// What types alone cannot say.
-    fn check(&self) -> Result<(), Error> {
+    /// What types alone cannot say: all that is wrong.
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
         let cascade = &self.cascade;
-        let thresholds = [
+        let shares = [
             ("cascade.ambiguous", cascade.ambiguous),
             ("cascade.sarcasm", cascade.sarcasm),
             ("cascade.multi_aspect", cascade.multi_aspect),
@@ -145,45 +141,50 @@ impl Config {
             ("cascade.sample_share", Some(cascade.sample_share)),
             ("classifier.shadow_share", Some(self.classifier.shadow_share)),
         ];
-        for (key, value) in thresholds {
-            if value.is_some_and(|value| !(0.0..=1.0).contains(&value)) {
-                return Err(Error::Value(format!("{key} has to be from 0 to 1")));
+        for (key, value) in shares {
+            if let Some(value) = value.filter(|value| !(0.0..=1.0).contains(value)) {
+                faults.push(format!("{key} is {value}; it has to be from 0 to 1"));
             }
         }
-        if cascade.logged_signals_per_minute > LOGGED_SIGNALS_LIMIT {
-            let message = format!(
-                "cascade.logged_signals_per_minute has to be at most {LOGGED_SIGNALS_LIMIT}"
-            );
-            return Err(Error::Value(message));
+        let limited = [
+            (
+                "cascade.logged_signals_per_minute",
+                cascade.logged_signals_per_minute.into(),
+                LOGGED_SIGNALS_LIMIT.into(),
+            ),
+            ("cache.ttl_seconds", self.cache.ttl_seconds, TTL_LIMIT_SECONDS),
+        ];
+        for (key, value, limit) in limited {
+            if value > limit {
+                faults.push(format!("{key} is {value}; it has to be at most {limit}"));
+            }
         }
         for (key, value, limit) in [
             ("tag_sets_per_day", self.store.tag_sets_per_day as u64, 1_000_000),
             ("minute_days", u64::from(self.store.minute_days), 36_500),
         ] {
             if !(1..=limit).contains(&value) {
-                let message = format!("store.{key} is {value}; 1 to {limit} are allowed");
-                return Err(Error::Value(message));
+                faults.push(format!("store.{key} is {value}; 1 to {limit} are allowed"));
             }
         }
         let categories = &self.aspects.categories;
         let names: HashSet<&str> = categories.iter().map(|one| one.name.as_str()).collect();
         if names.len() < categories.len().max(1) || names.iter().any(|name| name.trim().is_empty())
         {
-            let message = "aspects.categories has to name at least one category, each once";
-            return Err(Error::Value(message.into()));
+            let fault = "aspects.categories has to name at least one category, each once";
+            faults.push(fault.into());
         }
-        if self.cascade.correction_usd.is_some_and(|worth| worth < Usd::ZERO) {
-            return Err(Error::Value("cascade.correction_usd has to be 0 or more".into()));
-        }
-        if self.classifier.cpu_hour_usd < Usd::ZERO {
-            return Err(Error::Value("classifier.cpu_hour_usd has to be 0 or more".into()));
-        }
-        if self.cache.ttl_seconds > TTL_LIMIT_SECONDS {
-            let message = format!("cache.ttl_seconds has to be at most {TTL_LIMIT_SECONDS}");
-            return Err(Error::Value(message));
+        let amounts = [
+            ("cascade.correction_usd", cascade.correction_usd),
+            ("classifier.cpu_hour_usd", Some(self.classifier.cpu_hour_usd)),
+        ];
+        for (key, amount) in amounts {
+            if let Some(amount) = amount.filter(|amount| *amount < Usd::ZERO) {
+                faults.push(format!("{key} is {amount}; it has to be 0 or more"));
+            }
         }
         if self.drift.alarm <= 0.0 {
-            return Err(Error::Value("drift.alarm has to be above 0".into()));
+            faults.push(format!("drift.alarm is {}; it has to be above 0", self.drift.alarm));
         }
         let positive = [
             ("learning.keep_days", self.learning.keep_days as usize),
@@ -197,29 +198,26 @@ impl Config {
         ];
         for (key, value) in positive {
             if value == 0 {
-                return Err(Error::Value(format!("{key} has to be at least 1")));
+                faults.push(format!("{key} is 0; it has to be at least 1"));
             }
         }
-        self.stream.check()?;
-        self.alerts.check(self.stream.window_seconds).map_err(Error::Value)?;
-        self.trends.check().map_err(Error::Value)?;
-        self.access.check().map_err(|error| Error::Value(error.to_string()))?;
-        self.providers().check().map_err(|error| Error::Value(error.to_string()))
+        faults.extend(self.stream.faults());
+        faults.extend(self.alerts.faults(self.stream.window_seconds));
+        faults.extend(self.trends.faults());
+        faults.extend(self.access.check().err().map(|error| error.to_string()));
+        faults.extend(self.providers().faults().iter().map(ToString::to_string));
+        faults
     }
 }
 
-/// Each fault with the key's full name and its source.
-fn describe(errors: figment::Error) -> String {
-    let one = |error: figment::Error| {
-        let key = error.path.join(".");
-        let source = error.metadata.as_ref().map(|metadata| match &metadata.source {
-            Some(source) => format!(" in {source}"),
-            None => format!(" in {}", metadata.name),
-        });
-        let at = if key.is_empty() { String::new() } else { format!("{key}: ") };
-        format!("{at}{}{}", error.kind, source.unwrap_or_default())
-    };
-    errors.into_iter().map(one).collect::<Vec<_>>().join("; ")
+impl Error {
+    /// Of at least one fault.
+    pub fn of(faults: Vec<String>) -> Error {
+        match <[String; 1]>::try_from(faults) {
+            Ok([fault]) => Error::Value(fault),
+            Err(faults) => Error::Values(faults),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -228,7 +226,7 @@ mod tests {
 
     #[test]
     fn the_shipped_file_holds_every_key() {
-        let config: Config = Figment::from(Toml::string(DEFAULTS)).extract().expect("complete");
-        config.check().expect("usable");
+        let config: Config = toml::from_str(layers::DEFAULTS).expect("complete");
+        assert_eq!(config.faults(), Vec::<String>::new());
     }
 }

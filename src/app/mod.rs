@@ -10,8 +10,10 @@ mod costs;
 mod counts;
 mod drift;
 mod estimate;
+mod inspection;
 mod interview;
 mod kept_verdict;
+mod layers;
 mod learning;
 mod ledger;
 mod measure;
@@ -29,6 +31,7 @@ mod telemetry;
 mod thresholds;
 mod together;
 mod trends;
+mod variables;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -40,7 +43,6 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::cascade::{self, Cascade};
-use crate::classifier::ModelFolder;
 use crate::llm::{Estimator, Llm};
 use crate::pricing::{Prices, Usage};
 use crate::sentiment::{Signals, Task, Thresholds};
@@ -65,8 +67,10 @@ pub use budgets::{BudgetList, BudgetRow, all_budgets};
 pub use config::{Config, Error as ConfigError};
 pub use corrections::{Repriced, Repricing, late_prices, resolve, write_prices};
 pub use costs::{BadParameter, CostRequest, moment};
+pub use inspection::{Findings, inspect, warnings};
 pub use interview::{Asking, BoughtAnswer, Interviewer, KeptAnswers, Unanswered, recall};
 pub use kept_verdict::KeptVerdict;
+pub use layers::Layered;
 pub use learning::{FeedbackError, FeedbackReceipt, ID_LIMIT, SaidAspect, Word};
 pub use ledger::Ledger;
 pub use measure::milliseconds;
@@ -76,7 +80,9 @@ pub use readiness::Readiness;
 pub use reconcile::{Difference, Reconciliation, Verdict, close as close_explained, reconcile};
 pub use replay::{Change, CostBasis, ReplayReport, ReplayRequest};
 pub use statement::{Statement, StatementError};
-pub use stream::{Delivery, KafkaProperties, StreamConfig, TopicNames};
+pub use stream::{
+    Delivery, KafkaProperties, StreamConfig, TopicNames, is_secret as is_secret_property,
+};
 pub use telemetry::start_logs;
 pub use thresholds::{
     CalibratedOn, InForce, ThresholdsFile, graph_sha256, named, own_thresholds,
@@ -86,6 +92,7 @@ pub use trends::{
     FoldError, KEY_TAG, ListenError, Listener, Listening, Reached, TrendsError, TrendsRequest,
     Update,
 };
+pub use variables::unread_variables;
 
 pub type SharedApp = Arc<App>;
 
@@ -350,18 +357,6 @@ fn count_verdict(task: Task, analysis: &Analysis) {
         metrics::counter!("undertone_escalation_reasons_total", "reason" => reason.name())
             .increment(1);
     }
-}
-
-/// Checks what a configuration names beside its own values: the model's folder with its thresholds, and
-/// the price book. Returns the model's name.
-pub fn check_files(config: &Config) -> anyhow::Result<String> {
-    price_book(config)?;
-    config.webhooks.secret()?;
-    thresholds_in_force(config)?;
-    if let Some(shadow) = config.classifier.shadow() {
-        ModelFolder::read(shadow, &config.classifier)?;
-    }
-    Ok(ModelFolder::read(&config.classifier.model, &config.classifier)?.name)
 }
 
 /// The providers as configured, with their ledger.

@@ -9,6 +9,7 @@ use time::Date;
 use tokio::task::JoinHandle;
 
 use super::{App, Config};
+use crate::json::unmarked_text;
 use crate::llm::NOTICE;
 use crate::pricing::{PriceBook, Service, Usd};
 
@@ -105,8 +106,9 @@ pub fn price_book_text(config: &Config) -> anyhow::Result<String> {
     if file.as_os_str().is_empty() {
         return Ok(BUILT_IN.to_owned());
     }
-    std::fs::read_to_string(file)
-        .with_context(|| format!("pricing.file: {} cannot be read", file.display()))
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("pricing.file: {} cannot be read", file.display()))?;
+    Ok(unmarked_text(&text).to_owned())
 }
 
 /// Refuses a book that has no price for a configured model which the one in force prices: calls

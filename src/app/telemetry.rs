@@ -3,7 +3,12 @@
 use anyhow::Context;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use super::layers::nearest;
 
 /// The section `[telemetry]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,23 +33,82 @@ const LATENCY_BUCKETS: [f64; 14] =
 
 /// Sends logs to standard error, as configured.
 pub fn start_logs(config: &Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log)
-        .with_context(|| format!("telemetry.log: {:?} is not a log filter", config.log))?
-        // async-openai logs whole bodies that it cannot parse: users' texts.
-        .add_directive("async_openai=off".parse().expect("a directive"))
-        // ONNX Runtime and the migrations tell every step of a start.
-        .add_directive("ort=warn".parse().expect("a directive"))
-        .add_directive("refinery_core=warn".parse().expect("a directive"));
+    let filter = filter(config)?;
     // The message of a panic in a text library can quote the text: only its place is logged.
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(at = panic.location().map(ToString::to_string), "a panic");
     }));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.format {
-        LogFormat::Text => builder.with_ansi(false).try_init(),
-        LogFormat::Json => builder.json().try_init(),
-    }
-    .map_err(|error| anyhow::anyhow!("logs cannot be started: {error}"))
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match config.format {
+        LogFormat::Text => lines.with_ansi(false).boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    };
+    // Beside the user's filter, so that none of its directives, however special, goes past it.
+    let discreet = filter_fn(|metadata| *metadata.level() <= most(metadata.target()));
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(filter)
+        .with(discreet)
+        .try_init()
+        .map_err(|error| anyhow::anyhow!("logs cannot be started: {error}"))
+}
+
+/// The most that is heard of what is not ours, whatever the filter says, and why. Whoever is not named here
+/// was not read for what it logs, and is heard up to `info`.
+const MOST: [(&str, LevelFilter); 10] = [
+    // Ours never logs a text or a key.
+    ("undertone", LevelFilter::TRACE),
+    // It logs whole bodies that it cannot parse, as errors: users' texts.
+    ("async_openai", LevelFilter::OFF),
+    // At `trace` it logs texts letter by letter; below, only what a training of its own would say.
+    ("tokenizers", LevelFilter::WARN),
+    // At `trace` all bytes of a connection, and at `debug` a proxy's address with its password.
+    ("reqwest", LevelFilter::INFO),
+    // At `debug` statements without their values; at `trace` nothing of use.
+    ("tokio_postgres", LevelFilter::DEBUG),
+    // At `debug` counts of headers and bytes, hosts and ends of connections; at `trace` more than was read.
+    ("hyper", LevelFilter::DEBUG),
+    ("hyper_util", LevelFilter::DEBUG),
+    // At `debug` cipher suites and sessions; at `trace` whole messages of a handshake.
+    ("rustls", LevelFilter::DEBUG),
+    // ONNX Runtime and the migrations tell every step of a start.
+    ("ort", LevelFilter::WARN),
+    ("refinery_core", LevelFilter::WARN),
+];
+
+/// How much is heard of a target, at most.
+fn most(target: &str) -> LevelFilter {
+    let name = target.split([':', '.']).next().unwrap_or_default();
+    let known = MOST.iter().find(|(known, _)| *known == name);
+    known.map_or(LevelFilter::INFO, |(_, most)| *most)
+}
+
+/// What is logged, as configured.
+///
+/// # Errors
+/// A filter that is none.
+pub fn filter(config: &Config) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(&config.log).map_err(|error| {
+        anyhow::anyhow!("telemetry.log is {:?}, which is not a log filter: {error}", config.log)
+    })
+}
+
+/// A misspelt level is a filter too: it reads as the name of a module, of which nothing is heard.
+pub fn filter_warnings(config: &Config) -> Vec<String> {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    let words = config.log.split(',').map(str::trim);
+    let names = words.filter(|word| !word.contains(['=', ':', '[']));
+    let mistaken = names.filter(|word| !LEVELS.contains(&word.to_lowercase().as_str()));
+    mistaken
+        .filter_map(|word| {
+            let level = nearest(word, &LEVELS)?;
+            Some(format!(
+                "telemetry.log is {:?}, where {word} counts as the name of a module. Did you mean \
+                 {level}?",
+                config.log
+            ))
+        })
+        .collect()
 }
 
 /// Texts in a pass of the local model, or in a call to an LLM.

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::{BadParameter, Config};
 use crate::cascade;
 use crate::classifier::{self, ModelFolder, resolve};
+use crate::json::unmarked_text;
 use crate::sentiment::{Signals, Thresholds};
 
 /// The file beside a model.
@@ -81,9 +82,10 @@ impl ThresholdsFile {
     fn read(path: &Path) -> anyhow::Result<ThresholdsFile> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("{} cannot be read", path.display()))?;
-        let file: ThresholdsFile = serde_json::from_str(&text).with_context(|| {
-            format!("{} is not as `undertone calibrate` writes it", path.display())
-        })?;
+        let file: ThresholdsFile =
+            serde_json::from_str(unmarked_text(&text)).with_context(|| {
+                format!("{} is not as `undertone calibrate` writes it", path.display())
+            })?;
         ensure!(
             file.format == ThresholdsFile::FORMAT,
             "{}: format {} is not known: run `undertone calibrate` again",
@@ -187,16 +189,16 @@ pub fn thresholds_to_try(path: &Path, config: &Config) -> anyhow::Result<Thresho
         message: format!("{}: {message}", path.display()),
     };
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let text = unmarked_text(&text);
     let is_json = text.trim_start().starts_with('{');
-    if is_json && serde_json::from_str::<Value>(&text).is_ok_and(|all| all.get("format").is_some())
-    {
+    if is_json && serde_json::from_str::<Value>(text).is_ok_and(|all| all.get("format").is_some()) {
         return Ok(ThresholdsFile::read(path)?.thresholds);
     }
     let expected = "expected a thresholds.json, or any of sarcasm, ambiguous, multi_aspect and \
                     out_of_domain as TOML or JSON";
     let keys: Keys = match is_json {
-        true => serde_json::from_str(&text).map_err(|error| error.to_string()),
-        false => toml::from_str(&text).map_err(|error| error.message().to_owned()),
+        true => serde_json::from_str(text).map_err(|error| error.to_string()),
+        false => toml::from_str(text).map_err(|error| error.message().to_owned()),
     }
     .map_err(|error| wrong(format!("{error}; {expected}")))?;
     let Keys { ambiguous, sarcasm, multi_aspect, out_of_domain } = keys;

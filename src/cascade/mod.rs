@@ -69,6 +69,8 @@ pub struct Request {
     pub route: Route,
     /// The most that all attempts of this request may cost together.
     pub max_cost: Option<Usd>,
+    /// Shortens the configured deadline.
+    pub deadline: Option<Duration>,
     pub caller: Caller,
     /// The texts of the same batch, which it may share a call with.
     pub company: Option<Arc<Company>>,
@@ -116,6 +118,9 @@ impl Overruled {
 pub enum Error {
     #[error(transparent)]
     Classifier(#[from] classifier::Error),
+    /// The request's own deadline passed before the text was read.
+    #[error("the text was not read within {} ms (deadline_ms)", .0.as_millis())]
+    Late(Duration),
     /// Only for `route: "llm"`: any other caller gets the local verdict.
     #[error("no LLM answered: {}", .0.kind.name())]
     Llm(Failure),
@@ -217,17 +222,18 @@ impl Cascade {
     /// # Errors
     /// [`Error::Classifier`] where the local model cannot read; [`Error::Llm`] for `route: "llm"`.
     pub async fn analyse(&self, request: Request) -> Result<Analysis, Error> {
-        let deadline = Instant::now() + self.deadline;
+        let deadline = Instant::now() + self.limit(&request);
         let sampled = self.rolls_sample();
         if let Some(analysis) = self.remembered(&request, sampled) {
             return Ok(analysis);
         }
         let reading =
-            self.classifier.read_one(query(&request, request.task.into(), deadline)).await?;
+            self.classifier.read_one(query(&request, request.task.into(), deadline)).await;
+        let reading = reading.map_err(|error| late(error, request.deadline))?;
         // The text of a batch has waited for its turn, as a batch does.
         let deadline = match request.lane {
             Lane::Single => deadline,
-            Lane::Batch => Instant::now() + self.deadline,
+            Lane::Batch => Instant::now() + self.limit(&request),
         };
         let allowance = match self.llm.is_enabled() {
             true => self.allowance(request.task, &request.text),
@@ -242,6 +248,11 @@ impl Cascade {
                 Ok(self.local(reading, reasons, outcome, Bill::default(), Duration::ZERO))
             }
         }
+    }
+
+    /// How long a request may take.
+    fn limit(&self, request: &Request) -> Duration {
+        request.deadline.map_or(self.deadline, |shorter| shorter.min(self.deadline))
     }
 
     /// A bought answer to the same question, where the request would buy it again.
@@ -354,7 +365,22 @@ fn query(request: &Request, tasks: Tasks, deadline: Instant) -> Query {
         text: Arc::clone(&request.text),
         language: request.language.clone(),
         lane: request.lane,
-        deadline: (request.lane == Lane::Single).then_some(deadline.into_std()),
+        deadline: (request.lane == Lane::Single || request.deadline.is_some())
+            .then_some(deadline.into_std()),
+    }
+}
+
+/// Who set a deadline of its own is told that it was this one.
+fn late(error: classifier::Error, own: Option<Duration>) -> Error {
+    use classifier::{
+        Crowd,
+        Error::{Busy, TooSlow},
+    };
+    match (own, &error) {
+        (Some(own), TooSlow { .. } | Busy { crowd: Crowd::Late | Crowd::Long { .. }, .. }) => {
+            Error::Late(own)
+        }
+        _ => Error::Classifier(error),
     }
 }
 

@@ -60,7 +60,7 @@ impl Cascade {
         if !doubtful.is_empty() {
             let came = Instant::now();
             let turn = passage.pass().await;
-            let deadline = Instant::now() + self.deadline;
+            let deadline = Instant::now() + self.limit(&request);
             let asked = doubtful.into_iter().map(|(request, reading, reasons)| async {
                 let task = request.task;
                 let analysis = match turn {

@@ -124,7 +124,7 @@ impl Command {
             Command::Models(command) => models::run(command, &config()?).await,
             Command::Prices(command) => command.run(&config()?),
             Command::Providers(command) => command.run(config()?).await,
-            Command::Config(command) => command.run(config()?),
+            Command::Config(command) => command.run(file).await,
             Command::Openapi => output::json(&crate::http::openapi_document()),
             Command::Schemas => {
                 let all = crate::app::schemas(&config()?.aspects.categories);

@@ -13,6 +13,7 @@ use time::{Date, OffsetDateTime};
 use super::output::{self, TableOrJson};
 use super::page::Destination;
 use crate::app::{self, Config, PriceStatus};
+use crate::json::unmarked_text;
 use crate::pricing::{Changes, PriceBook, PublicPrices, Usd};
 
 #[derive(Subcommand)]
@@ -144,7 +145,8 @@ impl Import {
     fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
         let text = std::fs::read_to_string(&self.file)
             .with_context(|| format!("{} cannot be read", self.file.display()))?;
-        let public = PublicPrices::parse(&text).with_context(|| self.file.display().to_string())?;
+        let public = PublicPrices::parse(unmarked_text(&text))
+            .with_context(|| self.file.display().to_string())?;
         anyhow::ensure!(
             !public.is_empty(),
             "{} lists no model of OpenAI or Anthropic: is it LiteLLM's \

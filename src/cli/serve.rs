@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::output;
-use crate::app::{App, Config, start_logs};
+use crate::app::{App, Config, start_logs, warnings};
 use crate::{http, stream};
 
 /// How much longer than a request may take the gateway waits, going down, for those at hand.
@@ -29,6 +29,9 @@ pub struct Serve {
 impl Serve {
     pub async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         start_logs(&config.telemetry)?;
+        for warning in warnings(&config) {
+            tracing::warn!("{warning}");
+        }
         let address = self.listen.as_deref().unwrap_or(&config.server.listen);
         let address = http::address(address)?;
         let drain = config.llm.deadline() + DRAIN_GRACE;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::arguments::team;
 use super::output;
-use crate::app::{App, Config, start_logs};
+use crate::app::{App, Config, start_logs, warnings};
 use crate::{http, stream};
 
 /// How much longer than a call to an LLM may take the worker waits, going down, for records at work.
@@ -70,6 +70,9 @@ pub struct Stream {
 impl Stream {
     pub async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         start_logs(&config.telemetry)?;
+        for warning in warnings(&config) {
+            tracing::warn!("{warning}");
+        }
         config.stream.check_worker()?;
         stream::check(&config.stream)?;
         let address = self.metrics_listen.as_deref().unwrap_or(&config.telemetry.metrics_listen);

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use axum::body::to_bytes;
-use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{FromRequest, Query, Request};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use serde_json::error::Category;
 
 use super::Problem;
 use crate::app::SharedApp;
+use crate::json::{self, unmarked};
 
 /// How long a client may take to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -69,8 +71,8 @@ pub fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
 
 /// Why bytes were not read as a value.
 pub enum Unread {
-    /// They are not JSON.
-    Malformed(serde_json::Error),
+    /// They are not JSON, or hold what no text can hold.
+    Malformed(json::Fault),
     /// A value is not what it should be: 422, naming the field.
     Value(Problem),
 }
@@ -78,19 +80,20 @@ pub enum Unread {
 impl From<Unread> for Problem {
     fn from(unread: Unread) -> Problem {
         match unread {
-            Unread::Malformed(error) => malformed(&error),
+            Unread::Malformed(fault) => malformed(&fault, "The body", &fault.place()),
             Unread::Value(problem) => problem,
         }
     }
 }
 
-/// Parses JSON.
+/// Parses JSON, a byte order mark before it or not.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unread> {
+    let bytes = unmarked(bytes);
     // serde would take a list's items for a struct's fields, one after the other.
     if !bytes.trim_ascii_start().starts_with(b"{") {
-        return Err(match serde_json::from_slice::<Value>(bytes) {
-            Ok(_) => Unread::Value(Problem::field("body", "has to be a JSON object")),
-            Err(error) => Unread::Malformed(error),
+        return Err(match json::fault(bytes) {
+            None => Unread::Value(Problem::field("body", "has to be a JSON object")),
+            Some(fault) => Unread::Malformed(fault),
         });
     }
     // Nearly every body is sound. Which field of one is not, costs a second reading to find out.
@@ -101,24 +104,55 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unread> {
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
         let error = error.into_inner();
-        match error.classify() {
-            Category::Data => Unread::Value(bad_value(&path, &error)),
-            // serde_json calls a number where a word is due a fault of syntax.
-            _ if serde_json::from_slice::<Value>(bytes).is_ok() => {
-                Unread::Value(bad_value(&path, &error))
-            }
-            _ => Unread::Malformed(error),
+        // serde_json calls a number where a word is due a fault of syntax.
+        match json::fault(bytes).filter(|_| error.classify() != Category::Data) {
+            None => Unread::Value(bad_value(&path, &error)),
+            Some(fault) => Unread::Malformed(fault),
         }
     })?;
-    deserializer.end().map_err(Unread::Malformed)?;
-    Ok(value)
+    match json::fault(bytes) {
+        None => Ok(value),
+        Some(fault) => Err(Unread::Malformed(fault)),
+    }
 }
 
-fn malformed(error: &serde_json::Error) -> Problem {
-    // serde_json's own message can quote nothing of the body but a position.
-    let detail =
-        format!("The body is not JSON: error at line {}, column {}.", error.line(), error.column());
-    Problem::new(StatusCode::BAD_REQUEST, detail)
+/// What cannot be read, at that place; with the field, where it is one that holds what no text can hold.
+pub fn malformed(fault: &json::Fault, what: &str, place: &str) -> Problem {
+    let told = fault.told(place);
+    let problem = Problem::malformed(format!("{what} {told}."));
+    match fault.is_half_pair {
+        true => problem.of_field(fault.field.clone(), told),
+        false => problem,
+    }
+}
+
+/// The values of a route's parameters, in the order of `known`: each is given once or not at all, and no other.
+pub fn query<const N: usize>(uri: &Uri, known: [&str; N]) -> Result<[Option<String>; N], Problem> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
+        .map_err(|error| Problem::field("query", error.body_text()))?;
+    let mut values = [const { None }; N];
+    for (name, value) in pairs {
+        let Some(at) = known.iter().position(|known| *known == name) else {
+            let takes = match known.join(", ") {
+                all if all.is_empty() => "it takes none".to_owned(),
+                all => format!("it takes {all}"),
+            };
+            let message = format!("is not a query parameter of this route: {takes}");
+            return Err(Problem::field(name, message));
+        };
+        if values[at].replace(value).is_some() {
+            return Err(Problem::field(name, "is given more than once as a query parameter"));
+        }
+    }
+    Ok(values)
+}
+
+/// For routes that take no query parameter.
+pub async fn no_query(request: Request, next: Next) -> Response {
+    match query(request.uri(), []) {
+        Ok([]) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
 }
 
 fn bad_value(path: &str, error: &serde_json::Error) -> Problem {

@@ -11,12 +11,13 @@ mod wire;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{MethodRouter, get, post};
 
 use crate::app::{Scope, SharedApp};
 use crate::sentiment::Task;
 use auth::keyed;
+use extract::no_query;
 use routes::{
     answer, batch, budgets, costs, feedback, health, live, metrics, openapi as document, page,
     trends,
@@ -31,25 +32,26 @@ pub use wire::{AnalysisResponse, text_faults};
 pub fn router(app: SharedApp) -> Router {
     let keyed = |scope: Option<Scope>, route| keyed(&app, scope, route);
     let analyze = |route| keyed(Some(Scope::Analyze), route);
+    let bare = |route: MethodRouter<SharedApp>| route.route_layer(from_fn(no_query));
     Router::new()
-        .route("/v1/sentiment", analyze(answer::endpoint(Task::Sentiment)))
-        .route("/v1/aspects", analyze(answer::endpoint(Task::Aspects)))
-        .route("/v1/emotions", analyze(answer::endpoint(Task::Emotions)))
+        .route("/v1/sentiment", analyze(bare(answer::endpoint(Task::Sentiment))))
+        .route("/v1/aspects", analyze(bare(answer::endpoint(Task::Aspects))))
+        .route("/v1/emotions", analyze(bare(answer::endpoint(Task::Emotions))))
         .route("/v1/batch", analyze(post(batch::analyse)))
-        .route("/v1/feedback", keyed(None, post(feedback::feedback)))
+        .route("/v1/feedback", keyed(None, bare(post(feedback::feedback))))
         .route("/v1/costs", keyed(Some(Scope::CostsRead), get(costs::costs)))
-        .route("/v1/budgets", keyed(None, get(budgets::budgets)))
+        .route("/v1/budgets", keyed(None, bare(get(budgets::budgets))))
         .route("/v1/trends", keyed(Some(Scope::TrendsRead), get(trends::trends)))
         .route("/v1/live", keyed(Some(Scope::TrendsRead), get(live::live)))
-        .route("/metrics", keyed(Some(Scope::MetricsRead), get(metrics::metrics)))
+        .route("/metrics", keyed(Some(Scope::MetricsRead), bare(get(metrics::metrics))))
         // Open, since they hold no data.
         .route("/", get(page::home))
         .route("/dashboard", get(page::dashboard))
         .route("/dashboard/{*file}", get(page::file))
         .route("/docs", get(page::docs))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/openapi.json", get(document::openapi))
+        .route("/healthz", bare(get(health::healthz)))
+        .route("/readyz", bare(get(health::readyz)))
+        .route("/openapi.json", bare(get(document::openapi)))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(from_fn_with_state(app.clone(), middleware::surround))

@@ -65,7 +65,7 @@ pub fn document() -> Value {
             "/v1/budgets": { "get": {
                 "summary": "How much of each budget is gone: of all with the scope costs:read, else \
                             of the key's own and of its team's, which bind it too",
-                "responses": responses(&true, &[401, 403, 429, 500, 503]),
+                "responses": responses(&true, &[401, 403, 422, 429, 500, 503]),
             }},
             "/v1/trends": { "get": trends(&trends_response) },
             "/v1/live": { "get": live(&window) },
@@ -74,13 +74,17 @@ pub fn document() -> Value {
                 "summary": "Whether local answers can be given, and what else is amiss",
                 "responses": {
                     "200": { "description": "Ready", "content": body(&true) },
+                    "422": unknown_parameter(),
                     "503": { "description": "Not ready", "content": body(&true) },
                 },
             }},
             "/metrics": { "get": text("Prometheus's text format") },
             "/openapi.json": { "get": {
                 "summary": "This document",
-                "responses": { "200": { "description": "OpenAPI 3.1", "content": body(&true) } },
+                "responses": {
+                    "200": { "description": "OpenAPI 3.1", "content": body(&true) },
+                    "422": unknown_parameter(),
+                },
             }},
         },
         // Before the first key is created none is asked for.
@@ -241,7 +245,15 @@ fn body(schema: &impl serde::Serialize) -> Value {
 
 fn text(summary: &str) -> Value {
     let content = json!({ "text/plain": { "schema": { "type": "string" } } });
-    json!({ "summary": summary, "responses": { "200": { "description": "OK", "content": content } } })
+    json!({ "summary": summary, "responses": {
+        "200": { "description": "OK", "content": content },
+        "422": unknown_parameter(),
+    }})
+}
+
+/// A query parameter that a route does not have is told, and not passed over.
+fn unknown_parameter() -> Value {
+    responses(&true, &[422])["422"].take()
 }
 
 fn parameter(name: &str, description: &str) -> Value {

@@ -67,6 +67,12 @@ impl Problem {
         Problem::fields(vec![FieldError { field: field.into(), message: message.into() }])
     }
 
+    /// The same with a field that is the cause.
+    pub fn of_field(mut self, field: String, message: String) -> Problem {
+        self.errors.push(FieldError { field, message });
+        self
+    }
+
     /// 429: there is no room now, and there may be in a few seconds.
     pub fn busy(detail: impl Into<String>) -> Problem {
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
@@ -157,6 +163,11 @@ impl From<CascadeError> for Problem {
     fn from(error: CascadeError) -> Problem {
         match error {
             CascadeError::Classifier(error) => error.into(),
+            CascadeError::Late(own) => {
+                let detail =
+                    format!("The text was not read within {} ms (deadline_ms).", own.as_millis());
+                Problem::new(StatusCode::GATEWAY_TIMEOUT, detail)
+            }
             CascadeError::Llm(failure) => failure.into(),
         }
     }

@@ -45,7 +45,7 @@ impl Anthropic {
         })?;
         Ok(Anthropic {
             http,
-            url: format!("{}/v1/messages", config.base_url.trim_end_matches('/')),
+            url: format!("{}/v1/messages", config.base_url.expose().trim_end_matches('/')),
             headers: HeaderMap::from_iter([
                 (HeaderName::from_static("x-api-key"), key),
                 (HeaderName::from_static("anthropic-version"), version),

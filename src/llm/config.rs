@@ -8,6 +8,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use crate::json::unmarked_text;
+use crate::mask::{ServerUrl, plain_host};
 use crate::pricing::Service;
 
 /// The three sections together.
@@ -42,13 +44,15 @@ pub struct Config {
     pub breaker_failures: u32,
     pub breaker_cooldown_ms: u64,
     pub max_output_tokens: u32,
+    /// Whether keys and texts may go to another machine over plain http.
+    pub allow_plain_http: bool,
 }
 
 /// `[openai]`: OpenAI, or any server that speaks its chat completions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenAiConfig {
-    pub base_url: String,
+    pub base_url: ServerUrl,
     pub model: String,
     /// Where `OPENAI_API_KEY` is not set; empty: no file.
     pub api_key_file: PathBuf,
@@ -64,7 +68,7 @@ pub struct OpenAiConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnthropicConfig {
-    pub base_url: String,
+    pub base_url: ServerUrl,
     pub model: String,
     /// Where `ANTHROPIC_API_KEY` is not set; empty: no file.
     pub api_key_file: PathBuf,
@@ -190,6 +194,12 @@ pub enum Error {
     /// Never with the key itself.
     #[error("the API key from {source_name} is not one: {problem}")]
     Key { source_name: String, problem: &'static str },
+    #[error(
+        "{section}.base_url is {url}: the key and the texts would go to {host} over plain http, where \
+         whoever is on the way can read them. Use an https:// address; for a proxy in your own house set \
+         llm.allow_plain_http = true"
+    )]
+    PlainHttp { section: &'static str, url: ServerUrl, host: String },
     #[error("the HTTP client for the providers cannot be made: {0}")]
     Http(#[from] reqwest::Error),
 }
@@ -222,7 +232,7 @@ const TEXTS_LIMIT: usize = 50;
 
 /// What is configured of a provider beside its models' names.
 pub(super) struct Settings<'a> {
-    pub base_url: &'a str,
+    pub base_url: &'a ServerUrl,
     pub model: &'a str,
     pub service_tier: &'a str,
     pub region: &'a str,
@@ -289,6 +299,12 @@ impl Configs {
 
     /// Refuses values with which no call could be made.
     pub fn check(&self) -> Result<(), Error> {
+        self.faults().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// All such values.
+    pub fn faults(&self) -> Vec<Error> {
+        let mut faults = Vec::new();
         let at_least_one = [
             ("llm.deadline_ms", self.llm.deadline_ms),
             ("llm.attempt_timeout_ms", self.llm.attempt_timeout_ms),
@@ -298,62 +314,79 @@ impl Configs {
         ];
         for (key, value) in at_least_one {
             if value == 0 {
-                return Err(Error::value(key, value, "it must be at least 1"));
+                faults.push(Error::value(key, value, "it must be at least 1"));
             }
         }
         for (n, provider) in self.llm.providers.iter().enumerate() {
             if self.llm.providers[..n].contains(provider) {
-                return Err(Error::value("llm.providers", provider.name(), "each stands once"));
+                faults.push(Error::value("llm.providers", provider.name(), "each stands once"));
             }
         }
         let texts = self.llm.texts_per_call;
         if !(1..=TEXTS_LIMIT).contains(&texts) {
             let expected = "it must be from 1 to 50";
-            return Err(Error::value("llm.texts_per_call", texts, expected));
+            faults.push(Error::value("llm.texts_per_call", texts, expected));
         }
         let confidence = self.llm.first_confidence;
         if !(0.0..=1.0).contains(&confidence) {
             let expected = "it must be from 0 to 1";
-            return Err(Error::value("llm.first_confidence", confidence, expected));
+            faults.push(Error::value("llm.first_confidence", confidence, expected));
         }
         let models = self.in_order();
         for (n, name) in self.llm.first.iter().enumerate() {
             if models[n + 1..].contains(name) {
                 let expected = "a model is asked once";
-                return Err(Error::value("llm.first", String::from(name.clone()), expected));
+                faults.push(Error::value("llm.first", String::from(name.clone()), expected));
             }
         }
-        self.settings(ProviderName::OpenAi).check("openai")?;
-        self.settings(ProviderName::Anthropic).check("anthropic")
+        faults.extend(self.settings(ProviderName::OpenAi).faults("openai"));
+        faults.extend(self.settings(ProviderName::Anthropic).faults("anthropic"));
+        faults
     }
 }
 
 impl Settings<'_> {
-    fn check(&self, section: &str) -> Result<(), Error> {
+    fn faults(&self, section: &str) -> Vec<Error> {
         let Settings { base_url, model, region, .. } = *self;
-        let url = reqwest::Url::parse(base_url).ok();
-        let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let Some(url) = url else {
-            let expected = "it must be an http:// or https:// address";
-            return Err(Error::value(format!("{section}.base_url"), base_url, expected));
+        let mut faults = Vec::new();
+        let mut fault = |key: &str, value: &str, expected| {
+            faults.push(Error::value(format!("{section}.{key}"), value, expected));
         };
+        let url = reqwest::Url::parse(base_url.expose()).ok();
+        let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if url.is_none() {
+            fault("base_url", &base_url.to_string(), "it must be an http:// or https:// address");
+        }
         if model.is_empty() {
-            let expected = "it must name a model";
-            return Err(Error::value(format!("{section}.model"), "empty", expected));
+            fault("model", "empty", "it must name a model");
         }
         let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if region.len() > 32 || !region.bytes().all(is_name) {
             let expected = "it must be a region as the price book names it, such as eu, or empty";
-            return Err(Error::value(format!("{section}.region"), region, expected));
+            fault("region", region, expected);
         }
         // A regional address with the common prices would be billed above the ledger.
-        let bound = url.host_str().and_then(|host| host.strip_suffix(".api.openai.com"));
+        let host = url.as_ref().and_then(reqwest::Url::host_str);
+        let bound = host.and_then(|host| host.strip_suffix(".api.openai.com"));
         if bound.is_some_and(|bound| bound != region) {
             let value = if region.is_empty() { "empty" } else { region };
             let expected = "it must be the region of base_url's address, whose prices hold there";
-            return Err(Error::value(format!("{section}.region"), value, expected));
+            fault("region", value, expected);
         }
-        Ok(())
+        faults
+    }
+}
+
+impl Configs {
+    /// Refuses to send a key to another machine where anybody on the way can read it.
+    pub(super) fn check_privacy(&self, provider: ProviderName) -> Result<(), Error> {
+        let url = self.settings(provider).base_url;
+        match plain_host(url.expose()).filter(|_| !self.llm.allow_plain_http) {
+            Some(host) => {
+                Err(Error::PlainHttp { section: provider.name(), url: url.clone(), host })
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -379,7 +412,7 @@ pub(super) fn api_key(
             (text, file_key.to_owned())
         }
     };
-    let key = text.trim();
+    let key = unmarked_text(&text).trim();
     if key.is_empty() {
         return Err(Error::Key { source_name, problem: "it is empty" });
     }

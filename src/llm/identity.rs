@@ -18,7 +18,7 @@ pub fn prompt_id(configs: &Configs, task: Task, categories: &[Category]) -> Stri
         let of = configs.settings(name.provider);
         // The last one's name is asked for beside this.
         let name_of_first = (at < llm.first.len()).then_some(name);
-        json!([name_of_first, of.base_url, of.service_tier, of.models.get(&name.model)])
+        json!([name_of_first, of.base_url.expose(), of.service_tier, of.models.get(&name.model)])
     });
     let worded = |several| {
         json!([

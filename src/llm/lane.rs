@@ -53,6 +53,7 @@ pub(super) fn configured(
             Box::new(Anthropic::new(config, manner, key, http.clone())?)
         }
     };
+    configs.check_privacy(name.provider)?;
     let table = configs.settings(name.provider).models;
     let cooldown = configs.llm.breaker_cooldown();
     let models = Succession::new(name.provider.name(), &name.model, table, cooldown)?;

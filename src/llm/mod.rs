@@ -271,6 +271,26 @@ impl Llm {
         Ok(Llm { without_key, ..Llm::assemble(configs.llm.clone(), lanes, first, prices, log) })
     }
 
+    /// Sets them up and lets them go: all that is wrong with them, and who has no key.
+    pub fn rehearse(configs: &Configs) -> (Vec<Error>, Vec<&'static str>) {
+        let http = match Llm::http_client(configs) {
+            Ok(http) => http,
+            Err(error) => return (vec![error], Vec::new()),
+        };
+        let (mut faults, mut without_key) = (Vec::<Error>::new(), Vec::new());
+        for name in configs.in_order() {
+            match lane::configured(&name, configs, &http) {
+                Ok(Some(_)) => {}
+                Ok(None) if without_key.contains(&name.provider.name()) => {}
+                Ok(None) => without_key.push(name.provider.name()),
+                // Two models of a provider have one key.
+                Err(error) if faults.iter().any(|one| one.to_string() == error.to_string()) => {}
+                Err(error) => faults.push(error),
+            }
+        }
+        (faults, without_key)
+    }
+
     fn assemble(
         config: Config,
         lanes: Vec<Lane>,
@@ -292,7 +312,7 @@ impl Llm {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let plain = [&configs.openai.base_url, &configs.anthropic.base_url]
             .into_iter()
-            .any(|base_url| base_url.starts_with("http://"));
+            .any(|base_url| base_url.expose().starts_with("http://"));
         let client = reqwest::Client::builder()
             .user_agent(concat!("undertone/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(std::time::Duration::from_secs(5))

@@ -15,6 +15,7 @@ mod journal;
 mod learning;
 mod marker;
 mod postgres;
+mod probe;
 mod queue;
 mod report;
 mod runs;
@@ -45,6 +46,7 @@ pub use counts::{CountKey, Counts, Minute, VerdictBy};
 pub use error::Error;
 pub use journal::Journal;
 pub use learning::{Asker, Baseline, KeptRow, KeptText, Owner, Said};
+pub use probe::Probe;
 use report::Listed;
 pub use report::{
     CostQuery, CostReport, CostRow, Figures, GroupBy, OpenAttempt, OpenState, ParseGroupByError,
@@ -362,6 +364,15 @@ const MOST_TOKENS: u64 = 1 << 40;
 
 fn count(number: u64) -> i64 {
     number.min(MOST_TOKENS).cast_signed()
+}
+
+/// Why a ledger that another version has brought up to date cannot be opened by this one.
+fn newer_ledger(newest: Option<i64>, ours: &[refinery::Migration]) -> Option<String> {
+    let known = ours.iter().map(|one| i64::from(one.version())).max().unwrap_or_default();
+    let newest = newest.filter(|newest| *newest > known)?;
+    Some(format!(
+        "its tables are those of a newer Undertone (version {newest}; this one knows {known})"
+    ))
 }
 
 fn json(tags: &BTreeMap<String, String>) -> String {

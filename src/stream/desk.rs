@@ -119,6 +119,7 @@ impl Desk {
             language: None,
             route: Route::Auto,
             max_cost: None,
+            deadline: None,
             caller: Caller {
                 request_id: id.clone(),
                 key_id: None,

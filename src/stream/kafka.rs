@@ -15,7 +15,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::offsets::Point;
 use super::status::{Part, Status};
-use crate::app::{ConfigError, Delivery, StreamConfig};
+use crate::app::{ConfigError, Delivery, StreamConfig, is_secret_property};
 
 pub type Reading = BaseConsumer<Reader>;
 pub type Writing = BaseProducer<Writer>;
@@ -122,6 +122,10 @@ pub fn check(config: &StreamConfig) -> Result<(), ConfigError> {
 /// What librdkafka says of a property that it does not take.
 pub fn refused(error: KafkaError) -> ConfigError {
     let message = match error {
+        // librdkafka quotes the value.
+        KafkaError::ClientConfig(_, _, name, _) if is_secret_property(&name) => {
+            format!("stream.kafka: {name}: librdkafka does not take its value")
+        }
         KafkaError::ClientConfig(_, reason, name, _) => format!("stream.kafka: {name}: {reason}"),
         KafkaError::ClientCreation(reason) => format!("stream.kafka: {reason}"),
         other => format!("stream.kafka: {other}"),

@@ -10,6 +10,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::app::{ClassifierError, StreamConfig};
 use crate::http::text_faults;
+use crate::json::{self, unmarked};
 
 /// The most characters of a key by which windows are kept.
 const KEY_LIMIT: usize = 256;
@@ -110,17 +111,20 @@ impl Fields {
                 .ok_or_else(|| bad_time("the record's timestamp"))
         };
         let Some(pointer) = &self.text else {
-            let text = std::str::from_utf8(value).map_err(|error| {
+            let text = std::str::from_utf8(unmarked(value)).map_err(|error| {
                 let at = error.valid_up_to() + 1;
                 poison("NotUtf8", format!("the value is not UTF-8: the fault is at byte {at}"))
             })?;
             let text = sound(text, "the value")?;
             return Ok(Subject { text, key: own_key(), timestamp: own_time()? });
         };
-        let value: Value = serde_json::from_slice(value).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            let fault = format!("the value is not JSON: error at line {line}, column {column}");
-            poison("NotJson", fault)
+        let value = unmarked(value);
+        let value: Value = serde_json::from_slice(value).map_err(|_| match json::fault(value) {
+            Some(fault) if fault.is_half_pair => {
+                poison("HalfPair", format!("{} {}", fault.field, fault.told(&fault.place())))
+            }
+            Some(fault) => poison("NotJson", format!("the value {}", fault.told(&fault.place()))),
+            None => poison("NotJson", "the value is not JSON".into()),
         })?;
         let text = match value.pointer(pointer) {
             Some(Value::String(text)) => sound(text, &format!("text_field {pointer}"))?,

@@ -18,22 +18,22 @@ pub struct Windowing {
 const LATENESS_LIMIT_SECONDS: u32 = 7 * DAY_SECONDS;
 
 impl Windowing {
-    /// # Errors
-    /// What is wrong, by the key's full name.
-    pub fn check(&self) -> Result<(), String> {
+    /// What is wrong, by the keys' full names.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
         let width = self.window_seconds;
         if width == 0 || !DAY_SECONDS.is_multiple_of(width) {
-            return Err(format!(
+            faults.push(format!(
                 "stream.window_seconds is {width}; it has to divide a day ({DAY_SECONDS}), as 60 does"
             ));
         }
         if self.lateness_seconds > LATENESS_LIMIT_SECONDS {
-            return Err(format!(
+            faults.push(format!(
                 "stream.lateness_seconds is {}; the limit is {LATENESS_LIMIT_SECONDS}",
                 self.lateness_seconds
             ));
         }
-        Ok(())
+        faults
     }
 }
 
@@ -70,9 +70,8 @@ pub enum TopicWindows {
 }
 
 impl Config {
-    /// # Errors
-    /// What is wrong, by the key's full name.
-    pub fn check(&self) -> Result<(), String> {
+    /// What is wrong, by the keys' full names.
+    pub fn faults(&self) -> Vec<String> {
         let bounded = [
             ("keep_days", self.keep_days as usize, 36_500),
             ("keys_per_window", self.keys_per_window, 100_000),
@@ -83,11 +82,9 @@ impl Config {
             ("live_clients", self.live_clients, 100_000),
             ("live_recent_windows", self.live_recent_windows as usize, 1_440),
         ];
-        for (key, value, limit) in bounded {
-            if !(1..=limit).contains(&value) {
-                return Err(format!("trends.{key} is {value}; 1 to {limit} are allowed"));
-            }
-        }
-        Ok(())
+        let wrong = bounded.into_iter().filter(|(_, value, limit)| !(1..=*limit).contains(value));
+        wrong
+            .map(|(key, value, limit)| format!("trends.{key} is {value}; 1 to {limit} are allowed"))
+            .collect()
     }
 }

@@ -200,7 +200,7 @@ async fn bad_rows_keep_their_place_and_are_told_by_line() {
         .collect();
     let expected = [
         Value::Null,
-        "line 2: the line is not a JSON object".into(),
+        "line 2: the line is not JSON: expected value at column 1".into(),
         "line 4: the field \"text\" is not a string".into(),
         "line 5: the field \"text\" is missing".into(),
         "line 6: the line is not UTF-8".into(),

@@ -57,10 +57,11 @@ async fn served(setup: &Setup) -> Value {
 #[tokio::test]
 async fn a_gateway_goes_by_what_was_calibrated() {
     let (setup, model) = with_own_model(Setup::local());
-    let finished = calibrate(&setup, &example(), &["--max-cost-per-1k", "0.8"]).await;
+    let goal = ["--max-cost-per-1k", "0.8", "--apply"];
+    let finished = calibrate(&setup, &example(), &goal).await;
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     let report = printed(&finished);
-    assert_eq!(report["data"]["texts"], 62);
+    assert_eq!((&report["data"]["texts"], &report["applied"]), (&json!(62), &json!(true)));
     assert_eq!(
         (&report["data"]["choosing"], &report["data"]["certifying"]),
         (&json!(31), &json!(31))
@@ -115,9 +116,35 @@ async fn a_gateway_goes_by_what_was_calibrated() {
 }
 
 #[tokio::test]
+async fn calibrate_armed_the_configured_model_at_once_and_now_does_with_apply_alone() {
+    let (setup, model) = with_own_model(Setup::local());
+    let before = served(&setup).await;
+    let finished = calibrate(&setup, &example(), &["--min-accuracy", "0.5"]).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    let report = printed(&finished);
+    assert_eq!((&report["applied"], &report["thresholds"]), (&json!(false), &Value::Null));
+    assert!(report["chosen"].is_object(), "what would be applied is shown: {report}");
+    let page = fs::read_to_string(setup.path("thresholds.html")).expect("the curve is drawn");
+    assert!(page.contains("class=\"plot\""), "{page}");
+    let table = ["calibrate", "--data", &example(), "--min-accuracy", "0.5"];
+    let table = setup.run(&table).await.stdout;
+    let last = table.lines().last().unwrap_or_default();
+    assert!(last.starts_with("Nothing is applied") && last.contains("--apply"), "{table}");
+    for name in ["thresholds.json", "thresholds.html"] {
+        assert!(!model.join(name).exists(), "{name}");
+    }
+    assert_eq!(served(&setup).await, before);
+
+    let applied = ["calibrate", "--data", &example(), "--min-accuracy", "0.5", "--apply"];
+    let applied = setup.run(&applied).await.stdout;
+    assert!(applied.lines().last().is_some_and(|line| line.starts_with("Written: ")), "{applied}");
+    assert!(model.join("thresholds.json").exists() && model.join("thresholds.html").exists());
+}
+
+#[tokio::test]
 async fn thresholds_of_another_graph_are_refused_until_they_are_calibrated_again() {
     let (setup, model) = with_own_model(Setup::local());
-    let goal = ["--min-accuracy", "0.5"];
+    let goal = ["--min-accuracy", "0.5", "--apply"];
     assert_eq!(calibrate(&setup, &example(), &goal).await.code, Some(0));
     let path = model.join("thresholds.json");
     let mut file = read(&path);
@@ -143,14 +170,15 @@ async fn thresholds_of_another_graph_are_refused_until_they_are_calibrated_again
 #[tokio::test]
 async fn what_cannot_be_certified_is_not_written_and_what_could_be_is_said() {
     let (setup, model) = with_own_model(Setup::local());
-    let finished = calibrate(&setup, &example(), &["--min-accuracy", "0.99"]).await;
+    let finished = calibrate(&setup, &example(), &["--min-accuracy", "0.99", "--apply"]).await;
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     let report = printed(&finished);
     assert_eq!((&report["chosen"], &report["thresholds"]), (&Value::Null, &Value::Null));
     let certifiable = &report["certifiable"]["accuracy_at_least"];
     assert!(certifiable.as_f64().is_some_and(|share| share > 0.3 && share < 0.99), "{report}");
     assert!(finished.stderr.contains("0.99 cannot be certified"), "{}", finished.stderr);
-    let finished = calibrate(&setup, &example(), &["--max-cost-per-1k", "0.000001"]).await;
+    let finished =
+        calibrate(&setup, &example(), &["--max-cost-per-1k", "0.000001", "--apply"]).await;
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     assert!(finished.stderr.contains("Nothing is written"), "{}", finished.stderr);
     for name in ["thresholds.json", "thresholds.html"] {

@@ -6,23 +6,27 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with those that it may name; two on one row never meet.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("kernels", &[]),
     ("sentiment", &[]),
     ("pricing", &[]),
-    ("webhook", &[]),
+    ("json", &[]),
+    ("mask", &[]),
     ("private", &[]),
+    ("webhook", &["json", "mask"]),
     ("classifier", &["sentiment", "pricing", "kernels"]),
     ("cache", &[]),
     ("trends", &["sentiment"]),
-    ("llm", &["sentiment", "pricing"]),
-    ("store", &["sentiment", "pricing", "private", "trends"]),
+    ("llm", &["json", "mask", "sentiment", "pricing"]),
+    ("store", &["mask", "sentiment", "pricing", "private", "trends"]),
     ("cascade", &["classifier", "llm", "cache", "sentiment", "pricing"]),
-    ("access", &["pricing", "store", "webhook"]),
+    ("access", &["mask", "pricing", "store", "webhook"]),
     ("evaluation", &["sentiment", "pricing"]),
     (
         "app",
         &[
+            "json",
+            "mask",
             "sentiment",
             "pricing",
             "private",
@@ -37,9 +41,12 @@ const ARROWS: [(&str, &[&str]); 17] = [
             "access",
         ],
     ),
-    ("http", &["app", "sentiment", "pricing", "trends"]),
-    ("stream", &["app", "http", "sentiment", "pricing", "trends"]),
-    ("cli", &["app", "http", "stream", "evaluation", "sentiment", "pricing", "private"]),
+    ("http", &["json", "app", "sentiment", "pricing", "trends"]),
+    ("stream", &["json", "app", "http", "sentiment", "pricing", "trends"]),
+    (
+        "cli",
+        &["json", "mask", "app", "http", "stream", "evaluation", "sentiment", "pricing", "private"],
+    ),
 ];
 
 fn allowed(module: &str) -> Option<&'static [&'static str]> {

@@ -10,6 +10,7 @@ mod verdict;
 mod worker;
 
 mod admission;
+mod agreement;
 mod alerts;
 mod analyze;
 mod analyze_report;
@@ -21,8 +22,10 @@ mod budgets;
 mod cache;
 mod calibrate;
 mod cheaper;
+mod config;
 mod corrections;
 mod dashboard;
+mod discretion;
 mod errors;
 mod escalation;
 mod evaluate;

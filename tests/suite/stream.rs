@@ -93,7 +93,11 @@ async fn poison_goes_to_the_dead_letters_as_it_came_and_stops_nobody() {
     // Each character is a token.
     let many = json!({"text": "产".repeat(20_000)}).to_string();
     let poison: [(&[u8], &str, &str); 6] = [
-        (b"not json", "undertone.NotJson", "the value is not JSON: error at line 1, column 2"),
+        (
+            b"not json",
+            "undertone.NotJson",
+            "the value is not JSON: expected ident at line 1, column 2",
+        ),
         (b"{}", "undertone.MissingText", "text_field /text is missing"),
         (b"{\"text\": 7}", "undertone.BadText", "text_field /text is a number, not a text"),
         (b"{\"text\": \" \"}", "undertone.BadText", "text_field /text is blank"),

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::trends::{now_ms, window_key};
 use super::{App, Config};
+use crate::mask::WebhookUrl;
 use crate::store::{self, FiredAlert, Looked, Store, WindowQuery};
 use crate::trends::{
     AlertKind, AlertRule, Breach, DAY_SECONDS, TopicWindows, Window, WindowId, WindowKey, Windowing,
@@ -44,26 +45,29 @@ const MOST_WINDOWS: usize = 100_000;
 #[serde(deny_unknown_fields)]
 pub struct AlertsConfig {
     /// Empty: alerts are told by the log and the metrics alone.
-    pub webhook: String,
+    pub webhook: WebhookUrl,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<AlertRule>,
 }
 
 impl AlertsConfig {
-    /// # Errors
-    /// What is wrong, by the key's full name.
-    pub fn check(&self, stored_seconds: u32) -> Result<(), String> {
-        Webhook::of("alerts.webhook", &self.webhook, None).map_err(|error| error.to_string())?;
+    /// What is wrong, by the keys' full names.
+    pub fn faults(&self, stored_seconds: u32) -> Vec<String> {
+        let webhook = Webhook::of("alerts.webhook", &self.webhook, None).err();
+        let mut faults: Vec<String> = webhook.iter().map(ToString::to_string).collect();
         for (at, rule) in self.rules.iter().enumerate() {
-            let named = |error: String| format!("alerts.rules[{at}]: {error}");
-            rule.check(stored_seconds).map_err(named)?;
-            let key = rule.key.as_deref().map(window_key).transpose();
-            key.map_err(|error| named(error.to_string()))?;
+            let mut fault = |error: String| faults.push(format!("alerts.rules[{at}]: {error}"));
+            if let Err(error) = rule.check(stored_seconds) {
+                fault(error);
+            }
+            if let Some(Err(error)) = rule.key.as_deref().map(window_key) {
+                fault(error.to_string());
+            }
             if self.rules[..at].iter().any(|other| other.name == rule.name) {
-                return Err(named(format!("name {:?} is another rule's already", rule.name)));
+                fault(format!("name {:?} is another rule's already", rule.name));
             }
         }
-        Ok(())
+        faults
     }
 }
 

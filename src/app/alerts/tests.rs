@@ -64,7 +64,7 @@ fn rule(name: &str, kind: AlertKind, key: Option<&str>) -> AlertRule {
 
 fn alerts(rules: Vec<AlertRule>, url: &str) -> Alerts {
     let secret = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");
-    let webhook = Webhook::of("alerts.webhook", url, Some(secret)).expect("a URL");
+    let webhook = Webhook::of("alerts.webhook", &url.into(), Some(secret)).expect("a URL");
     let windowing = Windowing { window_seconds: 60, lateness_seconds: 30 };
     Alerts { rules, webhook, windowing, topic_windows: TopicWindows::Gateway }
 }

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use time::Date;
 
 use self::amount::Amount;
+use crate::json::unmarked_text;
 use crate::pricing::Usd;
 
 /// Why a file is no statement that can be compared with the ledger.
@@ -81,7 +82,7 @@ impl Statement {
     /// Reads an export of that provider.
     pub fn parse(provider: &str, text: &str) -> Result<Statement, StatementError> {
         // Spreadsheets put one before what they save.
-        let text = text.trim_start_matches('\u{feff}');
+        let text = unmarked_text(text);
         let is_json = text.trim_start().starts_with(['{', '[']);
         let form = match provider {
             "openai" => &openai::FORM,

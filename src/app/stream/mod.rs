@@ -9,10 +9,11 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::config::Error;
+use crate::json::unmarked_text;
 use crate::sentiment::{Task, Tasks};
 use crate::trends::Windowing;
 
-pub use properties::KafkaProperties;
+pub use properties::{KafkaProperties, is_secret};
 
 /// The most offsets that may lie between the lowest unfinished record of a partition and the newest that
 /// was read: as many bits as fit what Kafka keeps beside an offset (4,096 bytes, in Base64).
@@ -118,14 +119,18 @@ impl StreamConfig {
                 let key = format!("stream.kafka_files.\"{name}\"");
                 Error::Value(format!("{key}: {} cannot be read: {reason}", file.display()))
             })?;
-            all.push((properties::dotted(name), value.trim_end_matches(['\r', '\n']).to_owned()));
+            all.push((
+                properties::dotted(name),
+                unmarked_text(&value).trim_end_matches(['\r', '\n']).to_owned(),
+            ));
         }
         Ok(all)
     }
 
-    /// What types alone cannot say, of a worker's configuration or of any.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        let fault = |message: String| Err(Error::Value(message));
+    /// What types alone cannot say, of a worker's configuration or of any: all that is wrong.
+    pub(super) fn faults(&self) -> Vec<String> {
+        let mut faults = self.windowing().faults();
+        let mut fault = |message: String| faults.push(message);
         let positive = [
             ("in_flight_records", self.in_flight_records, 1_000_000),
             ("in_flight_bytes", self.in_flight_bytes, usize::MAX),
@@ -134,18 +139,15 @@ impl StreamConfig {
         for (key, value, limit) in positive {
             if !(1..=limit).contains(&value) {
                 let most = if limit == usize::MAX { "up".into() } else { limit.to_string() };
-                return fault(format!("stream.{key}: {value} is not in 1 to {most}"));
+                fault(format!("stream.{key}: {value} is not in 1 to {most}"));
             }
         }
-        self.windowing().check().map_err(Error::Value)?;
         if !(1..=10_000).contains(&self.commit_interval_ms) {
             let value = self.commit_interval_ms;
-            return fault(format!("stream.commit_interval_ms: {value} is not in 1 to 10000"));
+            fault(format!("stream.commit_interval_ms: {value} is not in 1 to 10000"));
         }
         if self.tasks().is_empty() {
-            return fault(
-                "stream.tasks names none; it takes any of sentiment, aspects, emotions".into(),
-            );
+            fault("stream.tasks names none; it takes any of sentiment, aspects, emotions".into());
         }
         for (key, pointer) in [
             ("text_field", &self.text_field),
@@ -154,12 +156,12 @@ impl StreamConfig {
         ] {
             let Some(pointer) = pointer else { continue };
             if !is_pointer(pointer) {
-                return fault(format!(
+                fault(format!(
                     "stream.{key}: {pointer:?} is not a JSON Pointer such as \"/review/text\""
                 ));
             }
             if self.text_field.is_none() {
-                return fault(format!(
+                fault(format!(
                     "stream.{key} needs stream.text_field: without that the value is plain text"
                 ));
             }
@@ -167,49 +169,55 @@ impl StreamConfig {
         let files = self.kafka_files.0.keys().map(|name| properties::dotted(name));
         for name in self.kafka.iter().map(|(name, _)| name).chain(files) {
             if let Some(reason) = properties::refusal(&name) {
-                return fault(format!("stream.kafka: {name} cannot be set: {reason}"));
+                fault(format!("stream.kafka: {name} cannot be set: {reason}"));
             }
         }
         let names = [("input_topic", &self.input_topic), ("output_topic", &self.output_topic)];
         for (key, name) in names.into_iter().chain([("dead_letter_topic", &self.dead_letter_topic)])
         {
             if !name.is_empty() && !is_topic(name) {
-                return fault(format!(
+                fault(format!(
                     "stream.{key}: {name:?} is no name of a topic: 1 to {TOPIC_LIMIT} of letters, \
                      digits, '.', '_' and '-'"
                 ));
             }
         }
         if self.is_configured() && self.output_topic.is_empty() {
-            return fault(
-                "stream.output_topic is missing: results are written to it, and read".into(),
-            );
+            fault("stream.output_topic is missing: results are written to it, and read".into());
         }
-        Ok(())
+        faults
     }
 
-    /// What a worker needs besides.
-    ///
-    /// # Errors
-    /// The first key that is missing or contradicts another.
-    pub fn check_worker(&self) -> Result<(), Error> {
+    /// What a worker needs besides: every key that is missing or contradicts another, and every file that
+    /// cannot be read.
+    pub fn worker_faults(&self) -> Vec<String> {
         let needed = [
             ("brokers", &self.brokers, "where Kafka is, such as \"localhost:9092\""),
             ("input_topic", &self.input_topic, "the topic that is read"),
             ("output_topic", &self.output_topic, "the topic that results are written to"),
             ("group", &self.group, "the consumer group that workers share"),
         ];
-        for (key, value, what) in needed {
-            if value.is_empty() {
-                return Err(Error::Value(format!("stream.{key} is missing: {what}")));
-            }
-        }
+        let missing = needed.iter().filter(|(_, value, _)| value.is_empty());
+        let mut faults: Vec<String> =
+            missing.map(|(key, _, what)| format!("stream.{key} is missing: {what}")).collect();
         let TopicNames { input, output, dead_letters } = self.topics();
-        if input == output || input == dead_letters || output == dead_letters {
-            let message = "stream.input_topic, output_topic and dead_letter_topic have to differ";
-            return Err(Error::Value(message.into()));
+        let is_complete = !input.is_empty() && !output.is_empty();
+        if is_complete && (input == output || input == dead_letters || output == dead_letters) {
+            let fault = "stream.input_topic, output_topic and dead_letter_topic have to differ";
+            faults.push(fault.into());
         }
-        self.kafka_properties().map(drop)
+        faults.extend(self.kafka_properties().err().map(|error| match error {
+            Error::Value(fault) => fault,
+            other => other.to_string(),
+        }));
+        faults
+    }
+
+    /// # Errors
+    /// What keeps a worker from starting.
+    pub fn check_worker(&self) -> Result<(), Error> {
+        let faults = self.worker_faults();
+        if faults.is_empty() { Ok(()) } else { Err(Error::of(faults)) }
     }
 }
 
@@ -275,7 +283,8 @@ mod tests {
         let mut section = shipped();
         section.extend(toml.parse::<toml::Table>().expect("it is TOML"));
         let config: StreamConfig = section.try_into().expect("it is complete");
-        config.check().and_then(|()| config.check_worker()).map_err(|error| error.to_string())
+        let faults = [config.faults(), config.worker_faults()].concat();
+        if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
     }
 
     const WORKER: &str =

@@ -6,6 +6,8 @@ use std::fmt;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::mask::{MASK, server_url};
+
 /// Values by name. `sasl.username`, `"sasl.username"` and `sasl_username` are one name, so that TOML's
 /// dotted keys and environment variables can give it. Shown and written without secrets.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -16,12 +18,13 @@ impl KafkaProperties {
         self.0.iter().map(|(name, value)| (name.clone(), value.clone()))
     }
 
-    fn shown(&self) -> BTreeMap<&str, &str> {
-        let masked = |name: &str| is_secret(name).then_some("***");
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), masked(name).unwrap_or(value.as_str())))
-            .collect()
+    fn shown(&self) -> BTreeMap<&str, String> {
+        let shown = |name: &str, value: &str| match (is_secret(name), value.contains("://")) {
+            (true, _) => MASK.to_owned(),
+            (false, true) => server_url(value),
+            (false, false) => value.to_owned(),
+        };
+        self.0.iter().map(|(name, value)| (name.as_str(), shown(name, value))).collect()
     }
 }
 
@@ -60,10 +63,20 @@ pub(super) fn refusal(name: &str) -> Option<&'static str> {
     })
 }
 
-fn is_secret(name: &str) -> bool {
-    ["password", "secret", "ssl.key.pem", "jaas", "oauthbearer.config"]
-        .iter()
-        .any(|part| name.contains(part))
+/// Whether a property's value is one: librdkafka's passwords, private keys, client secrets and what holds them.
+pub fn is_secret(name: &str) -> bool {
+    let parts = [
+        "password",
+        "passphrase",
+        "secret",
+        "key.pem",
+        "private.key",
+        "jaas",
+        "oauthbearer.config",
+        "oauthbearer.extensions",
+    ];
+    let is_place = name.ends_with(".location") || name.ends_with(".file");
+    !is_place && parts.iter().any(|part| name.contains(part))
 }
 
 impl fmt::Debug for KafkaProperties {
@@ -126,6 +139,20 @@ mod tests {
             assert_eq!(all, [pair("linger.ms", "5"), pair("sasl.password", "s3cret")]);
             let shown = format!("{properties:?}{}", serde_json::json!(properties));
             assert!(!shown.contains("s3cret") && shown.contains("***"), "{shown}");
+        }
+        for (toml, shown) in [
+            ("ssl_key_pem = \"s3cret\"", "***"),
+            ("sasl_oauthbearer_client_secret = \"s3cret\"", "***"),
+            ("sasl_oauthbearer_assertion_private_key_passphrase = \"s3cret\"", "***"),
+            (
+                "sasl_oauthbearer_token_endpoint_url = \"https://u:s3cret@x/t?k=s3cret\"",
+                "***@x/t?k=***",
+            ),
+            ("ssl_key_location = \"/run/key.pem\"", "/run/key.pem"),
+        ] {
+            let properties: KafkaProperties = toml::from_str(toml).expect("it is TOML");
+            let all = serde_json::json!(properties).to_string();
+            assert!(all.contains(shown) && !all.contains("s3cret"), "{all}");
         }
         assert!(toml::from_str::<KafkaProperties>("a = [1]").is_err());
         assert_eq!(dotted("log_level"), "log_level");

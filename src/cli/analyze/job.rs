@@ -7,8 +7,7 @@ use std::time::Duration;
 use super::columns::{self, Answer};
 use crate::app::{
     Analysis, App, CascadeError, ClassifierError, Company, FailureKind, KEY_TAG, Lane, Owner,
-    Request,
-    RequestError, SharedApp,
+    Request, RequestError, SharedApp,
 };
 use crate::cli::ceiling::{Ceiling, several};
 use crate::pricing::{self, Caller, LimitOf, Usd};
@@ -122,6 +121,7 @@ impl Job {
             language: None,
             route: self.route,
             max_cost: allowed,
+            deadline: None,
             caller: Caller {
                 request_id: format!("{}-{number}", self.run),
                 key_id: None,

@@ -24,9 +24,11 @@ pub fn outcome(outcome: &Outcome, destinations: &Destinations) -> Value {
         }),
         Refused::Cost { certifiable } => json!({"cost_per_1k_at_most_usd": certifiable}),
     });
-    let written = |destination: &super::Destination| {
-        chosen.is_some().then(|| destination.path().display().to_string())
+    let written = |destination: Option<&super::Destination>| {
+        let destination = destination.filter(|_| chosen.is_some())?;
+        Some(destination.path().display().to_string())
     };
+    let thresholds = written(destinations.thresholds.as_ref());
     json!({
         "data": {
             "file": outcome.about.file,
@@ -42,8 +44,9 @@ pub fn outcome(outcome: &Outcome, destinations: &Destinations) -> Value {
         "curve": calibration.curve.iter().map(|one| point(one, has_price)).collect::<Vec<_>>(),
         "chosen": chosen,
         "certifiable": certifiable,
-        "thresholds": written(&destinations.thresholds),
-        "report": written(&destinations.report),
+        "applied": thresholds.is_some(),
+        "thresholds": thresholds,
+        "report": written(Some(&destinations.report)),
     })
 }
 

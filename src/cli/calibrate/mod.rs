@@ -1,5 +1,5 @@
-//! `undertone calibrate`: routing thresholds chosen on a labelled file, certified, and written beside
-//! the model.
+//! `undertone calibrate`: routing thresholds chosen on a labelled file, certified, shown, and with
+//! `--apply` written beside the model.
 //!
 //! In reading order: `cases` has the file read by the local model and finds out what the LLM would say
 //! and cost, `crate::evaluation` chooses and certifies, `written` is the file that the gateway loads,
@@ -11,7 +11,7 @@ mod json;
 mod table;
 mod written;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::ensure;
@@ -35,6 +35,8 @@ Examples:
   At least 85 % right, as cheaply as can be, by what GPT-4o really said:
     undertone evaluate --data mine.csv --strategies llm:openai --max-cost-usd 5
     undertone calibrate --data mine.csv --min-accuracy 0.85
+  The same, and the gateway goes by it from its next start on:
+    undertone calibrate --data mine.csv --min-accuracy 0.85 --apply
   What would that have changed last week?
     undertone replay --from 2026-11-20 --thresholds models/undertone-mini/thresholds.json";
 
@@ -43,17 +45,17 @@ Examples:
 /// Reads every text locally and calls nobody. The signals' thresholds (sarcasm, ambiguous,
 /// multi_aspect; out_of_domain stays) are chosen on one half of the texts, so that the accuracy asked
 /// for is reached at the least cost, or the best accuracy within a cost. The other half certifies that,
-/// with bounds that hold for any number of texts and any distribution. What cannot be certified is not
-/// written: the exit code is then 1, and the message says what could be.
+/// with bounds that hold for any number of texts and any distribution. Where nothing can be certified
+/// the exit code is 1, and the message says what could be.
 ///
 /// What the LLM would say of a text is known where an earlier `undertone evaluate` has bought its
 /// answer (strategies llm or cascade): such answers count, at the cost that they had. Elsewhere the LLM
 /// is ASSUMED to be right as often as --llm-accuracy says, at the estimated cost of a call to the first
 /// configured model. A bound that rests on the assumption is as good as the assumption.
 ///
-/// Writes thresholds.json beside the model (`ambiguous` for the task of the file, the others for all),
-/// and a page with the curve. A gateway takes them when it starts; cascade.* keys go before them. An
-/// equal number of right answers may be wrong in other ways: look at
+/// Prints the curve and draws it on a page; nothing else changes. With --apply it writes what was certified to
+/// thresholds.json beside the model (`ambiguous` for the task of the file, the others for all), and the
+/// page beside it. A gateway takes them when it starts; cascade.* keys go before them. An equal number of right answers may be wrong in other ways: look at
 /// `undertone evaluate --strategies local,cascade` too.
 #[derive(Args)]
 #[command(
@@ -82,7 +84,11 @@ pub struct Calibrate {
     #[arg(long, value_name = "A", default_value_t = 0.9, value_parser = share,
           allow_negative_numbers = true)]
     llm_accuracy: f64,
-    /// Where the page with the curve goes [default: thresholds.html beside thresholds.json]
+    /// Write what was certified beside the model, for gateways to take when they start
+    #[arg(long)]
+    apply: bool,
+    /// Where the page with the curve goes [default: thresholds.html, with --apply beside
+    /// thresholds.json, else in the working directory]
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
     /// How the curve is printed
@@ -105,7 +111,8 @@ pub struct Outcome {
 
 /// Where things go, found writable before the work begins.
 struct Destinations {
-    thresholds: Destination,
+    /// With `--apply` alone.
+    thresholds: Option<Destination>,
     report: Destination,
 }
 
@@ -130,11 +137,13 @@ impl Calibrate {
     fn destinations(&self, config: &Config) -> anyhow::Result<Destinations> {
         let path = ThresholdsFile::path(&config.classifier);
         let beside = path.with_extension("html");
-        let report = self.report.as_deref().unwrap_or(&beside);
+        let default = if self.apply { &*beside } else { Path::new("thresholds.html") };
+        let report = self.report.as_deref().unwrap_or(default);
         if report == path {
             return Err(usage("--report", "is where the thresholds go; name another file"));
         }
-        Ok(Destinations { report: Destination::at(report)?, thresholds: Destination::at(&path)? })
+        let thresholds = self.apply.then(|| Destination::at(&path)).transpose()?;
+        Ok(Destinations { report: Destination::at(report)?, thresholds })
     }
 
     fn goal(&self) -> Goal {
@@ -181,7 +190,9 @@ impl Calibrate {
         if is_certified {
             // The page first: where there are thresholds, there is their curve.
             destinations.report.publish(&html::page(&outcome))?;
-            written::write(&outcome, app.config(), &destinations.thresholds)?;
+            if let Some(thresholds) = &destinations.thresholds {
+                written::write(&outcome, app.config(), thresholds)?;
+            }
         }
         match self.format {
             TableOrJson::Json => output::json(&json::outcome(&outcome, destinations))?,

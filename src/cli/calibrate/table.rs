@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::{Destinations, Outcome};
-use crate::app::{Config, named, thresholds_in_force};
+use crate::app::{Config, ThresholdsFile, named, thresholds_in_force};
 use crate::cli::evaluate::{dollars, percent};
 use crate::cli::output;
 use crate::evaluation::{CurvePoint, Goal, Refused, is_never};
@@ -54,19 +54,26 @@ pub fn print(
     let Some(chosen) = chosen else { return Ok(ExitCode::FAILURE) };
     output::line(&format!("Chosen: {}", thresholds(&curve[chosen.at].thresholds)))?;
     output::line(&promise(outcome).unwrap_or_default())?;
-    output::line(&format!(
-        "Written: {} and {}. A gateway takes the thresholds when it starts.",
-        destinations.thresholds.path().display(),
-        destinations.report.path().display()
-    ))?;
-    let (_, in_force) = thresholds_in_force(config)?;
+    // A file that no longer fits the model is no obstacle as long as none is written.
+    let in_force = thresholds_in_force(config).map(|(_, all)| all).unwrap_or_default();
     for set in in_force.iter().filter(|one| one.source == "[cascade]") {
         output::line(&format!(
             "note: the configuration's cascade.{} = {} goes before the file",
             set.name, set.threshold
         ))?;
     }
-    Ok(ExitCode::SUCCESS)
+    output::line(&format!("The curve is drawn in {}.", destinations.report.path().display()))?;
+    output::line(&match &destinations.thresholds {
+        Some(written) => format!(
+            "Written: {}. A gateway takes the thresholds when it starts.",
+            written.path().display()
+        ),
+        None => format!(
+            "Nothing is applied: no gateway goes by these thresholds. The same command with --apply \
+             writes them to {}, for gateways to take when they start.",
+            ThresholdsFile::path(&config.classifier).display()
+        ),
+    })
 }
 
 /// What the figures rest on, a sentence each.

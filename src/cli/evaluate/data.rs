@@ -53,7 +53,19 @@ pub fn read(path: &Path, subject: Subject) -> anyhow::Result<(Dataset, About)> {
             faults.join("\n  ")
         );
     }
-    anyhow::ensure!(!examples.is_empty(), "{} has no rows", path.display());
+    anyhow::ensure!(
+        !examples.is_empty(),
+        "{} has no rows: each needs a `text` and a field `{}`",
+        path.display(),
+        subject.field()
+    );
+    let names_none =
+        |one: &Example| matches!(&one.truth, Truth::Aspects(spans) if spans.is_empty());
+    anyhow::ensure!(
+        !examples.iter().all(names_none),
+        "{} names no aspect in any row: there is nothing that could be found or missed",
+        path.display()
+    );
     Ok((Dataset { subject, examples }, about))
 }
 

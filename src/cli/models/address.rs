@@ -35,13 +35,6 @@ pub fn next_page(page: &Url, headers: &HeaderMap) -> anyhow::Result<Option<Url>>
     Ok(None)
 }
 
-/// Whether what is sent there stays on this machine.
-pub fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost"
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
 /// An address without what may be secret in it: a password, a signature.
 pub fn shown(url: &Url) -> String {
     let mut url = url.clone();

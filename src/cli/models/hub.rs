@@ -11,10 +11,11 @@ use reqwest::{Client, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::address::{is_loopback, next_page, redirected, shown};
+use super::address::{next_page, redirected, shown};
 use super::hash::{ListedHash, hexadecimal};
 use super::patience::{Failure, Patience};
 use super::screen::Screen;
+use crate::mask::is_loopback;
 
 const REDIRECTS: usize = 10;
 /// A listing has a thousand entries a page; a model repository has a few dozen files.
@@ -56,7 +57,9 @@ impl Hub {
                 format!("HF_ENDPOINT is `{endpoint}`, not an http or https address")
             })?;
         ensure!(
-            token.is_none() || endpoint.scheme() == "https" || is_loopback(&endpoint),
+            token.is_none()
+                || endpoint.scheme() == "https"
+                || endpoint.host_str().is_some_and(is_loopback),
             "HF_TOKEN is not sent to {} in the clear: use https, or unset one of the two",
             shown(&endpoint)
         );

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::arguments::usage;
 use crate::http::text_faults;
+use crate::json;
 
 use records::{Record, Records};
 
@@ -77,7 +78,7 @@ impl Input {
         let name =
             source.map_or_else(|| "standard input".into(), |path| path.display().to_string());
         let head = reader.fill_buf().with_context(|| format!("{name} cannot be read"))?;
-        let byte_order_mark = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        let byte_order_mark = head.len() - json::unmarked(head).len();
         let shape = shape(source, &head[byte_order_mark..])?;
         reader.consume(byte_order_mark);
         let rows = match shape {
@@ -222,7 +223,11 @@ fn shape(source: Option<&Path>, head: &[u8]) -> anyhow::Result<Shape> {
 
 fn no_column(wanted: &str, header: &ByteRecord) -> anyhow::Error {
     let names: Vec<_> = header.iter().map(String::from_utf8_lossy).collect();
-    let there = if names.is_empty() { "there is no header".into() } else { names.join(", ") };
+    if names.is_empty() {
+        let message = format!("is empty; it needs a header with a column \"{wanted}\", and rows");
+        return usage("FILE", message);
+    }
+    let there = names.join(", ");
     usage("--text-column", format!("there is no column \"{wanted}\"; the columns are: {there}"))
 }
 
@@ -250,7 +255,10 @@ fn json_row(line: &[u8], text_column: &str) -> Parsed {
         return fault("the line is not UTF-8".into());
     };
     let Ok(object) = serde_json::from_str::<Map<String, Value>>(utf8) else {
-        return fault("the line is not a JSON object".into());
+        return fault(match json::fault(line) {
+            Some(fault) => format!("the line {}", fault.told(&format!("column {}", fault.column))),
+            None => "the line is not a JSON object".into(),
+        });
     };
     let text = match object.get(text_column) {
         None => Err(format!("the field \"{text_column}\" is missing")),

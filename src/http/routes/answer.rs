@@ -59,7 +59,8 @@ pub async fn answer(
         Door::Single => (Lane::Single, None),
         Door::Batch(company) => (Lane::Batch, company),
     };
-    let request = app::Request { company, lane, ..request.into_request(task, id, grant)? };
+    let longest = app.config().llm.deadline();
+    let request = app::Request { company, lane, ..request.into_request(task, id, grant, longest)? };
     // Before anything is paid for: what fails here must not lose a bought verdict.
     let sentences = match wants_sentences {
         true => Some(app.read_sentences(&request, started).await?),

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::body::{Body, Bytes};
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
 use tokio::time::{Instant, sleep_until};
 
 use crate::app::{
     Grant, ListenError, Listener, Listening, RequestError, SharedApp, TrendsError, Update,
 };
 use crate::http::Problem;
+use crate::http::extract::query;
 use crate::http::wire::WindowResponse;
 
 /// How often something is sent, so that neither side takes the other for gone.
@@ -25,21 +25,13 @@ const COMMENT_EVERY: Duration = Duration::from_secs(15);
 /// How often it is looked at whether the caller's key still holds.
 const GRANT_EVERY: Duration = Duration::from_millis(500);
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Parameters {
-    key: Option<String>,
-    window_seconds: Option<String>,
-}
-
 pub async fn live(
     State(app): State<SharedApp>,
     Extension(grant): Extension<Grant>,
     headers: HeaderMap,
-    parameters: Result<Query<Parameters>, axum::extract::rejection::QueryRejection>,
+    uri: Uri,
 ) -> Result<Response, Problem> {
-    let Query(Parameters { key, window_seconds }) =
-        parameters.map_err(|error| Problem::field("query", error.body_text()))?;
+    let [key, window_seconds] = query(&uri, ["key", "window_seconds"])?;
     let after = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let listening =
         Listening::parse(key.as_deref(), window_seconds.as_deref(), after, app.windowing())

@@ -1,29 +1,21 @@
 //! `GET /v1/trends`: windows of all texts.
 
-use axum::extract::{Query, State};
+use axum::extract::State;
+use axum::http::Uri;
 use axum::response::Json;
-use serde::Deserialize;
 
 use crate::app::{RequestError, SharedApp, TrendsError, TrendsRequest};
 use crate::http::Problem;
+use crate::http::extract::query;
 use crate::http::wire::{TrendsResponse, WindowResponse};
 
 /// Times as RFC 3339 or as a date (UTC).
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Parameters {
-    from: Option<String>,
-    to: Option<String>,
-    key: Option<String>,
-    window_seconds: Option<String>,
-}
-
 pub async fn trends(
     State(app): State<SharedApp>,
-    parameters: Result<Query<Parameters>, axum::extract::rejection::QueryRejection>,
+    uri: Uri,
 ) -> Result<Json<TrendsResponse>, Problem> {
-    let Query(Parameters { from, to, key, window_seconds }) =
-        parameters.map_err(|error| Problem::field("query", error.body_text()))?;
+    let known = ["from", "to", "key", "window_seconds"];
+    let [from, to, key, window_seconds] = query(&uri, known)?;
     let request = TrendsRequest::parse(
         from.as_deref(),
         to.as_deref(),

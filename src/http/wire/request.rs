@@ -1,9 +1,11 @@
 //! What callers send.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 use crate::app;
 use crate::http::Problem;
@@ -38,9 +40,14 @@ pub struct AnalysisRequest {
     #[schemars(with = "Option<RouteName>")]
     pub route: Route,
     /// The most that all calls for this request may cost together, in US dollars: `"0.02"`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "decimal_string")]
     #[schemars(with = "Option<String>")]
     pub max_cost_usd: Option<Usd>,
+    /// The most milliseconds that the answer may take: shortens the gateway's own limit
+    /// (`llm.deadline_ms`).
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub deadline_ms: Option<u64>,
     /// What else the answer holds.
     #[serde(default)]
     pub include: Vec<Include>,
@@ -94,8 +101,9 @@ impl AnalysisRequest {
         task: Task,
         id: &RequestId,
         grant: &app::Grant,
+        longest: Duration,
     ) -> Result<app::Request, Problem> {
-        let errors = self.faults(task);
+        let errors = self.faults(task, longest);
         if !errors.is_empty() {
             return Err(Problem::fields(errors));
         }
@@ -109,13 +117,14 @@ impl AnalysisRequest {
             language: self.language,
             route: self.route,
             max_cost: self.max_cost_usd,
+            deadline: self.deadline_ms.map(Duration::from_millis),
             caller,
             company: None,
             lane: app::Lane::Single,
         })
     }
 
-    fn faults(&self, task: Task) -> Vec<FieldError> {
+    fn faults(&self, task: Task, longest: Duration) -> Vec<FieldError> {
         let mut errors = Vec::new();
         let mut fault = |field: &str, message: String| {
             errors.push(FieldError { field: field.to_owned(), message });
@@ -135,6 +144,16 @@ impl AnalysisRequest {
         }
         if self.max_cost_usd.is_some_and(|amount| amount < Usd::ZERO) {
             fault("max_cost_usd", "is below 0".into());
+        }
+        let longest = longest.as_millis();
+        if let Some(deadline) = self.deadline_ms
+            && !(1..=longest).contains(&u128::from(deadline))
+        {
+            let message = format!(
+                "is {deadline}; it shortens the limit of {longest} ms (llm.deadline_ms): 1 to \
+                 {longest} are allowed"
+            );
+            fault("deadline_ms", message);
         }
         match &self.aspects {
             Some(_) if task != Task::Aspects => {
@@ -172,6 +191,21 @@ impl AnalysisRequest {
             }
         }
         errors
+    }
+}
+
+/// Money is a decimal string: a JSON number goes through binary fractions on its way.
+fn decimal_string<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Usd>, D::Error> {
+    let amount = Option::<serde_json::Value>::deserialize(deserializer)?;
+    match amount {
+        None => Ok(None),
+        Some(serde_json::Value::String(text)) => {
+            text.parse().map(Some).map_err(|error| D::Error::custom(format!("{error}")))
+        }
+        Some(serde_json::Value::Number(number)) => Err(D::Error::custom(format!(
+            "is the number {number}; expected US dollars as a decimal string: \"{number}\""
+        ))),
+        Some(_) => Err(D::Error::custom("expected US dollars as a decimal string: \"0.02\"")),
     }
 }
 

@@ -42,7 +42,7 @@ impl OpenAi {
         key: SecretString,
         http: reqwest::Client,
     ) -> Result<OpenAi, Error> {
-        let endpoint = Endpoint::new(&config.base_url, key)?;
+        let endpoint = Endpoint::new(config.base_url.expose(), key)?;
         Ok(OpenAi {
             client: Client::build(http.clone(), endpoint),
             http,

@@ -170,7 +170,8 @@ fn is_this_machine(host: &Host) -> bool {
 
 fn name(config: &Config) -> String {
     let host = match config.get_hosts().first() {
-        Some(Host::Tcp(name)) => name.clone(),
+        // A password that holds an `@` and is not escaped ends up before it.
+        Some(Host::Tcp(name)) => name.rsplit('@').next().unwrap_or_default().to_owned(),
         Some(Host::Unix(path)) => path.display().to_string(),
         None => String::new(),
     };
@@ -257,6 +258,12 @@ mod tests {
         ] {
             assert_eq!(parse(url).expect(url).get_ssl_mode(), mode, "{url}");
         }
+    }
+
+    #[test]
+    fn a_password_with_an_at_sign_in_it_is_not_told_as_the_host() {
+        let config = parse("postgres://u:s3@cret@db/x").expect("it is read all the same");
+        assert_eq!(name(&config), "postgres://db/x");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod connect;
 mod corrections;
 mod group;
 mod learning;
+mod probe;
 mod report;
 mod rows;
 mod signals;
@@ -29,6 +30,7 @@ use tokio_postgres::{IsolationLevel, Transaction};
 use uuid::Uuid;
 
 use self::connect::{Connector, Link, may_pass, reason, why_not_connected};
+pub(super) use self::probe::probe;
 use super::marker::{Found, Marker};
 use super::queue::{Op, Queue};
 use super::report::Listed;

@@ -10,6 +10,7 @@ mod corrections;
 mod keeper;
 mod learning;
 mod open;
+mod probe;
 mod report;
 mod rows;
 mod signals;
@@ -29,6 +30,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use self::open::{connect, create};
+pub(super) use self::probe::probe;
 use self::watch::Watch;
 use super::marker::Marker;
 use super::queue::{Op, Queue};

@@ -86,7 +86,7 @@ async fn a_sum_that_an_older_version_stopped_is_made_whole() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("ledger.db");
     let mut old = Connection::open(&path).expect("a new file");
-    let runner = migrations::migrations::runner().set_target(refinery::Target::Version(11));
+    let runner = open::runner().set_target(refinery::Target::Version(11));
     runner.run(&mut old).expect("the older tables");
     old.execute_batch(
         "INSERT INTO attempts (id, request_id, reserved_at, expires_at, tags, endpoint, text_bytes,

@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Error, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::http::Problem;
-use crate::http::extract::{Unread, parse};
+use crate::http::extract::{Unread, malformed, parse};
 use crate::http::wire::{AnalysisRequest, Include};
 
 /// How much longer than its text an answer with every sentence can be: each has its scores.
@@ -32,10 +32,9 @@ impl Item {
             return Item::failed(Problem::malformed(detail));
         }
         let parsed = parse(line).map_err(|unread| match unread {
-            Unread::Malformed(error) => {
-                let column = error.column();
-                let detail = format!("Line {number} is not JSON: error at column {column}.");
-                Problem::malformed(detail)
+            Unread::Malformed(fault) => {
+                let place = format!("column {}", fault.column);
+                malformed(&fault, &format!("Line {number}"), &place)
             }
             Unread::Value(problem) => problem,
         });

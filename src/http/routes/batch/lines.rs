@@ -7,6 +7,8 @@ use futures::StreamExt;
 use futures::stream::Peekable;
 use tokio::time::Instant;
 
+use crate::json::unmarked;
+
 /// The lines of a body that are not blank.
 pub struct Lines {
     body: Peekable<BodyDataStream>,
@@ -93,7 +95,11 @@ impl Lines {
 
     fn finish(&mut self) -> Option<Line> {
         self.number += 1;
-        let line = std::mem::take(&mut self.line);
+        let mut line = std::mem::take(&mut self.line);
+        if self.number == 1 {
+            let marked = line.len() - unmarked(&line).len();
+            line.drain(..marked);
+        }
         if std::mem::take(&mut self.too_long) {
             return Some(Line::TooLong(self.number));
         }

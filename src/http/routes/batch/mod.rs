@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::app::{Grant, SharedApp};
 use crate::http::Problem;
-use crate::http::extract::{Json, is_of_type};
+use crate::http::extract::{self, Json, is_of_type};
 use crate::http::middleware::RequestId;
 use crate::sentiment::Task;
 use item::Item;
@@ -48,6 +48,8 @@ pub async fn analyse(
         return Ok(lines(app, id, grant, task, request.into_body()).await);
     }
     if is_of_type(request.headers(), JSON) {
+        // The task of this form is in its body.
+        let [] = extract::query(request.uri(), [])?;
         let Json(envelope) = Json::from_request(request, &app).await?;
         return list(app, id, grant, envelope).await;
     }
