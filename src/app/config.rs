@@ -11,6 +11,7 @@ use time::Date;
 use super::alerts::AlertsConfig;
 use super::drift::DriftConfig;
 use super::learning::LearningConfig;
+use super::server::ServerConfig;
 use super::stream::StreamConfig;
 use super::telemetry;
 use crate::pricing::{Price, PriceBook, Usd};
@@ -50,14 +51,6 @@ pub struct Config {
     pub alerts: AlertsConfig,
     pub webhooks: webhook::Config,
     pub telemetry: telemetry::Config,
-}
-
-/// The section `[server]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServerConfig {
-    pub listen: String,
-    pub max_body_bytes: usize,
 }
 
 /// The section `[aspects]`.
@@ -189,6 +182,7 @@ impl Config {
                 return Err(Error::Value(format!("{key} has to be at least 1")));
             }
         }
+        self.server.check().map_err(Error::Value)?;
         self.stream.check()?;
         self.alerts.check(self.stream.window_seconds).map_err(Error::Value)?;
         self.trends.check().map_err(Error::Value)?;

@@ -34,6 +34,6 @@ pub use model::{Encoder, Model};
 use opinions::Opinions;
 use reader::Library;
 pub use reader::{Asked, Reader, Reading, Sentence};
-pub use runtime::start_runtime;
+pub use runtime::{runtime_build, start_runtime};
 pub use scheduler::Classifier;
 use tags::Tag;

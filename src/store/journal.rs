@@ -121,6 +121,12 @@ impl Journal {
         Ok(files)
     }
 
+    /// How many bytes wait to be replayed, of any process that shares the folder.
+    pub fn bytes(&self) -> u64 {
+        let files = self.files().unwrap_or_default();
+        files.iter().filter_map(|path| Some(path.metadata().ok()?.len())).sum()
+    }
+
     async fn append(&self, line: Line) -> Result<(), Error> {
         let (answer, answered) = oneshot::channel();
         let appended = async {

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::app::{self, Company, Grant, KEY_TAG, SharedApp};
 use crate::http::Problem;
+use crate::http::access_line::Told;
 use crate::http::extract::Json;
 use crate::http::middleware::RequestId;
 use crate::http::wire::{AnalysisRequest, AnalysisResponse, Include};
@@ -25,7 +26,10 @@ pub fn endpoint(task: Task) -> MethodRouter<SharedApp> {
                     Extension(grant): Extension<Grant>,
                     Json(request): Json<AnalysisRequest>| {
             let body = answer(&app, task, request, &id, &grant, None, None).await?;
-            Ok::<Response, Problem>((headers(&body), JsonBody(body)).into_response())
+            let told = Told::from(&body);
+            Ok::<Response, Problem>(
+                (headers(&body), Extension(told), JsonBody(body)).into_response(),
+            )
         },
     )
 }
