@@ -18,6 +18,9 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Refreshes from one look at the budgets, and at the journal, to the next.
 const WARN_EVERY: u64 = 3;
 
+/// Refreshes from one look at how the store is to the next.
+const PROBE_EVERY: u64 = 15;
+
 impl App {
     /// Writes counts to the store once a second, until the task is aborted.
     pub fn spawn_flushing(self: &Arc<App>) -> JoinHandle<()> {
@@ -46,6 +49,14 @@ impl App {
                 if tick.is_multiple_of(WARN_EVERY) && seen.is_ok() {
                     seen = app.access.warn().await;
                     app.ledger.replay().await;
+                }
+                if tick.is_multiple_of(PROBE_EVERY) {
+                    app.ledger.tell_journal();
+                    // For `/metrics`, where nobody asks for `/readyz`.
+                    app.readiness().await;
+                }
+                if let Err(error) = &seen {
+                    error.count();
                 }
                 // Told once: what waits for the store says so itself.
                 if let Err(error) = &seen

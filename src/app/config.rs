@@ -10,6 +10,7 @@ use super::alerts::AlertsConfig;
 use super::drift::DriftConfig;
 use super::layers::{self, Layered};
 use super::learning::LearningConfig;
+use super::server::ServerConfig;
 use super::stream::StreamConfig;
 use super::telemetry;
 use crate::pricing::{Price, PriceBook, Usd};
@@ -43,14 +44,6 @@ pub struct Config {
     pub alerts: AlertsConfig,
     pub webhooks: webhook::Config,
     pub telemetry: telemetry::Config,
-}
-
-/// The section `[server]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServerConfig {
-    pub listen: String,
-    pub max_body_bytes: usize,
 }
 
 /// The section `[aspects]`.
@@ -201,6 +194,7 @@ impl Config {
                 faults.push(format!("{key} is 0; it has to be at least 1"));
             }
         }
+        faults.extend(self.server.check().err());
         faults.extend(self.stream.faults());
         faults.extend(self.alerts.faults(self.stream.window_seconds));
         faults.extend(self.trends.faults());

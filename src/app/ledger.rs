@@ -48,6 +48,11 @@ impl Ledger {
         }))
     }
 
+    /// Tells `/metrics` how much waits on the journal.
+    pub fn tell_journal(&self) {
+        metrics::gauge!("undertone_journal_bytes").set(self.0.journal.bytes() as f64);
+    }
+
     /// Brings what is on the journal to the store, where there is anything and the store is there.
     pub async fn replay(&self) {
         match self.0.journal.replay(&self.0.store).await {

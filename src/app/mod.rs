@@ -10,6 +10,7 @@ mod costs;
 mod counts;
 mod drift;
 mod estimate;
+mod families;
 mod inspection;
 mod interview;
 mod kept_verdict;
@@ -19,9 +20,11 @@ mod ledger;
 mod measure;
 mod models;
 mod prices;
+mod process;
 mod readiness;
 mod reconcile;
 mod replay;
+mod server;
 mod shadow;
 mod signal_log;
 mod statement;
@@ -79,11 +82,12 @@ pub use prices::{PriceStatus, TierPrice, price_book, price_book_text, price_stat
 pub use readiness::Readiness;
 pub use reconcile::{Difference, Reconciliation, Verdict, close as close_explained, reconcile};
 pub use replay::{Change, CostBasis, ReplayReport, ReplayRequest};
+pub use server::{Network, ServerConfig};
 pub use statement::{Statement, StatementError};
 pub use stream::{
     Delivery, KafkaProperties, StreamConfig, TopicNames, is_secret as is_secret_property,
 };
-pub use telemetry::start_logs;
+pub use telemetry::{logs_are_json, start_logs, tell_error};
 pub use thresholds::{
     CalibratedOn, InForce, ThresholdsFile, graph_sha256, named, own_thresholds,
     thresholds_in_force, thresholds_to_try,
@@ -103,6 +107,7 @@ pub struct App {
     refused_prices: ArcSwapOption<String>,
     /// Why the results topic is not read, if it should be.
     unread_results: ArcSwapOption<String>,
+    last_probe: readiness::LastProbe,
     store: Store,
     access: Arc<Access>,
     ledger: Ledger,
@@ -189,9 +194,10 @@ impl App {
         );
         let signals = Signals::default().named(cascade.thresholds()).map(|(name, ..)| name);
         let drift = drift::Drift::new(config.drift, cascade.classifier().identity(), &signals);
-        Ok(Arc::new(App {
+        let app = Arc::new(App {
             refused_prices: ArcSwapOption::empty(),
             unread_results: ArcSwapOption::empty(),
+            last_probe: readiness::LastProbe::default(),
             signal_log: signal_log::SignalLog::new(config.cascade.logged_signals_per_minute),
             learning: learning::Learning::new(config.learning),
             alerts: alerts::Alerts::new(&config, alerted),
@@ -208,7 +214,9 @@ impl App {
             shadow: OnceLock::new(),
             estimator,
             metrics,
-        }))
+        });
+        app.tell_build();
+        Ok(app)
     }
 
     pub fn config(&self) -> &Config {
@@ -223,10 +231,6 @@ impl App {
     /// From where on a task's signals call for an LLM.
     pub fn thresholds(&self, task: Task) -> Thresholds {
         self.cascade.thresholds().of(task)
-    }
-
-    pub fn render_metrics(&self) -> String {
-        self.metrics.render()
     }
 
     /// The local model, by itself.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::App;
 use crate::classifier;
@@ -12,6 +14,19 @@ use crate::sentiment::Task;
 
 /// How long a probe waits for the local model before it takes it for busy.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long what a probe found is told to all who ask: anybody may, and none may make the model read or the
+/// store write as often as they like.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What the last probe found. Whoever asks while one is under way waits for it.
+pub(super) type LastProbe = Arc<Mutex<Option<(Instant, Probed)>>>;
+
+#[derive(Clone)]
+pub(super) struct Probed {
+    model: Part,
+    store: Part,
+}
 
 /// Whether local answers can be given, and the state of all else.
 #[derive(Debug, Serialize)]
@@ -25,7 +40,7 @@ pub struct Readiness {
     pub warnings: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Part {
     pub name: String,
     pub ok: bool,
@@ -108,16 +123,45 @@ impl App {
         self.unread_results.store(unread.map(Arc::new));
     }
 
-    pub async fn readiness(&self) -> Readiness {
+    /// Whether the model reads and the store writes, found out a second ago at most.
+    async fn probed(self: &Arc<App>) -> Probed {
+        let mut last = Arc::clone(&self.last_probe).lock_owned().await;
+        if let Some((at, probed)) = &*last
+            && at.elapsed() < FRESH
+        {
+            return probed.clone();
+        }
+        // In a task of its own: who hangs up leaves what it finds to the next one.
+        let app = Arc::clone(self);
+        let probing = tokio::spawn(async move {
+            let probed = app.probe().await;
+            *last = Some((Instant::now(), probed.clone()));
+            probed
+        });
+        probing.await.unwrap_or_else(|_| {
+            let failed = |name: &str| Part::of(name, Err("the probe broke off"));
+            Probed { model: failed(self.local_model()), store: failed(self.store.kind()) }
+        })
+    }
+
+    async fn probe(&self) -> Probed {
         let classifier = self.cascade.classifier();
         let read = classifier.read(Task::Sentiment, Arc::from("I like it."), Some("en".into()));
+        let (read, pong) = tokio::join!(tokio::time::timeout(PATIENCE, read), self.store.ping());
         // A long queue is load, not failure: its texts are being answered.
-        let read = match tokio::time::timeout(PATIENCE, read).await {
+        let read = match read {
             Err(_) | Ok(Ok(_) | Err(classifier::Error::Busy { .. })) => Ok(()),
             Ok(Err(error)) => Err(error),
         };
-        let model = Part::of(classifier.name(), read);
-        let store = Part::of(self.store.kind(), self.store.ping().await);
+        metrics::gauge!("undertone_store_up").set(f64::from(u8::from(pong.is_ok())));
+        Probed {
+            model: Part::of(classifier.name(), read),
+            store: Part::of(self.store.kind(), pong),
+        }
+    }
+
+    pub async fn readiness(self: &Arc<App>) -> Readiness {
+        let Probed { model, store } = self.probed().await;
         let health = self.cascade.llm().health();
         let refused = self.refused_prices.load_full();
         let refused = refused.map(|reason| {

@@ -1,14 +1,21 @@
 //! Logs and metrics. Neither ever holds a text or a key.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::Context;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use super::layers::nearest;
+
+use super::{families, process};
 
 /// The section `[telemetry]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,8 +38,33 @@ pub enum LogFormat {
 const LATENCY_BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 20.0];
 
+/// Whether standard error holds nothing but JSON from now on.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// Whether each line of the log is a JSON object.
+pub fn logs_are_json() -> bool {
+    IS_JSON.load(Ordering::Relaxed)
+}
+
+/// Tells on standard error why the program ends: as the log is written, where JSON is asked for.
+pub fn tell_error(message: &str) {
+    if logs_are_json() {
+        tracing::error!("{message}");
+    } else if std::env::var("UNDERTONE_TELEMETRY__FORMAT").is_ok_and(|format| format == "json") {
+        // The log was not started: what is wrong is what would start it.
+        let timestamp = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
+        let line = json!({
+            "timestamp": timestamp, "level": "ERROR", "fields": {"message": message}, "target": "undertone"
+        });
+        eprintln!("{line}");
+    } else {
+        eprintln!("undertone: {message}");
+    }
+}
+
 /// Sends logs to standard error, as configured.
 pub fn start_logs(config: &Config) -> anyhow::Result<()> {
+    process::start();
     let filter = filter(config)?;
     // The message of a panic in a text library can quote the text: only its place is logged.
     std::panic::set_hook(Box::new(|panic| {
@@ -50,7 +82,9 @@ pub fn start_logs(config: &Config) -> anyhow::Result<()> {
         .with(filter)
         .with(discreet)
         .try_init()
-        .map_err(|error| anyhow::anyhow!("logs cannot be started: {error}"))
+        .map_err(|error| anyhow::anyhow!("logs cannot be started: {error}"))?;
+    IS_JSON.store(config.format == LogFormat::Json, Ordering::Relaxed);
+    Ok(())
 }
 
 /// The most that is heard of what is not ours, whatever the filter says, and why. Whoever is not named here
@@ -116,10 +150,12 @@ const TEXT_BUCKETS: [f64; 7] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
 /// Installs the program's metrics, once.
 pub fn start_metrics() -> anyhow::Result<PrometheusHandle> {
-    PrometheusBuilder::new()
+    let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &LATENCY_BUCKETS)?
         .set_buckets_for_metric(Matcher::Suffix("_per_pass".into()), &TEXT_BUCKETS)?
         .set_buckets_for_metric(Matcher::Suffix("_per_call".into()), &TEXT_BUCKETS)?
         .install_recorder()
-        .context("metrics cannot be started")
+        .context("metrics cannot be started")?;
+    families::describe();
+    Ok(handle)
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
 use super::{Abandoned, Answer, Cascade, Overruled, Request};
 use crate::cache::{Boarding, Flight, Key};
@@ -81,7 +82,7 @@ impl Cascade {
         let limits = Limits { deadline, max_cost: request.max_cost };
         let (abandoned, answers) = (Arc::clone(&self.abandoned), Arc::clone(&self.answers));
         let (deliver, reply) = oneshot::channel();
-        self.calls.spawn(async move {
+        let paid_call = async move {
             let company = request.company.as_deref();
             let reply = match llm.ask(&question, &request.caller, &limits, company).await {
                 Ok(Answered { verdict, model, shared, bill }) => {
@@ -109,7 +110,8 @@ impl Cascade {
             };
             let text = Abandoned { task: question.task, caller: request.caller, model };
             abandoned.lock().unwrap_or_else(PoisonError::into_inner).push(text);
-        });
+        };
+        self.calls.spawn(paid_call.in_current_span());
         // Only a panic ends the task early, and what it had sent is then on the ledger as open.
         reply.await.unwrap_or_else(|_| {
             tracing::error!("a paid call broke off");

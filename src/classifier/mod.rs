@@ -38,7 +38,7 @@ pub use model::{Encoder, Model};
 use opinions::Opinions;
 use reader::Library;
 pub use reader::{Asked, Reader, Reading, Sentence};
-pub use runtime::start_runtime;
+pub use runtime::{runtime_build, start_runtime};
 use scheduler::seconds_until;
 pub use scheduler::{Classifier, Query};
 use tags::Tag;

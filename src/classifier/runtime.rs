@@ -39,6 +39,13 @@ pub fn start_runtime(configured: &Path) -> Result<&'static Environment, Error> {
     Ok(ENVIRONMENT.get_or_init(|| environment))
 }
 
+/// Which build of the library is loaded: the commit that it was made from.
+pub fn runtime_build() -> &'static str {
+    let named =
+        ort::info().split(&[' ', ','][..]).find_map(|part| part.strip_prefix("git-commit-id="));
+    named.unwrap_or("unknown")
+}
+
 /// Gives back to the system what ONNX Runtime took for reading graphs and has freed since: glibc
 /// would keep it, more than a model weighs.
 pub fn return_free_memory() {

@@ -29,7 +29,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::app::{BadParameter, Config, ConfigError, NewKeyError};
+use crate::app::{BadParameter, Config, ConfigError, NewKeyError, tell_error};
 use crate::http::ListenError;
 
 /// A sentiment gateway: a local model reads every text, and an LLM only what the local model cannot
@@ -101,7 +101,7 @@ impl Cli {
             .map_err(anyhow::Error::from)
             .and_then(|runtime| runtime.block_on(self.command.run(self.config.as_deref())));
         result.unwrap_or_else(|error| {
-            eprintln!("undertone: {error:#}");
+            tell_error(&format!("{error:#}"));
             ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         })
     }

@@ -8,6 +8,8 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 
+use crate::app::logs_are_json;
+
 /// How a table is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -40,6 +42,14 @@ pub fn line(text: &str) -> anyhow::Result<ExitCode> {
     match writeln!(io::stdout().lock(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Prints where a server is: as JSON where the log, which commonly goes the same way, is.
+pub fn address(said: &str, url: &str) -> anyhow::Result<ExitCode> {
+    match logs_are_json() {
+        true => line(&serde_json::json!({"message": said, "url": url}).to_string()),
+        false => line(said),
     }
 }
 

@@ -4,18 +4,18 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::output;
-use crate::app::{App, Config, start_logs, warnings};
+use crate::app::{App, Config, logs_are_json, start_logs, warnings};
 use crate::{http, stream};
 
-/// How much longer than a request may take the gateway waits, going down, for those at hand.
-const DRAIN_GRACE: Duration = Duration::from_secs(5);
+/// How long the parts may take to close, once no request is at hand: longer than a paid call that has no
+/// request any more.
+const CLOSE_GRACE: Duration = Duration::from_secs(10);
 
 /// Start the gateway. Without keys (`undertone keys create`) it answers on this machine only. It stops on Ctrl-C or SIGTERM once the
 /// requests at hand are answered.
@@ -34,7 +34,7 @@ impl Serve {
         }
         let address = self.listen.as_deref().unwrap_or(&config.server.listen);
         let address = http::address(address)?;
-        let drain = config.llm.deadline() + DRAIN_GRACE;
+        let drain = config.server.drain(config.llm.deadline());
         // Listened for from now on, so that one during the start is not missed.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -56,8 +56,9 @@ impl Serve {
         let alerts = app.spawn_alerts();
 
         let url = format!("http://{}", listener.local_addr()?);
-        output::line(&format!("Undertone listens on {url}"))?;
-        if std::io::stdout().is_terminal() {
+        let listens = format!("Undertone listens on {url}");
+        output::address(&listens, &url)?;
+        if std::io::stdout().is_terminal() && !logs_are_json() {
             output::line(&greeting(&url, &app))?;
         }
         let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
@@ -65,7 +66,11 @@ impl Serve {
             // An error means that the sender is gone: time to stop as well.
             let _ = stopping.await;
         };
-        let serving = tokio::spawn(http::serve(listener, http::router(app.clone()), stopped));
+        let (router, server) = (http::router(app.clone()), app.config().server.clone());
+        let serving =
+            tokio::spawn(
+                async move { http::serve(listener, router, &server, drain, stopped).await },
+            );
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -74,8 +79,8 @@ impl Serve {
         let _ = stop.send(());
         // Nobody who listens would ever be finished.
         app.stop_live();
-        let finished = tokio::select! {
-            finished = tokio::time::timeout(drain, serving) => finished,
+        let lost = tokio::select! {
+            lost = serving => lost?,
             _ = interrupt.recv() => anyhow::bail!("stopped at once: requests were still running"),
         };
         flushing.abort();
@@ -88,8 +93,18 @@ impl Serve {
         }
         alerts.abort();
         watching.iter().for_each(JoinHandle::abort);
-        app.close().await;
-        finished.context("requests were still running")??;
+        let closing = app.config().llm.deadline() + CLOSE_GRACE;
+        let closed = tokio::time::timeout(closing, app.close()).await;
+        closed.map_err(|_| anyhow::anyhow!(
+            "the store did not close within {} s: what it had not taken is lost, and calls whose end \
+             it does not know are unresolved", closing.as_secs()
+        ))?;
+        anyhow::ensure!(
+            lost == 0,
+            "{lost} requests were cut off: they were still running {} s after the signal to stop \
+             (server.drain_seconds)",
+            drain.as_secs()
+        );
         Ok(ExitCode::SUCCESS)
     }
 }

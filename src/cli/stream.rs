@@ -97,15 +97,20 @@ impl Stream {
             let kafka = status.part();
             (kafka.ok, serde_json::json!(kafka))
         });
-        let serving = tokio::spawn(http::serve(listener, router, stop.clone().cancelled_owned()));
+        let (server, stopped) = (app.config().server.clone(), stop.clone().cancelled_owned());
+        let serving =
+            tokio::spawn(
+                async move { http::serve(listener, router, &server, drain, stopped).await },
+            );
         let section = &app.config().stream;
         let topics = section.topics();
-        output::line(&format!(
+        let reads = format!(
             "Undertone reads {} and writes {} ({}); its state is on {url}",
             topics.input,
             topics.output,
             section.delivery.name(),
-        ))?;
+        );
+        output::address(&reads, &url)?;
 
         let mut looks = tokio::time::interval(LOOK_EVERY);
         let mut hurry = false;

@@ -32,6 +32,7 @@ async fn admit(
     };
     request.extensions_mut().insert(grant.clone());
     let mut response = next.run(request).await;
+    response.extensions_mut().insert(grant.clone());
     if let Some(standing) = grant.standing() {
         describe(standing, response.headers_mut());
     }

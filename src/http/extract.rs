@@ -1,21 +1,18 @@
 //! A JSON body, read within its limits and with errors that name the field.
 
-use std::time::Duration;
-
-use axum::body::to_bytes;
+use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Query, Request};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use super::Problem;
+use super::bytes::Lease;
 use crate::app::SharedApp;
 use crate::json::{self, unmarked};
-
-/// How long a client may take to send its body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A body of `application/json`.
 pub struct Json<T>(pub T);
@@ -28,22 +25,16 @@ impl<T: DeserializeOwned> FromRequest<SharedApp> for Json<T> {
             let detail = "The body has to be JSON: send Content-Type: application/json.";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
         }
-        let limit = app.config().server.max_body_bytes;
-        let body = tokio::time::timeout(BODY_TIMEOUT, to_bytes(request.into_body(), limit)).await;
-        let bytes = match body {
-            Ok(Ok(bytes)) => bytes,
-            Ok(Err(error)) if is_length_limit(&error) => {
-                let detail = format!(
-                    "The body is longer than {limit} bytes, the limit (server.max_body_bytes)."
-                );
-                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
-            }
-            Ok(Err(_)) => {
-                return Err(Problem::new(StatusCode::BAD_REQUEST, "The body broke off."));
-            }
+        let limits = &app.config().server;
+        let lease = request.extensions().get::<Lease>().cloned();
+        let body = whole(request.into_body(), limits.max_body_bytes, lease.as_ref());
+        let bytes = match tokio::time::timeout(limits.body_timeout(), body).await {
+            Ok(body) => body?,
             Err(_) => {
-                let detail =
-                    format!("The body did not arrive within {} s.", BODY_TIMEOUT.as_secs());
+                let detail = format!(
+                    "The body did not arrive within {} s (server.body_timeout_seconds).",
+                    limits.body_timeout_seconds
+                );
                 return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail));
             }
         };
@@ -51,15 +42,33 @@ impl<T: DeserializeOwned> FromRequest<SharedApp> for Json<T> {
     }
 }
 
-fn is_length_limit(error: &axum::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
-        }
-        source = error.source();
+/// The whole of a body, as far as it may be and there is room for it.
+async fn whole(mut body: Body, limit: usize, lease: Option<&Lease>) -> Result<Vec<u8>, Problem> {
+    let too_large = || {
+        let detail =
+            format!("The body is longer than {limit} bytes, the limit (server.max_body_bytes).");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    };
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > limit {
+        return Err(too_large());
     }
-    false
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Problem::malformed("The body broke off."))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > limit {
+            return Err(too_large());
+        }
+        if let Some(lease) = lease {
+            lease.grow(data.len()).await?;
+        }
+        if bytes.is_empty() {
+            bytes.reserve_exact(announced);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
 }
 
 /// Whether a body is declared as that, whatever its parameters.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv6Addr};
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
@@ -11,10 +12,15 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use metrics::Histogram;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::Problem;
-use crate::app::SharedApp;
+use super::access_line::{AccessLine, BatchLine, Tally, Told};
+use super::bodies::{Held, watched};
+use super::bytes::Budget;
+use super::connections::Peer;
+use crate::app::{Grant, SharedApp};
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -25,22 +31,61 @@ const REQUEST_ID_LIMIT: usize = 128;
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
 
-/// The one layer around every route: gives a request its id, turns away whom a page from elsewhere
-/// sent, renders problems under the id, counts and logs.
-pub async fn surround(State(app): State<SharedApp>, mut request: Request, next: Next) -> Response {
+/// What the layer around every route works with.
+#[derive(Clone)]
+pub struct Surroundings {
+    app: SharedApp,
+    budget: Budget,
+}
+
+impl Surroundings {
+    pub fn of(app: &SharedApp) -> Surroundings {
+        let budget = Budget::new(app.config().server.max_in_flight_bytes);
+        Surroundings { app: Arc::clone(app), budget }
+    }
+}
+
+/// The one layer around every route: gives a request its id and its share of the budget of bytes, turns
+/// away whom a page from elsewhere sent, renders problems under the id, counts and logs.
+pub async fn surround(
+    State(Surroundings { app, budget }): State<Surroundings>,
+    request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
     let header = HeaderValue::from_str(&id).expect("checked to be visible ASCII");
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    let method = request.method().clone();
+    let peer = request.extensions().get::<Peer>().cloned();
+    let caller = peer.as_ref().map(|peer| peer.caller(request.headers()));
+    let connection = peer.as_ref().map(|peer| Arc::clone(peer.connection()));
+    let (mut request, left_unread) = watched(request, connection);
+    let lease = budget.lease();
     request.extensions_mut().insert(RequestId(id.clone()));
-    let mut response = match !app.access().is_open() || is_for_this_machine(&request) {
-        true => {
-            let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-            answered.unwrap_or_else(|_| panicked())
+    request.extensions_mut().insert(lease.clone());
+
+    let counted = peer.zip(caller).map_or(Ok(None), |(peer, caller)| peer.count(caller));
+    let (mut response, counted) = match counted {
+        Ok(counted) if !app.access().is_open() || is_for_this_machine(&request) => {
+            // Whatever is logged on the way says which request it was for, at any level.
+            let span = tracing::error_span!("request", request_id = id);
+            let answering = AssertUnwindSafe(next.run(request)).catch_unwind();
+            let answered = answering.instrument(span).await;
+            (answered.unwrap_or_else(|_| panicked()), counted)
         }
-        false => elsewhere(),
+        refused => {
+            // With it goes its body: whether that was read is asked below.
+            drop(request);
+            (refused.map_or_else(IntoResponse::into_response, |_| elsewhere()), None)
+        }
     };
+    let mut told = response.extensions_mut().remove::<Told>();
+    let tally = response.extensions_mut().remove::<Arc<Tally>>();
+    let grant = response.extensions_mut().remove::<Grant>();
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        told = Told::of_problem(&problem);
         let headers = std::mem::replace(response.headers_mut(), HeaderMap::new());
         response = problem.render(&id);
         for (name, value) in &headers {
@@ -48,10 +93,31 @@ pub async fn surround(State(app): State<SharedApp>, mut request: Request, next: 
         }
     }
     response.headers_mut().insert(REQUEST_ID, header);
-    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
-    let (status, elapsed) = (response.status(), started.elapsed());
-    tracing::debug!(request_id = id, route, status = status.as_u16(), ?elapsed, "answered");
-    observe(route, status, elapsed);
+    if left_unread.get() {
+        // What follows of the body is not read as another request.
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    let status = response.status();
+    observe(route, status, started.elapsed());
+    let line = AccessLine {
+        method,
+        route: route.to_owned(),
+        status,
+        team: grant.as_ref().and_then(Grant::team).map(str::to_owned),
+        key_id: grant.as_ref().and_then(Grant::key_id).map(str::to_owned),
+        caller,
+        request_id: id,
+        started,
+    };
+    let batch = match tally {
+        Some(tally) => Some(BatchLine { line, tally }),
+        None => {
+            line.write(told.as_ref());
+            None
+        }
+    };
+    response.extensions_mut().insert(Held::new(lease, (counted, batch)));
     response
 }
 

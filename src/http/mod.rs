@@ -1,12 +1,18 @@
 //! The gateway over HTTP: the router, what surrounds every request, and the JSON of the surface.
 
+mod access_line;
 mod auth;
+mod bodies;
+mod bytes;
+mod connections;
 mod extract;
 mod middleware;
 mod openapi;
 mod problem;
+mod proxies;
 mod routes;
 mod serve;
+mod socket;
 mod wire;
 
 use axum::Router;
@@ -18,6 +24,7 @@ use crate::app::{Scope, SharedApp};
 use crate::sentiment::Task;
 use auth::keyed;
 use extract::no_query;
+use middleware::Surroundings;
 use routes::{
     answer, batch, budgets, costs, feedback, health, live, metrics, openapi as document, page,
     trends,
@@ -54,7 +61,7 @@ pub fn router(app: SharedApp) -> Router {
         .route("/openapi.json", bare(get(document::openapi)))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
-        .layer(from_fn_with_state(app.clone(), middleware::surround))
+        .layer(from_fn_with_state(Surroundings::of(&app), middleware::surround))
         .with_state(app)
 }
 
@@ -70,7 +77,7 @@ pub fn worker_router(
         .route("/readyz", get(move |app| health::worker_readyz(app, kafka())))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_worker_route)
-        .layer(from_fn_with_state(app.clone(), middleware::surround))
+        .layer(from_fn_with_state(Surroundings::of(&app), middleware::surround))
         .with_state(app)
 }
 

@@ -75,13 +75,22 @@ impl Problem {
 
     /// 429: there is no room now, and there may be in a few seconds.
     pub fn busy(detail: impl Into<String>) -> Problem {
-        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
-        Problem { retry_after_seconds: Some(5), ..problem }
+        Problem::later(StatusCode::TOO_MANY_REQUESTS, detail)
+    }
+
+    /// Not now; it is worth to try again in a few seconds.
+    pub fn later(status: StatusCode, detail: impl Into<String>) -> Problem {
+        Problem { retry_after_seconds: Some(5), ..Problem::new(status, detail) }
     }
 
     /// Whether it was turned away for want of room: the same request may be taken a moment later.
     pub fn is_busy(&self) -> bool {
         self.status == StatusCode::TOO_MANY_REQUESTS
+    }
+
+    /// What was paid all the same, where an LLM was wanted; within: `None` while it isn't known.
+    pub fn cost(&self) -> Option<Option<Usd>> {
+        self.cost_usd
     }
 
     /// Its JSON, under the request's id.

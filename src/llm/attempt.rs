@@ -12,7 +12,7 @@ use super::lane::Lane;
 use super::manner::Manner;
 use super::models::Model;
 use super::provider::{Completion, Content, ErrorReply, Fault, Reply};
-use super::{FailureKind, Llm, NotReserved, Question, structured};
+use super::{FailureKind, Llm, NotReserved, Question, meters, structured};
 use crate::pricing::{
     AttemptId, AttemptState, PriceBook, Reservation, Service, Settlement, Usage, Usd,
 };
@@ -310,6 +310,7 @@ fn observe(lane: &Lane, model: &Model, reserved: Option<Usd>, settlement: &Settl
         ("state", state.to_owned()),
     ];
     metrics::counter!("undertone_llm_attempts_total", &labels).increment(1);
+    meters::count(provider, &model.id, settlement);
     metrics::histogram!("undertone_llm_latency_seconds", "provider" => provider)
         .record(settlement.latency);
     if settlement.cost.zip(reserved).is_some_and(|(cost, reserved)| cost > reserved) {

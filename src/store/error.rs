@@ -41,3 +41,57 @@ pub enum Error {
     #[error("the ledger refuses a record that contradicts itself or another: {0}")]
     Refused(String),
 }
+
+/// What SQLite, PostgreSQL and the system say where there is no room left.
+const FULL: [&str; 3] = ["disk is full", "No space left on device", "could not extend file"];
+
+/// The same where somebody else holds a lock.
+const BUSY: [&str; 2] = ["is locked", "is busy"];
+
+impl Error {
+    /// Counts a failure of the store itself, for `/metrics`; a record that it refuses is none.
+    pub fn count(&self) {
+        if let Some(kind) = self.kind() {
+            metrics::counter!("undertone_store_failures_total", "kind" => kind).increment(1);
+        }
+    }
+
+    fn kind(&self) -> Option<&'static str> {
+        let says = |words: &[&str], reason: &str| words.iter().any(|word| reason.contains(word));
+        Some(match self {
+            Error::Write(reason) if says(&FULL, reason) => "full",
+            Error::Write(reason) if says(&BUSY, reason) => "busy",
+            Error::Write(_) => "write",
+            Error::Read(_) => "read",
+            Error::Slow(_) => "slow",
+            Error::Closed => "closed",
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_a_lock_and_from_a_refusal() {
+        let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+        let full = rusqlite::Error::SqliteFailure(full, None).to_string();
+        let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        let busy = rusqlite::Error::SqliteFailure(busy, None).to_string();
+        let no_space = std::io::Error::from_raw_os_error(28).to_string();
+        for (error, kind) in [
+            (Error::Write(full), Some("full")),
+            (Error::Write(format!("journal: {no_space}")), Some("full")),
+            (Error::Write(busy), Some("busy")),
+            (Error::Write("database is locked".into()), Some("busy")),
+            (Error::Write("attempt to write a readonly database".into()), Some("write")),
+            (Error::Slow(Duration::from_secs(2)), Some("slow")),
+            (Error::Refused("twice".into()), None),
+            (Error::UnknownAttempt(AttemptId::nil()), None),
+        ] {
+            assert_eq!(error.kind(), kind, "{error}");
+        }
+    }
+}

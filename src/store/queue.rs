@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
@@ -102,6 +102,10 @@ pub(super) fn queue() -> (Queue, Jobs) {
 
 impl Queue {
     pub async fn write(&self, op: Op) -> Answer {
+        counted(self.try_write(op).await)
+    }
+
+    async fn try_write(&self, op: Op) -> Answer {
         let (answer, mut answered) = oneshot::channel();
         self.hand_over(op, answer).await?;
         self.heard(&mut answered).await
@@ -110,7 +114,7 @@ impl Queue {
     pub async fn reserve(&self, reservation: Reservation) -> Answer {
         // Who comes while the store hangs is not made to find out by waiting as well.
         if self.at_work.hangs() {
-            return Err(Error::Slow(RESERVE_LIMIT));
+            return counted(Err(Error::Slow(RESERVE_LIMIT)));
         }
         let id = reservation.id;
         let (answer, answered) = oneshot::channel();
@@ -119,12 +123,12 @@ impl Queue {
             self.hand_over(Op::Reserve(Box::new(reservation)), answer).await?;
             self.heard(&mut claim.answered).await
         };
-        timeout(RESERVE_LIMIT, reserved).await.unwrap_or(Err(Error::Slow(RESERVE_LIMIT)))
+        counted(timeout(RESERVE_LIMIT, reserved).await.unwrap_or(Err(Error::Slow(RESERVE_LIMIT))))
     }
 
     pub async fn settle(&self, id: AttemptId, settlement: Settlement, at: SystemTime) -> Answer {
-        let settled = self.write(Op::Settle(id, Box::new(settlement), at));
-        timeout(SETTLE_LIMIT, settled).await.unwrap_or(Err(Error::Slow(SETTLE_LIMIT)))
+        let settled = self.try_write(Op::Settle(id, Box::new(settlement), at));
+        counted(timeout(SETTLE_LIMIT, settled).await.unwrap_or(Err(Error::Slow(SETTLE_LIMIT))))
     }
 
     pub async fn withdraw(&self, id: AttemptId) -> Answer {
@@ -134,8 +138,8 @@ impl Queue {
     }
 
     pub async fn ping(&self) -> Answer {
-        let pong = timeout(PING_LIMIT, self.write(Op::Ping)).await;
-        pong.unwrap_or(Err(Error::Slow(PING_LIMIT)))
+        let pong = timeout(PING_LIMIT, self.try_write(Op::Ping)).await;
+        counted(pong.unwrap_or(Err(Error::Slow(PING_LIMIT))))
     }
 
     /// Returns once everything handed over before is committed and the store is closed.
@@ -166,6 +170,11 @@ impl Queue {
             () = self.ended.cancelled() => answered.try_recv().unwrap_or(Err(Error::Closed)),
         }
     }
+}
+
+/// Counts the failures of a store, once for each caller.
+fn counted(answer: Answer) -> Answer {
+    answer.inspect_err(Error::count)
 }
 
 /// A reservation that is waited for. It is either confirmed to its caller or off the ledger: the
@@ -263,6 +272,9 @@ impl AtWork {
     pub fn end(&self, done: bool) {
         if done {
             self.hung.store(false, Ordering::Relaxed);
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            metrics::gauge!("undertone_store_last_commit_timestamp_seconds")
+                .set(since.as_secs_f64());
         } else if self.elapsed() > HUNG_AFTER {
             self.hung.store(true, Ordering::Relaxed);
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::outcome::{Finished, Outcome};
@@ -87,7 +88,11 @@ impl Desk {
         let desk = Arc::clone(self);
         self.runtime.spawn(async move {
             let Job { record, epoch, token } = job;
-            let finished = token.run_until_cancelled(desk.finish(record)).await;
+            // Whatever is logged on the way says which record it was for, at any level.
+            let (partition, offset) = (record.partition, record.offset);
+            let span = tracing::error_span!("record", partition, offset);
+            let finished = desk.finish(record).instrument(span);
+            let finished = token.run_until_cancelled(finished).await;
             if let Some(finished) = finished {
                 // Without a receiver the worker has ended.
                 let _ = done.send(Done { epoch, finished });

@@ -283,7 +283,8 @@ fn listens_on(child: &mut Child, stderr: &Mutex<String>) -> String {
     std::thread::spawn(move || {
         for line in stdout.lines().map_while(Result::ok) {
             if let Some((_, address)) = line.split_once("Undertone listens on ") {
-                let address = address.split_whitespace().next().unwrap_or_default();
+                // With JSON logs the line is JSON as well.
+                let address = address.split([' ', '"']).next().unwrap_or_default();
                 let _ = sender.send(address.trim_end_matches('.').to_owned());
             }
         }

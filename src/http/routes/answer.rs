@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::app::{self, Company, Grant, KEY_TAG, Lane, Owner, SharedApp};
 use crate::http::Problem;
+use crate::http::access_line::Told;
 use crate::http::extract::Json;
 use crate::http::middleware::RequestId;
 use crate::http::wire::{AnalysisRequest, AnalysisResponse, Include};
@@ -26,7 +27,10 @@ pub fn endpoint(task: Task) -> MethodRouter<SharedApp> {
                     Json(request): Json<AnalysisRequest>| {
             grant.count_text()?;
             let body = answer(&app, task, request, &id, &grant, None, Door::Single).await?;
-            Ok::<Response, Problem>((headers(&body), JsonBody(body)).into_response())
+            let told = Told::from(&body);
+            Ok::<Response, Problem>(
+                (headers(&body), Extension(told), JsonBody(body)).into_response(),
+            )
         },
     )
 }

@@ -164,6 +164,12 @@ impl Journal {
         }
     }
 
+    /// How many bytes wait to be replayed, of any process that shares the folder.
+    pub fn bytes(&self) -> u64 {
+        let files = files::of(&self.folder).unwrap_or_default();
+        files.iter().filter_map(|path| Some(path.metadata().ok()?.len())).sum()
+    }
+
     async fn append(&self, line: Line) -> Result<(), Error> {
         let (answer, answered) = oneshot::channel();
         let appended = async {

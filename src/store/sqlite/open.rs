@@ -17,7 +17,6 @@ mod migrations {
     refinery::embed_migrations!("migrations/sqlite");
 }
 
-#[cfg(test)]
 pub(super) use migrations::migrations::runner;
 
 /// Pages of 4 KB that the write-ahead log may have, about.

@@ -13,6 +13,9 @@ use crate::http::wire::{AnalysisRequest, Include};
 /// How much longer than its text an answer with every sentence can be: each has its scores.
 const SENTENCES_FACTOR: usize = 64;
 
+/// What an item takes beside its own bytes: its answer, and what is kept of it on its way.
+const ITEM_BYTES: usize = 2048;
+
 /// An item as it was sent, or what is wrong with it.
 pub struct Item {
     pub id: Option<String>,
@@ -45,11 +48,19 @@ impl Item {
         Item { id: None, request: Err(problem) }
     }
 
+    /// The same item, which is not answered for that reason.
+    pub fn refused(self, problem: Problem) -> Item {
+        Item { id: self.id, request: Err(problem) }
+    }
+
     /// About how many bytes the item and then its answer take, where it was sent as so many.
     pub fn weight(&self, sent: usize) -> usize {
         match &self.request {
-            Ok(request) if request.includes(Include::Sentences) => sent * SENTENCES_FACTOR,
-            _ => sent,
+            Ok(request) if request.includes(Include::Sentences) => {
+                ITEM_BYTES + sent * SENTENCES_FACTOR
+            }
+            Ok(_) => ITEM_BYTES + sent,
+            Err(_) => ITEM_BYTES + self.id.as_ref().map_or(0, String::len),
         }
     }
 

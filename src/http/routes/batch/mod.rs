@@ -20,7 +20,7 @@ use crate::http::Problem;
 use crate::http::extract::{self, Json, is_of_type};
 use crate::http::middleware::RequestId;
 use crate::sentiment::Task;
-use item::Item;
+use stream::{Around, Source};
 use work::Work;
 
 const JSON: &str = "application/json";
@@ -43,25 +43,27 @@ pub async fn analyse(
     Extension(grant): Extension<Grant>,
     request: Request,
 ) -> Result<Response, Problem> {
+    let around = Around::of(request.extensions());
     if is_of_type(request.headers(), NDJSON) {
         let task = query::task(request.uri())?;
-        return Ok(lines(app, id, grant, task, request.into_body()).await);
+        return Ok(lines(app, id, grant, task, request.into_body(), around).await);
     }
     if is_of_type(request.headers(), JSON) {
         // The task of this form is in its body.
         let [] = extract::query(request.uri(), [])?;
         let Json(envelope) = Json::from_request(request, &app).await?;
-        return list(app, id, grant, envelope).await;
+        return list(app, id, grant, envelope, around);
     }
     let detail = format!("A batch is JSON or lines of it: send Content-Type: {JSON} or {NDJSON}.");
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
 }
 
-async fn list(
+fn list(
     app: SharedApp,
     id: RequestId,
     grant: Grant,
     envelope: Envelope,
+    around: Around,
 ) -> Result<Response, Problem> {
     let count = envelope.items.len();
     if !(1..=ITEMS_LIMIT).contains(&count) {
@@ -69,26 +71,44 @@ async fn list(
         return Err(Problem::field("items", message));
     }
     grant.count_texts(count)?;
-    let work = Work::new(app, envelope.task, id, grant);
-    let answers = futures::stream::iter(envelope.items)
-        .map(|raw| work.clone().answer(Item::parse(raw.get().as_bytes())))
-        .buffered(ITEMS_LIMIT);
-    let mut answers = std::pin::pin!(answers);
-    let mut body = br#"{"items":["#.to_vec();
-    let mut separator = "";
-    while let Some(answer) = answers.next().await {
-        body.extend_from_slice(separator.as_bytes());
-        body.extend_from_slice(&answer);
-        separator = ",";
-    }
-    body.extend_from_slice(b"]}");
-    Ok(([(header::CONTENT_TYPE, JSON)], body).into_response())
+    let work = Work::new(app, envelope.task, id, grant, around.stop.clone());
+    let items = Source::List(envelope.items.into_iter());
+    let answers = answers(work.clone(), items, around);
+    let separated = answers.enumerate().map(|(at, answer)| {
+        let separator = if at == 0 { &br#"{"items":["#[..] } else { b"," };
+        answer.map(|json| [separator, &json].concat())
+    });
+    let end = futures::stream::once(async { Ok(b"]}".to_vec()) });
+    let body = Body::from_stream(separated.chain(end));
+    Ok(([(header::CONTENT_TYPE, JSON)], Extension(work.tally()), body).into_response())
 }
 
-async fn lines(app: SharedApp, id: RequestId, grant: Grant, task: Task, body: Body) -> Response {
-    let mut lines = lines::Lines::new(body, app.config().server.max_body_bytes);
+async fn lines(
+    app: SharedApp,
+    id: RequestId,
+    grant: Grant,
+    task: Task,
+    body: Body,
+    around: Around,
+) -> Response {
+    let limit = app.config().server.max_body_bytes;
+    let mut lines = lines::Lines::new(body, limit, around.budget.clone());
     lines.invite().await;
-    let work = Work::paced(app, task, id, grant);
-    let answers = stream::answers(move |item| work.clone().answer(item), lines);
-    ([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(answers)).into_response()
+    let work = Work::paced(app, task, id, grant, around.stop.clone());
+    let answers = answers(work.clone(), Source::Lines(Box::new(lines)), around);
+    let body = Body::from_stream(answers.map(|answer| {
+        answer.map(|mut json| {
+            json.push(b'\n');
+            json
+        })
+    }));
+    ([(header::CONTENT_TYPE, NDJSON)], Extension(work.tally()), body).into_response()
+}
+
+fn answers(
+    work: Work,
+    source: Source,
+    around: Around,
+) -> impl futures::Stream<Item = Result<Vec<u8>, axum::Error>> {
+    stream::answers(move |item| work.clone().answer(item), source, around)
 }

@@ -3,16 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use serde::Serialize;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 use super::item::Item;
 use crate::app::{Grant, SharedApp};
 use crate::http::Problem;
+use crate::http::access_line::Tally;
+use crate::http::connections::Stop;
 use crate::http::middleware::RequestId;
 use crate::http::routes::answer::{Door, answer};
-use crate::http::wire::AnalysisRequest;
+use crate::http::wire::{AnalysisRequest, AnalysisResponse};
 use crate::sentiment::Task;
 
 /// Items at work for each of the classifier's sessions: enough that none waits for the next.
@@ -37,6 +41,10 @@ struct Shared {
     /// Who has it counts its text against the key's limit next; `None` where all are counted already.
     turn: Option<Mutex<()>>,
     door: Door,
+    tally: Arc<Tally>,
+    stop: Stop,
+    /// The request's: items are answered after the handler has returned.
+    span: Span,
 }
 
 /// An item's error, in its place.
@@ -48,13 +56,13 @@ struct Failed<'a, P> {
 
 impl Work {
     /// Of a batch whose texts are counted against the key's limit already.
-    pub fn new(app: SharedApp, task: Task, id: RequestId, grant: Grant) -> Work {
-        Work::with(app, task, id, grant, None)
+    pub fn new(app: SharedApp, task: Task, id: RequestId, grant: Grant, stop: Stop) -> Work {
+        Work::with(app, task, id, grant, stop, None)
     }
 
     /// Of a batch of any length, which is slowed to the key's limit on texts.
-    pub fn paced(app: SharedApp, task: Task, id: RequestId, grant: Grant) -> Work {
-        Work::with(app, task, id, grant, Some(Mutex::default()))
+    pub fn paced(app: SharedApp, task: Task, id: RequestId, grant: Grant, stop: Stop) -> Work {
+        Work::with(app, task, id, grant, stop, Some(Mutex::default()))
     }
 
     fn with(
@@ -62,18 +70,35 @@ impl Work {
         task: Task,
         id: RequestId,
         grant: Grant,
+        stop: Stop,
         turn: Option<Mutex<()>>,
     ) -> Work {
         let permits = Semaphore::new(at_once(&app));
         let door = Door::Batch(app.company());
-        Work(Arc::new(Shared { app, task, id, grant, permits, turn, door }))
+        let tally = Arc::default();
+        let span = Span::current();
+        Work(Arc::new(Shared { app, task, id, grant, permits, turn, door, tally, stop, span }))
+    }
+
+    /// What came of the items so far.
+    pub fn tally(&self) -> Arc<Tally> {
+        Arc::clone(&self.0.tally)
     }
 
     /// The item's verdict or its problem, as JSON on one line.
     pub async fn answer(self, Item { id, request }: Item) -> Vec<u8> {
         let request_id = &self.0.id;
-        match self.ask(request, id.as_deref()).await {
-            Ok(verdict) => verdict,
+        let answer = tokio::select! {
+            answer = self.ask(request, id.as_deref()).instrument(self.0.span.clone()) => answer,
+            // What is being paid for is written down all the same.
+            () = self.0.stop.hurry.cancelled() => {
+                let detail = "The gateway is stopping and has not read this text. Send it again.";
+                Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, detail))
+            }
+        };
+        self.0.tally.count(&answer);
+        match answer {
+            Ok(verdict) => to_json(&verdict),
             Err(problem) => {
                 to_json(&Failed { id: id.as_deref(), error: problem.body(&request_id.0) })
             }
@@ -85,9 +110,9 @@ impl Work {
         &self,
         request: Result<AnalysisRequest, Problem>,
         item_id: Option<&str>,
-    ) -> Result<Vec<u8>, Problem> {
+    ) -> Result<AnalysisResponse, Problem> {
         let request = request?;
-        let Shared { app, task, id, grant, permits, turn, door } = &*self.0;
+        let Shared { app, task, id, grant, permits, turn, door, .. } = &*self.0;
         if let Some(turn) = turn {
             let _turn = turn.lock().await;
             grant.wait_for_text().await;
@@ -100,7 +125,7 @@ impl Work {
             // a text takes on its way is several kilobytes.
             let answer = answer(app, *task, request.clone(), id, grant, item_id, door.clone());
             match Box::pin(answer).await {
-                Ok(verdict) => return Ok(to_json(&verdict)),
+                Ok(verdict) => return Ok(verdict),
                 Err(problem) if problem.is_busy() && started.elapsed() < BUSY_PATIENCE => {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(BUSY_PAUSE_LIMIT);
