@@ -130,12 +130,18 @@ impl Bare {
     }
 }
 
+/// It is never stopped: what ends it is the end of the process.
+const DRAIN: Duration = Duration::ZERO;
+
 async fn start(config: Config) -> anyhow::Result<SocketAddr> {
     let listener = http::listen(http::address("127.0.0.1:0")?, false).await?;
     let address = listener.local_addr()?;
     let app = App::start(config).await?;
     app.spawn_flushing();
-    tokio::spawn(http::serve(listener, http::router(app), std::future::pending()));
+    tokio::spawn(async move {
+        let server = app.config().server.clone();
+        http::serve(listener, http::router(app), &server, DRAIN, std::future::pending()).await
+    });
     Ok(address)
 }
 
