@@ -27,6 +27,7 @@ pub struct Classifier {
 struct About {
     name: String,
     identity: String,
+    languages: Vec<String>,
     thresholds: Thresholds,
     queue: usize,
 }
@@ -55,6 +56,7 @@ impl Classifier {
         let library = Library::load(environment, config, categories)?;
         let about = About {
             name: library.name().to_owned(),
+            languages: library.languages().to_vec(),
             identity: library.identity(),
             thresholds: library.thresholds()?,
             queue: config.queue,
@@ -80,6 +82,11 @@ impl Classifier {
     /// The model's name, as responses give it.
     pub fn name(&self) -> &str {
         &self.about.name
+    }
+
+    /// Primary language subtags that the model reads; text in any other is out of its domain.
+    pub fn languages(&self) -> &[String] {
+        &self.about.languages
     }
 
     /// The model's name with a digest of what was fitted to it: another one reads, or is to be trusted,

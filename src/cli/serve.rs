@@ -10,8 +10,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::greeting::Greeting;
 use super::output;
-use crate::app::{App, Config, start_logs};
+use crate::app::{App, Config, LogFormat, Readiness, start_logs};
 use crate::{http, stream};
 
 /// How much longer than a request may take the gateway waits, going down, for those at hand.
@@ -37,7 +38,8 @@ impl Serve {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let app = App::start(config).await?;
         let listener = http::listen(address, !app.access().is_open()).await?;
-        if let Some(error) = app.readiness().await.model.error {
+        let readiness = app.readiness().await;
+        if let Some(error) = &readiness.model.error {
             anyhow::bail!("the local model does not answer: {error}");
         }
         let flushing = app.spawn_flushing();
@@ -54,8 +56,8 @@ impl Serve {
 
         let url = format!("http://{}", listener.local_addr()?);
         output::line(&format!("Undertone listens on {url}"))?;
-        if std::io::stdout().is_terminal() {
-            output::line(&greeting(&url, &app))?;
+        if std::io::stdout().is_terminal() && app.config().telemetry.format == LogFormat::Text {
+            output::line(&greeting(&url, &app, &readiness).text())?;
         }
         let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
         let stopped = async {
@@ -91,16 +93,17 @@ impl Serve {
     }
 }
 
-/// What to try, for somebody who has just started the gateway by hand.
-fn greeting(url: &str, app: &App) -> String {
-    let llm = if app.has_llm() {
-        "Sarcastic, ambiguous and mixed text goes to the LLM."
-    } else {
-        "No LLM is configured: every answer is local. Set OPENAI_API_KEY or ANTHROPIC_API_KEY to \
-         have one."
-    };
-    format!(
-        "{llm}\n\nOpen {url} to try a text, {url}/dashboard to watch them come. Or:\n  curl {url}/v1/sentiment -H 'Content-Type: application/json' \\\n    \
-         -d '{{\"text\": \"I love this phone, the battery lasts all day.\"}}'\n\nStop with Ctrl-C."
-    )
+fn greeting(url: &str, app: &App, readiness: &Readiness) -> Greeting {
+    Greeting {
+        url: url.to_owned(),
+        model: readiness.model.name.clone(),
+        languages: app.classifier().languages().to_vec(),
+        store: app.config().store.url.location(),
+        llms: readiness
+            .providers
+            .iter()
+            .map(|one| format!("{} ({})", one.model, one.name))
+            .collect(),
+        keys_are_needed: !app.access().is_open(),
+    }
 }

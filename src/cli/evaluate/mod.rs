@@ -122,7 +122,10 @@ impl Evaluate {
         self.check(&config)?;
         let page = self.html.as_deref().map(Destination::at).transpose()?;
         let (dataset, about) = data::read(&self.data, self.task)?;
-        let app = App::start(config).await?;
+        let app = match self.may_buy() {
+            true => App::start(config).await?,
+            false => App::start_to_read(config).await?,
+        };
         let result = tokio::select! {
             result = self.work(&app, &dataset, about, page) => result,
             // Calls in the air are waited for, settled and kept before the program ends.
@@ -132,6 +135,12 @@ impl Evaluate {
         };
         app.close().await;
         result
+    }
+
+    /// Whether a provider may be called.
+    fn may_buy(&self) -> bool {
+        let asks = |reader: &Reader| matches!(reader, Reader::Cascade | Reader::Llm { .. });
+        !self.estimate && self.strategies.iter().any(|strategy| asks(&strategy.reader))
     }
 
     /// What no strategy list may hold.
