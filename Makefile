@@ -12,7 +12,7 @@ FAUST := deploy/faust/.venv/bin/python
 TEACHER := training/.venv/teacher
 
 .DEFAULT_GOAL := help
-.PHONY: help run build vendor postgresql java kafka flink faust chromium demo test test-training check check-licences bench behaviour train domain quantize clean
+.PHONY: help run build vendor postgresql java kafka flink faust chromium strace demo test test-all test-training check check-licences check-bench bench behaviour train domain quantize clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -27,14 +27,18 @@ build: vendor ## Build the program
 vendor: ## Fetch ONNX Runtime's library, by version and hash
 	@$(PYTHON) vendor/fetch.py
 
-test: vendor postgresql kafka flink faust chromium ## Every test but the training chain's
+test: vendor ## Unit tests, and the suite with SQLite and doubles for the LLMs
 	$(CARGO) test --locked
+	@echo "Left out here, as ignored: tests that need PostgreSQL, Kafka, Flink, Faust, a browser or strace." \
+		"make test-all runs every test."
 
-# The store's tests start servers of their own.
-postgresql:
-	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
-		|| { echo "PostgreSQL's server is missing, and the store's tests need it:" \
-			"install it (Debian: apt-get install postgresql)" >&2; exit 1; }
+test-all: vendor postgresql kafka flink faust chromium strace ## Every test but the training chain's
+	$(CARGO) test --locked -- --include-ignored
+
+# Some tests start servers of their own, look at the page in a browser, or watch the program: what is
+# missing is installed, or a line says how.
+postgresql java chromium strace:
+	@sh vendor/need.sh $@
 
 kafka: java ## Fetch the Kafka broker of the tests and the demo, by version and hash
 	@$(PYTHON) vendor/jars.py kafka
@@ -52,21 +56,8 @@ $(FAUST): deploy/faust/requirements.txt
 demo: build kafka ## A topic of made-up reviews, a worker and the live page, with a double for the LLM
 	@$(PYTHON) demo/run.py --undertone "$(BINARY)"
 
-# The broker runs on it; a program called java that cannot run is none.
-java:
-	@version=$$(java -version 2>&1 | sed -nE 's/.* version "([0-9]+).*/\1/p' | head -1); \
-		[ "$${version:-0}" -ge 17 ] || { echo "Java 17 or later is missing, and the tests' Kafka broker runs on it:" \
-			"install it (Debian: apt-get install openjdk-17-jre-headless)" >&2; exit 1; }
-
-# The page's tests look at it in a browser, headless.
-chromium:
-	@for name in "$(CHROMIUM)" chromium chromium-browser google-chrome; do \
-		test -n "$$name" && command -v "$$name" >/dev/null && exit 0; done; \
-		echo "Chromium is missing, and the page's tests need it: install it" \
-			"(Debian: apt-get install chromium) or name its program in CHROMIUM" >&2; exit 1
-
 # The environment is large (torch brings gigabytes of CUDA), so this stands apart.
-test-training: build $(TRAINING) ## The training chain, from CSV to a served model, on a tiny set
+test-training: build strace $(TRAINING) ## The training chain, from CSV to a served model, on a tiny set
 	UNDERTONE_BIN="$(BINARY)" $(TRAINING) -m pytest -q training/tests
 
 check: vendor ## What CI runs: format, lints, docs, licences, every test
@@ -74,7 +65,8 @@ check: vendor ## What CI runs: format, lints, docs, licences, every test
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 	@$(MAKE) --no-print-directory check-licences
-	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory test-all
+	@$(MAKE) --no-print-directory check-bench
 	@$(MAKE) --no-print-directory test-training
 
 check-licences: ## Licences, bans and sources of all dependencies, and advisories where they can be had
@@ -85,11 +77,20 @@ check-licences: ## Licences, bans and sources of all dependencies, and advisorie
 			&& $(CARGO) deny --locked check advisories \
 			|| echo "advisories: NOT CHECKED, their database cannot be had from here"; }
 
-bench: build kafka ## How fast it is, part by part, and beside others (benches/NOTES.md)
-	@if [ -x $(TRAINING) ]; then $(TRAINING) -m training.raw_graphs; fi
-	$(CARGO) bench --locked --bench gateway --bench language
-	@if [ -x $(TRAINING) ]; then UNDERTONE_BIN="$(BINARY)" $(TRAINING) benches/peers.py; \
-	else echo "Hugging Face's pipeline: not measured; make test-training installs it"; fi
+# In a debug build each part runs briefly: its figures mean nothing, a part that is broken shows.
+check-bench: vendor postgresql kafka
+	$(CARGO) test --locked --bench gateway
+
+# A part that fails keeps no other from running.
+bench: build postgresql kafka ## How fast it is, part by part, and beside others (benches/NOTES.md)
+	@failed=0; \
+	if [ -x $(TRAINING) ]; then $(TRAINING) -m training.raw_graphs || failed=1; \
+	else echo "raw exports: not measured; make test-training installs what makes them"; fi; \
+	$(CARGO) bench --locked --bench gateway || failed=1; \
+	$(CARGO) bench --locked --bench language || failed=1; \
+	if [ -x $(TRAINING) ]; then UNDERTONE_BIN="$(BINARY)" $(TRAINING) benches/peers.py || failed=1; \
+	else echo "Hugging Face's pipeline: not measured; make test-training installs it"; fi; \
+	exit $$failed
 
 behaviour: build ## What the bundled model gets right, kind by kind (tests/behaviour)
 	@"$(BINARY)" evaluate --suite tests/behaviour --strategies lexicon,local,cascade

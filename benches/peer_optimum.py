@@ -6,7 +6,11 @@ A line in is a JSON list of texts, a line out says that all are read.
 """
 
 import json
+import os
 import sys
+
+# Before ONNX Runtime is loaded, or it sends telemetry.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 from optimum.onnxruntime import ORTModelForSequenceClassification, pipeline
 from transformers import AutoTokenizer

@@ -93,9 +93,10 @@ for your use is yours to judge.
   for this model, of orders, delivery, apps and support; other trades it tags less well.
 - The labels are crowd workers' judgements, with their biases, and a text about a person or
   a group can be scored by the words that name them. Don't decide about people with it.
-- Dynamic INT8 takes its scales over the whole batch: a text's logits move a little with
-  its neighbours.
-- Signed 8-bit products may saturate on x86 CPUs without VNNI; figures there may differ.
+- The INT8 graph scales the activations of each token by themselves: a text's scores do not depend on
+  what else is read with it. Undertone adds the products exactly on every processor. In ONNX Runtime by
+  itself, set `session.x64quantprecision` to 1 where the processor has no VNNI: sums above 16 bits
+  would else be cut off there.
 """
 
 

@@ -21,11 +21,8 @@ from training.quantise import dynamic, quantise
 from training.restore import restore
 from training.tiny_models import export_classifier
 
-HEADS = ["sentiment", "sarcasm", "emotions", "aspects"]
-
-
 class Plain(torch.nn.Module):
-    """The network with its outputs by position."""
+    """The network with its outputs by position: all that the model has, in the order of `heads`."""
 
     def __init__(self, model: Heads) -> None:
         super().__init__()
@@ -33,7 +30,11 @@ class Plain(torch.nn.Module):
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
         outputs = self.model(ids, mask)
-        return tuple(outputs[name] for name in HEADS)
+        return tuple(outputs[name] for name in self.heads)
+
+    @property
+    def heads(self) -> list[str]:
+        return [*self.model.on_text, "aspects"]
 
 
 def write(model: Path, out: Path) -> None:
@@ -41,14 +42,15 @@ def write(model: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision
     network, _ = restore(model)
+    plain = Plain(network).eval()
     mask = torch.ones(2, 7, dtype=torch.long)
     free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     torch.onnx.export(
-        Plain(network).eval(),
+        plain,
         (mask * 5, mask),
         out / "raw-fp32.onnx",
         input_names=["input_ids", "attention_mask"],
-        output_names=HEADS,
+        output_names=plain.heads,
         dynamic_shapes=((free, free)),
         dynamo=True,
         external_data=False,

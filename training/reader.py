@@ -1,8 +1,8 @@
 """Owns reading texts with an exported graph, as the gateway does: ONNX Runtime, one
 text at a time, one thread a session run. No torch.
 
-One at a time, because the scale of a dynamically quantised activation is taken over
-the whole batch: a text's logits would depend on its neighbours.
+One at a time, because a graph of another maker may take the scale of its activations over the
+whole batch: a text's logits would depend on its neighbours.
 """
 
 from __future__ import annotations

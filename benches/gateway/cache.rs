@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::program::Program;
+use crate::unless_debug;
 
 const CALLERS: usize = 4;
-const TURN: Duration = Duration::from_millis(1500);
-const TURNS: usize = 5;
+const TURN: Duration = Duration::from_millis(unless_debug(1500, 100) as u64);
+const TURNS: usize = unless_debug(5, 1);
 
 pub fn run() -> anyhow::Result<()> {
     let provider = Program::double(&["provider", "0"])?;

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use crate::client::Client;
 use crate::program::Program;
 use crate::texts;
+use crate::unless_debug;
 
 const DELAY_MS: &str = "5";
-const SECONDS: u32 = 10;
+const SECONDS: u32 = unless_debug(10, 1) as u32;
 /// The second is what LiteLLM's proxy keeps up with on two cores.
 const RATES: [u32; 2] = [200, 20];
 const CALLERS: u32 = 8;

@@ -18,10 +18,11 @@ use undertone::sentiment::Task;
 
 use crate::client::Client;
 use crate::texts;
+use crate::unless_debug;
 
-const BLOCKS: usize = 10;
+const BLOCKS: usize = unless_debug(10, 1);
 /// Of each part in a block; the first tenth is not counted.
-const ROUNDS: usize = 50;
+const ROUNDS: usize = unless_debug(50, 10);
 
 pub fn run() -> anyhow::Result<()> {
     let folder = std::env::temp_dir().join(format!("undertone-bench-{}", std::process::id()));

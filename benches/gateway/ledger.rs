@@ -11,16 +11,17 @@ use undertone::store::{Config, CostQuery, Durability, GroupBy, Store, month_of};
 use uuid::Uuid;
 
 use crate::postgres::Server;
+use crate::unless_debug;
 
 /// Calls in the air at once, of all gateways: two gateways' worth as shipped.
 const CALLERS: usize = 64;
-const TURN: Duration = Duration::from_secs(5);
-const TURNS: usize = 3;
+const TURN: Duration = Duration::from_millis(unless_debug(5000, 100) as u64);
+const TURNS: usize = unless_debug(3, 1);
 
-const MONTH: i64 = 1_000_000;
+const MONTH: i64 = unless_debug(1_000_000, 10_000) as i64;
 const TEAMS: [&str; 8] = ["care", "shop", "ops", "search", "mobile", "legal", "research", "market"];
 const MODELS: [&str; 3] = ["gpt-4o-2024-08-06", "gpt-6-luna", "claude-haiku-5-5"];
-const READS: usize = 5;
+const READS: usize = unless_debug(5, 1);
 
 pub fn run() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;

@@ -32,6 +32,12 @@ const PARTS: [Part; 9] = [
     ("ledger", ledger::run),
 ];
 
+/// In a debug build, whose figures mean nothing, each part runs in its smallest form, to see that it
+/// runs at all: `cargo test --bench gateway`, which `make check` does.
+const fn unless_debug(whole: usize, smallest: usize) -> usize {
+    if cfg!(debug_assertions) { smallest } else { whole }
+}
+
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> =
         std::env::args().skip(1).filter(|word| word != "--bench").collect();
@@ -46,11 +52,20 @@ fn main() -> anyhow::Result<()> {
         let names: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
         anyhow::bail!("there is no part {word:?}; there are {}", names.join(", "));
     }
+    if cfg!(debug_assertions) {
+        println!("a debug build: each part runs briefly, and its figures mean nothing");
+    }
+    // A part that fails keeps no other from running.
+    let mut failed = Vec::new();
     for (name, run) in PARTS {
         if arguments.is_empty() || arguments.iter().any(|word| word == name) {
             println!("\n== {name}");
-            run()?;
+            if let Err(error) = run() {
+                eprintln!("{name}: {error:#}");
+                failed.push(name);
+            }
         }
     }
+    anyhow::ensure!(failed.is_empty(), "these parts failed: {}", failed.join(", "));
     Ok(())
 }

@@ -2,10 +2,11 @@
 
 use crate::program::Program;
 use crate::texts;
+use crate::unless_debug;
 
-const TEXTS: usize = 200_000;
-const A_BATCH: usize = 10_000;
-const STARTS: usize = 5;
+const TEXTS: usize = unless_debug(200_000, 100);
+const A_BATCH: usize = unless_debug(10_000, 100);
+const STARTS: usize = unless_debug(5, 1);
 
 pub fn run() -> anyhow::Result<()> {
     let mut starts = (0..STARTS)

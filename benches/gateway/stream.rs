@@ -24,17 +24,18 @@ use undertone::sentiment::Task;
 use self::kafka::Broker;
 use crate::program::Program;
 use crate::texts;
+use crate::unless_debug;
 
-const RECORDS: usize = 3_000;
+const RECORDS: usize = unless_debug(3_000, 200);
 /// What is done before the worker is at its speed does not count.
-const WARM_UP: usize = 500;
-const ROUNDS: usize = 3;
+const WARM_UP: usize = unless_debug(500, 50);
+const ROUNDS: usize = unless_debug(3, 1);
 const PARTITIONS: i32 = 4;
 /// Texts at the local model at once, as the worker has them.
 const AT_ONCE: usize = 128;
 
 const RATE: u32 = 200;
-const SECONDS: u32 = 20;
+const SECONDS: u32 = unless_debug(20, 2) as u32;
 const SETTLING: Duration = Duration::from_secs(3);
 
 pub fn run() -> anyhow::Result<()> {

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use crate::program::Program;
 use crate::texts;
+use crate::unless_debug;
 
-const TEXTS: usize = 3000;
-const ROUNDS: usize = 3;
+const TEXTS: usize = unless_debug(3000, 100);
+const ROUNDS: usize = unless_debug(3, 1);
 
 pub fn run() -> anyhow::Result<()> {
     let texts = texts::mixed(TEXTS)?;

@@ -57,7 +57,10 @@ pub use crate::access::{
     Access, Denied, Grant, NewKey, NewKeyError, Scope, Standing, create as create_key,
 };
 pub use crate::cascade::{Analysis, Error as CascadeError, Gate, Passage, Request};
-pub use crate::classifier::{Classifier, Error as ClassifierError, Lane, Query, Reading, Sentence};
+pub use crate::classifier::{
+    Classifier, Error as ClassifierError, Lane, Query, Reading, Sentence, TELEMETRY_OFF,
+    TELEMETRY_VARIABLE, telemetry_is_off,
+};
 pub use crate::llm::{
     CallEstimate, Check, Company, Failure, FailureKind, Hint, ProviderName, schemas,
 };
@@ -123,6 +126,15 @@ pub struct App {
     /// Paid calls that are no request's.
     interviews: TaskTracker,
     metrics: PrometheusHandle,
+    purpose: Purpose,
+}
+
+/// What the store is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Serve,
+    /// Nothing is counted or bought: the store is only read, and none is made.
+    Read,
 }
 
 /// Why a request got no answer.
@@ -153,28 +165,46 @@ impl RequestError {
 impl App {
     /// Loads the model, opens the store, and makes ready to ask the providers.
     pub async fn start(config: Config) -> anyhow::Result<SharedApp> {
-        let classifier = config.classifier.clone();
-        let read = move || ThresholdsFile::of_model(&classifier);
-        let calibrated = tokio::task::spawn_blocking(read).await??;
-        App::start_by(config, calibrated.map(|file| file.thresholds)).await
+        App::start_calibrated(config, Purpose::Serve).await
+    }
+
+    /// The same for a command that calls nobody: it writes nothing to a store, and makes none.
+    pub async fn start_to_read(config: Config) -> anyhow::Result<SharedApp> {
+        App::start_calibrated(config, Purpose::Read).await
     }
 
     /// The same by the thresholds that the model came with, whatever was calibrated since.
     pub async fn start_uncalibrated(config: Config) -> anyhow::Result<SharedApp> {
-        App::start_by(config, None).await
+        App::start_by(config, None, Purpose::Read).await
     }
 
-    async fn start_by(config: Config, calibrated: Option<Thresholds>) -> anyhow::Result<SharedApp> {
+    async fn start_calibrated(config: Config, purpose: Purpose) -> anyhow::Result<SharedApp> {
+        let classifier = config.classifier.clone();
+        let read = move || ThresholdsFile::of_model(&classifier);
+        let calibrated = tokio::task::spawn_blocking(read).await??;
+        App::start_by(config, calibrated.map(|file| file.thresholds), purpose).await
+    }
+
+    async fn start_by(
+        config: Config,
+        calibrated: Option<Thresholds>,
+        purpose: Purpose,
+    ) -> anyhow::Result<SharedApp> {
         let metrics = telemetry::start_metrics()?;
         let prices = Arc::new(Prices::new(price_book(&config)?));
-        let store = Store::open(&config.store).await?;
+        let store = match purpose {
+            Purpose::Serve => Store::open(&config.store).await?,
+            Purpose::Read => Store::open_to_read_if_any(&config.store).await?,
+        };
         let secret = config.webhooks.secret()?;
         let alerted = Webhook::of("alerts.webhook", &config.alerts.webhook, secret.clone())?;
         let access = Access::open(store.clone(), config.access.clone(), secret).await?;
         let access = Arc::new(access);
         let ledger = Ledger::new(store.clone(), &config.store, Some(Arc::clone(&access)));
         // What an earlier process left on its journal.
-        ledger.replay().await;
+        if purpose == Purpose::Serve {
+            ledger.replay().await;
+        }
         let llm = Arc::new(open_llm(&config, &prices, &ledger)?);
         let (classifier_config, categories) =
             (config.classifier.clone(), config.aspects.categories.clone());
@@ -214,6 +244,7 @@ impl App {
             shadow: OnceLock::new(),
             estimator,
             metrics,
+            purpose,
         });
         app.tell_build();
         Ok(app)
@@ -329,6 +360,9 @@ impl App {
         self.cascade.finish_calls().await;
         self.interviews.close();
         self.interviews.wait().await;
+        if self.purpose == Purpose::Read {
+            return self.store.clone().close().await;
+        }
         self.write_counts().await;
         self.write_windows().await;
         self.write_signals(true).await;

@@ -11,6 +11,12 @@ pub enum Error {
          Looked at: {looked_at}"
     )]
     Library { looked_at: String, reason: String },
+    /// The library would send telemetry. The program starts itself again before it comes to that.
+    #[error(
+        "ONNX Runtime's library is not loaded, because it would send telemetry: set \
+         ORT_DISABLE_TELEMETRY=1 before this program starts"
+    )]
+    Telemetry,
     /// A model folder that cannot be served.
     #[error("the model in {} cannot be served: {reason}", folder.display())]
     Model { folder: PathBuf, reason: String },

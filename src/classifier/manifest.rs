@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::places::{homes, resolve};
 use super::{Calibration, Config, Error, Tag};
 use crate::sentiment::{Emotion, Label};
 
@@ -88,21 +89,6 @@ struct HubConfig {
     max_position_embeddings: Option<usize>,
 }
 
-/// Where a folder named in the configuration is: as given from the working directory, else beside
-/// the executable or a folder above it, as in a checkout.
-pub fn resolve(folder: &Path) -> PathBuf {
-    if folder.is_absolute() || folder.exists() {
-        return folder.to_owned();
-    }
-    let executable = std::env::current_exe().unwrap_or_default();
-    executable
-        .ancestors()
-        .skip(1)
-        .map(|above| above.join(folder))
-        .find(|candidate| candidate.exists())
-        .unwrap_or_else(|| folder.to_owned())
-}
-
 impl ModelFolder {
     /// Reads a folder's manifest, or its `config.json` where it has none.
     ///
@@ -112,7 +98,7 @@ impl ModelFolder {
         let folder = resolve(folder);
         let fail = |reason: String| Error::Model { folder: folder.clone(), reason };
         if !folder.is_dir() {
-            return Err(fail("there is no such folder".into()));
+            return Err(fail(missing(&folder)));
         }
         let calibration = Calibration::read(&folder).map_err(&fail)?;
         let read = |file: &str| {
@@ -135,6 +121,16 @@ impl ModelFolder {
         }
         Ok(model)
     }
+}
+
+fn missing(folder: &Path) -> String {
+    if folder.is_absolute() {
+        return "there is no such folder".into();
+    }
+    let working = std::env::current_dir().unwrap_or_default();
+    let looked_in = [working].into_iter().chain(homes());
+    let looked_in: Vec<String> = looked_in.map(|path| path.display().to_string()).collect();
+    format!("there is no such folder in any of {}", looked_in.join(", "))
 }
 
 fn from_manifest(folder: &Path, text: &str, config: &Config) -> Result<ModelFolder, String> {

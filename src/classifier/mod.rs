@@ -16,6 +16,7 @@ mod manifest;
 mod model;
 mod opinions;
 mod passes;
+mod places;
 mod reader;
 mod runtime;
 mod scheduler;
@@ -33,12 +34,15 @@ pub use error::{Crowd, Error};
 pub use graph::Graph;
 pub use language::Language;
 pub use line::Lane;
-pub use manifest::{ModelFolder, resolve};
+pub use manifest::ModelFolder;
 pub use model::{Encoder, Model};
 use opinions::Opinions;
+pub use places::resolve;
 use reader::Library;
 pub use reader::{Asked, Reader, Reading, Sentence};
-pub use runtime::{runtime_build, start_runtime};
+pub use runtime::{
+    TELEMETRY_OFF, TELEMETRY_VARIABLE, runtime_build, start_runtime, telemetry_is_off,
+};
 use scheduler::seconds_until;
 pub use scheduler::{Classifier, Query};
 use tags::Tag;

@@ -91,6 +91,10 @@ impl Library {
         &self.model.folder.name
     }
 
+    pub fn languages(&self) -> &[String] {
+        &self.model.folder.languages
+    }
+
     /// Whose vocabulary tells English from other languages: the bundled model's where it is there.
     fn english(&self) -> &Encoder {
         &self.heads.as_ref().unwrap_or(&self.model).encoder

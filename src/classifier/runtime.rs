@@ -5,20 +5,36 @@ use std::sync::OnceLock;
 
 use ort::environment::Environment;
 
-use super::{Error, manifest};
+use super::Error;
+use super::places::libraries;
 
 static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
 
-const NAMES: [&str; 2] = ["libonnxruntime.so", "libonnxruntime.dylib"];
+/// What ONNX Runtime's library asks when it is loaded: unless this variable of the environment is
+/// [`TELEMETRY_OFF`], it writes files of its own under the home folder and looks for a host to send
+/// to. `with_telemetry` comes too late for that.
+pub const TELEMETRY_VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
+
+/// The value that switches it off.
+pub const TELEMETRY_OFF: &str = "1";
+
+/// Whether the library may be loaded in this process.
+pub fn telemetry_is_off() -> bool {
+    std::env::var_os(TELEMETRY_VARIABLE).is_some_and(|value| value == TELEMETRY_OFF)
+}
 
 /// Loads the library, the first time, from `configured` (`classifier.onnxruntime`), else
-/// `ORT_DYLIB_PATH`, else beside the executable, else `vendor/onnxruntime` as `make vendor` fills it.
+/// `ORT_DYLIB_PATH`, else from one of the program's own folders (`places`).
 ///
 /// # Errors
-/// [`Error::Library`] names every place that was looked at.
+/// [`Error::Library`] names every place that was looked at. [`Error::Telemetry`] where the library
+/// would send telemetry.
 pub fn start_runtime(configured: &Path) -> Result<&'static Environment, Error> {
     if let Some(environment) = ENVIRONMENT.get() {
         return Ok(environment);
+    }
+    if !telemetry_is_off() {
+        return Err(Error::Telemetry);
     }
     let candidates = candidates(configured);
     let looked_at = || {
@@ -64,12 +80,5 @@ fn candidates(configured: &Path) -> Vec<PathBuf> {
     if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
         return vec![path.into()];
     }
-    let executable = std::env::current_exe().unwrap_or_default();
-    let beside = executable.parent().unwrap_or(Path::new("")).to_owned();
-    let vendored = manifest::resolve(Path::new("vendor/onnxruntime"));
-    NAMES
-        .iter()
-        .map(|name| beside.join(name))
-        .chain(NAMES.iter().map(|name| vendored.join(name)))
-        .collect()
+    libraries()
 }

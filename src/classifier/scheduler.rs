@@ -59,6 +59,7 @@ struct Handle {
     library: Library,
     name: String,
     identity: String,
+    languages: Vec<String>,
     thresholds: Thresholds,
     queue: usize,
     max_tokens: usize,
@@ -107,6 +108,7 @@ impl Classifier {
         let handle = Handle {
             line,
             name: library.name().to_owned(),
+            languages: library.languages().to_vec(),
             identity: library.identity(),
             thresholds: library.thresholds()?,
             library,
@@ -123,6 +125,11 @@ impl Classifier {
     /// The model's name, as responses give it.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// Primary language subtags that the model reads; text in any other is out of its domain.
+    pub fn languages(&self) -> &[String] {
+        &self.0.languages
     }
 
     /// The model's name with a digest of what was fitted to it: another one reads, or is to be trusted,

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
 
+use super::ledger;
 use super::output::{self, Format};
 use crate::app::{self, BadParameter, BudgetRow, Config, Period, Store, Subject};
 use crate::pricing::Usd;
@@ -63,18 +64,25 @@ fn limit(text: &str) -> Result<Limit, String> {
 
 impl Budgets {
     pub async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
-        let store = Store::open(&config.store).await?;
-        let done = match self {
-            Budgets::Set(set) => set.run(&store).await,
-            Budgets::List { format } => list(&app::all_budgets(&store).await?.budgets, format),
-        };
-        store.close().await;
-        done
+        match self {
+            Budgets::Set(set) => {
+                set.check()?;
+                let store = ledger::to_write(&config).await?;
+                let done = set.run(&store).await;
+                store.close().await;
+                done
+            }
+            Budgets::List { format } => {
+                let store = ledger::to_read(&config).await?;
+                list(&app::all_budgets(&store).await?.budgets, format)
+            }
+        }
     }
 }
 
 impl Set {
-    async fn run(self, store: &Store) -> anyhow::Result<ExitCode> {
+    /// Before a ledger is made for it.
+    fn check(&self) -> anyhow::Result<()> {
         if self.team.trim().is_empty() {
             return Err(BadParameter { field: "team", message: "is blank".into() }.into());
         }
@@ -82,6 +90,10 @@ impl Set {
             let message = "name at least one of --day and --month".into();
             return Err(BadParameter { field: "budgets set", message }.into());
         }
+        Ok(())
+    }
+
+    async fn run(self, store: &Store) -> anyhow::Result<ExitCode> {
         for (period, limit) in [(Period::Day, self.day), (Period::Month, self.month)] {
             let limit = match limit {
                 None => continue,

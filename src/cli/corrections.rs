@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::ledger;
 use super::output::{self, Format};
-use crate::app::{self, Config, Repricing, Store};
+use crate::app::{self, Config, Repricing};
 use crate::pricing::{AttemptId, Usd};
 
 #[derive(Args)]
@@ -41,7 +42,7 @@ fn not_negative(text: &str) -> Result<Usd, String> {
 
 impl Resolve {
     pub async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
-        let store = Store::open(&config.store).await?;
+        let store = ledger::to_change(&config).await?;
         let cost = self.billed.cost_usd.unwrap_or(Usd::ZERO);
         let resolved = app::resolve(&store, self.id, cost, self.note).await;
         store.close().await;
@@ -70,7 +71,10 @@ impl Reprice {
         let from = self.from.as_deref().map(|text| app::moment("from", text)).transpose()?;
         let to = self.to.as_deref().map(|text| app::moment("to", text)).transpose()?;
         let book = app::price_book(&config)?;
-        let store = Store::open(&config.store).await?;
+        let store = match self.dry_run {
+            true => ledger::to_read(&config).await?,
+            false => ledger::to_change(&config).await?,
+        };
         let done = async {
             let repricing = app::late_prices(&store, &book, from, to).await?;
             if !self.dry_run {

@@ -7,11 +7,10 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::corrections::{Reprice, Resolve};
 use super::focus;
+use super::ledger;
 use super::output::{self, Format};
 use super::reconcile::Reconcile;
-use crate::app::{
-    self, BadParameter, Config, CostReport, CostRequest, Figures, OpenAttempt, Store,
-};
+use crate::app::{self, BadParameter, Config, CostReport, CostRequest, Figures, OpenAttempt};
 use crate::pricing::Usd;
 
 /// Report what was spent and what was answered for nothing.
@@ -95,7 +94,7 @@ impl Costs {
     pub async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         match self.command {
             Some(CostsCommand::Open { over_reservation, format }) => {
-                let store = Store::open(&config.store).await?;
+                let store = ledger::to_read(&config).await?;
                 let attempts = match over_reservation {
                     true => store.attempts_over_reservation().await?,
                     false => store.open_attempts(SystemTime::now()).await?,
@@ -119,13 +118,13 @@ impl Costs {
                         let message = "FOCUS has rows of its own: leave it out".to_owned();
                         return Err(BadParameter { field: "group_by", message }.into());
                     }
-                    let store = Store::open(&config.store).await?;
+                    let store = ledger::to_read(&config).await?;
                     let charges = request.charges(&store).await?;
                     store.close().await;
                     return focus::print(&charges);
                 }
                 let book = app::price_book(&config)?;
-                let store = Store::open(&config.store).await?;
+                let store = ledger::to_read(&config).await?;
                 let report = request.run(&store, &book, &config).await?;
                 store.close().await;
                 print_report(&report, format)

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::ledger;
 use super::output::{self, Format};
 use crate::app::{self, BadParameter, Config, NewKey, Period, Scope, Store, StoredKey};
 use crate::pricing::Usd;
@@ -69,7 +70,11 @@ pub struct Create {
 
 impl Keys {
     pub async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
-        let store = Store::open(&config.store).await?;
+        let store = match self {
+            Keys::Create(_) => ledger::to_write(&config).await?,
+            Keys::List { .. } => ledger::to_read(&config).await?,
+            Keys::Revoke { .. } => ledger::to_change(&config).await?,
+        };
         let done = match self {
             Keys::Create(create) => create.run(&store).await,
             Keys::List { format } => {

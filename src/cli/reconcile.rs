@@ -7,8 +7,9 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::ledger;
 use super::output::{self, Format};
-use crate::app::{self, Config, Difference, Reconciliation, Statement, Store, Verdict};
+use crate::app::{self, Config, Difference, Reconciliation, Statement, Verdict};
 use crate::pricing::Usd;
 
 #[derive(Args)]
@@ -60,7 +61,10 @@ impl Reconcile {
         let book = app::price_book(&config)?;
         let hash = &blake3::hash(text.as_bytes()).to_hex()[..8];
         let name = self.file.file_name().map_or(file.clone(), |name| name.to_string_lossy().into());
-        let store = Store::open(&config.store).await?;
+        let store = match self.close {
+            true => ledger::to_change(&config).await?,
+            false => ledger::to_read(&config).await?,
+        };
         let compared = async {
             let compared =
                 app::reconcile(&store, &book, provider, &statement, self.include_today).await?;

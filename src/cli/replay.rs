@@ -6,10 +6,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::evaluate::dollars;
+use super::ledger;
 use super::output::{self, TableOrJson};
-use crate::app::{
-    self, Change, Config, CostBasis, ReplayReport, ReplayRequest, Store, thresholds_to_try,
-};
+use crate::app::{self, Change, Config, CostBasis, ReplayReport, ReplayRequest, thresholds_to_try};
 use crate::pricing::Usd;
 
 const EXAMPLES: &str = "\
@@ -52,7 +51,7 @@ impl Replay {
         let (from, to) = (self.from.as_deref(), self.to.as_deref());
         let request = ReplayRequest::parse(from, to, thresholds)?;
         let book = app::price_book(&config)?;
-        let store = Store::open(&config.store).await?;
+        let store = ledger::to_read(&config).await?;
         let report = request.run(&store, &book, &config).await;
         store.close().await;
         let report = report?;

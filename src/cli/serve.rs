@@ -9,8 +9,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::greeting::Greeting;
 use super::output;
-use crate::app::{App, Config, logs_are_json, start_logs, warnings};
+use crate::app::{App, Config, Readiness, logs_are_json, start_logs, warnings};
 use crate::{http, stream};
 
 /// How long the parts may take to close, once no request is at hand: longer than a paid call that has no
@@ -40,7 +41,8 @@ impl Serve {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let app = App::start(config).await?;
         let listener = http::listen(address, !app.access().is_open()).await?;
-        if let Some(error) = app.readiness().await.model.error {
+        let readiness = app.readiness().await;
+        if let Some(error) = &readiness.model.error {
             anyhow::bail!("the local model does not answer: {error}");
         }
         let flushing = app.spawn_flushing();
@@ -59,7 +61,7 @@ impl Serve {
         let listens = format!("Undertone listens on {url}");
         output::address(&listens, &url)?;
         if std::io::stdout().is_terminal() && !logs_are_json() {
-            output::line(&greeting(&url, &app))?;
+            output::line(&greeting(&url, &app, &readiness).text())?;
         }
         let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
         let stopped = async {
@@ -109,16 +111,17 @@ impl Serve {
     }
 }
 
-/// What to try, for somebody who has just started the gateway by hand.
-fn greeting(url: &str, app: &App) -> String {
-    let llm = if app.has_llm() {
-        "Sarcastic, ambiguous and mixed text goes to the LLM."
-    } else {
-        "No LLM is configured: every answer is local. Set OPENAI_API_KEY or ANTHROPIC_API_KEY to \
-         have one."
-    };
-    format!(
-        "{llm}\n\nOpen {url} to try a text, {url}/dashboard to watch them come. Or:\n  curl {url}/v1/sentiment -H 'Content-Type: application/json' \\\n    \
-         -d '{{\"text\": \"I love this phone, the battery lasts all day.\"}}'\n\nStop with Ctrl-C."
-    )
+fn greeting(url: &str, app: &App, readiness: &Readiness) -> Greeting {
+    Greeting {
+        url: url.to_owned(),
+        model: readiness.model.name.clone(),
+        languages: app.classifier().languages().to_vec(),
+        store: app.config().store.url.location(),
+        llms: readiness
+            .providers
+            .iter()
+            .map(|one| format!("{} ({})", one.model, one.name))
+            .collect(),
+        keys_are_needed: !app.access().is_open(),
+    }
 }

@@ -18,6 +18,23 @@ pub enum Error {
     PostgresUrl(String),
     #[error("the store {store} cannot be opened: {reason}")]
     Open { store: String, reason: String },
+    /// A command that does not make one found none.
+    #[error(
+        "there is no ledger at {store}. `undertone serve` makes one where store.url says; a relative \
+         path there starts at the folder in which the program runs. Run this command in the \
+         gateway's folder, or set store.url (UNDERTONE_STORE__URL) to the gateway's"
+    )]
+    NoLedger { store: String },
+    #[error(
+        "the ledger at {store} was written by an earlier version of Undertone, and this command only \
+         reads. Start `undertone serve` of this version once: it brings the ledger up to date"
+    )]
+    OlderLedger { store: String },
+    #[error(
+        "the ledger at {store} was written by a later version of Undertone: run the command of that \
+         version"
+    )]
+    NewerLedger { store: String },
     #[error("the store cannot be written: {0}")]
     Write(String),
     #[error("the store cannot be read: {0}")]

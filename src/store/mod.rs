@@ -14,6 +14,7 @@ mod error;
 mod journal;
 mod learning;
 mod marker;
+mod open;
 mod postgres;
 mod probe;
 mod queue;
@@ -25,6 +26,7 @@ mod sqlite;
 mod sums;
 mod trends;
 mod url;
+mod version;
 
 #[cfg(test)]
 #[path = "../../tests/support/postgres.rs"]
@@ -67,19 +69,6 @@ pub enum Store {
 }
 
 impl Store {
-    /// Opens the store, creates it where there is none, and brings its tables up to date.
-    pub async fn open(config: &Config) -> Result<Store, Error> {
-        Ok(match config.url.place()? {
-            url::Place::Sqlite(path) => {
-                Store::Sqlite(sqlite::Sqlite::open(path, config.durability).await?)
-            }
-            url::Place::Postgres(url) => {
-                let (durability, folder) = (config.durability, &config.journal);
-                Store::Postgres(postgres::Postgres::open(&url, durability, folder).await?)
-            }
-        })
-    }
-
     /// The kind of database, in a word.
     pub fn kind(&self) -> &'static str {
         match self {

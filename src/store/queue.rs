@@ -100,6 +100,11 @@ pub(super) fn queue() -> (Queue, Jobs) {
     (queue, Jobs { jobs, at_work, _ended: ended.drop_guard() })
 }
 
+/// For a store that is only read: whatever is handed over comes back as [`Error::Closed`].
+pub(super) fn without_writer() -> Queue {
+    queue().0
+}
+
 impl Queue {
     pub async fn write(&self, op: Op) -> Answer {
         counted(self.try_write(op).await)

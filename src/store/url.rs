@@ -36,6 +36,19 @@ impl StoreUrl {
     }
 }
 
+impl StoreUrl {
+    /// For people: a file's whole path, since a relative one starts at the folder in which the
+    /// program runs; or the URL, without its password.
+    pub fn location(&self) -> String {
+        match self.place() {
+            Ok(Place::Sqlite(path)) => {
+                std::path::absolute(&path).unwrap_or(path).display().to_string()
+            }
+            _ => self.to_string(),
+        }
+    }
+}
+
 impl From<String> for StoreUrl {
     fn from(url: String) -> StoreUrl {
         StoreUrl(url)

@@ -13,7 +13,8 @@ use crate::metrics::{metric, reaches};
 
 /// A connection to the gateway that has sent that.
 fn open(gateway: &Gateway, bytes: &[u8]) -> TcpStream {
-    let mut stream = TcpStream::connect(("127.0.0.1", gateway.port().parse().expect("a port"))).expect("it listens");
+    let mut stream = TcpStream::connect(("127.0.0.1", gateway.port().parse().expect("a port")))
+        .expect("it listens");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out can be set");
     stream.set_write_timeout(Some(Duration::from_secs(2))).expect("a time-out can be set");
     stream.write_all(bytes).expect("it reads");

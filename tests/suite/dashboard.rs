@@ -58,6 +58,7 @@ async fn settled(page: &Page) {
 }
 
 #[tokio::test]
+#[ignore = "needs a browser: make test-all"]
 async fn a_dashboard_without_texts_says_what_to_do() {
     let gateway = Setup::local().start().await;
     for (width, scheme) in [(1360, "light"), (360, "dark")] {
@@ -83,6 +84,7 @@ async fn a_dashboard_without_texts_says_what_to_do() {
 }
 
 #[tokio::test]
+#[ignore = "needs a browser: make test-all"]
 async fn a_dashboard_moves_when_texts_come() {
     let double = Double::start().await;
     double.otherwise(Script::status(500));
@@ -150,6 +152,7 @@ async fn a_dashboard_moves_when_texts_come() {
 }
 
 #[tokio::test]
+#[ignore = "needs Kafka and a browser: make test-all"]
 async fn a_dashboard_tells_how_a_streams_texts_were_read() {
     let (double, topics) = (Double::start().await, Topics::new(Broker::shared(), 1));
     double.otherwise(Script::answer("negative"));
@@ -180,6 +183,7 @@ fn windows(trends: &Value) -> impl Iterator<Item = &Value> {
 }
 
 #[tokio::test]
+#[ignore = "needs a browser: make test-all"]
 async fn a_dashboard_outlives_a_restart_of_the_gateway() {
     let gateway = Setup::local().start().await;
     let address = gateway.base().trim_start_matches("http://").to_owned();
@@ -211,6 +215,7 @@ async fn a_dashboard_outlives_a_restart_of_the_gateway() {
 }
 
 #[tokio::test]
+#[ignore = "needs a browser: make test-all"]
 async fn with_keys_the_dashboard_asks_explains_and_forgets() {
     let gateway = Setup::local().start().await;
     let setup = gateway.setup();
@@ -306,6 +311,7 @@ async fn until_closed(gateway: &Gateway) {
 }
 
 #[tokio::test]
+#[ignore = "needs a browser: make test-all"]
 async fn the_dashboard_is_used_by_keyboard_alone() {
     let gateway = Setup::local().start().await;
     post_texts(&gateway).await;

@@ -22,6 +22,7 @@ const TEXTS: [&str; 6] = [
 ];
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL, Kafka and Flink: make test-all"]
 async fn from_a_raw_topic_to_the_windows_that_a_gateway_makes_itself() {
     let broker = Broker::shared();
     let topics = Topics::new(broker, 2);

@@ -23,6 +23,8 @@ pub struct Setup {
     folder: Arc<TempDir>,
     environment: BTreeMap<String, String>,
     arguments: Vec<String>,
+    /// The words before the program's own name: who runs it.
+    runner: Vec<String>,
 }
 
 impl Setup {
@@ -36,7 +38,12 @@ impl Setup {
         assert!(!calibrated.exists(), "{} changes what is tested: move it", calibrated.display());
         let database = folder.path().join("undertone.db");
         let folder_path = folder.path().to_owned();
-        let setup = Setup { folder, environment: BTreeMap::new(), arguments: Vec::new() };
+        let setup = Setup {
+            folder,
+            environment: BTreeMap::new(),
+            arguments: Vec::new(),
+            runner: Vec::new(),
+        };
         setup
             .variable("PATH", std::env::var("PATH").unwrap_or_default())
             .variable("ORT_DYLIB_PATH", onnxruntime(repository).display())
@@ -72,6 +79,12 @@ impl Setup {
 
     pub fn variable(mut self, name: &str, value: impl ToString) -> Setup {
         self.environment.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// Run by another program, which gets its name and its arguments; none: by itself.
+    pub fn run_by(mut self, words: &[&str]) -> Setup {
+        self.runner = words.iter().map(ToString::to_string).collect();
         self
     }
 
@@ -126,7 +139,15 @@ impl Setup {
 
     /// A command in the folder and the environment, with its output piped.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_undertone"));
+        let program = env!("CARGO_BIN_EXE_undertone");
+        let mut command = match self.runner.split_first() {
+            Some((runner, words)) => {
+                let mut command = Command::new(runner);
+                command.args(words).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
         command
             .args(&self.arguments)
             .args(arguments)

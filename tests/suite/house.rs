@@ -98,6 +98,49 @@ fn no_source_grows_past_four_hundred_lines_of_program() {
     }
 }
 
+/// What a bare machine lacks, by what a test names of it.
+const NEEDS: [(&str, &[&str]); 4] = [
+    ("PostgreSQL", &["Database::new()", "Server::start"]),
+    ("Kafka", &["Broker::shared()", "Broker::start()"]),
+    ("a browser", &["Page::open("]),
+    ("strace", &["Watch::over("]),
+];
+
+/// `make test` passes on a bare machine; `make test-all` runs the others.
+#[test]
+fn a_test_that_needs_more_than_building_does_is_ignored_with_the_reason() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<PathBuf> = sources().iter().map(|file| source_root().join(file)).collect();
+    for folder in ["tests/suite", "tests/suite/reckoning"] {
+        let entries = fs::read_dir(repository.join(folder)).expect("the suite can be read");
+        files.extend(entries.map(|entry| entry.expect("the suite can be read").path()));
+    }
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "rs"));
+    let mut found = 0;
+    let mut bare = Vec::new();
+    for file in files.iter().filter(|file| !file.ends_with("house.rs")) {
+        let text = fs::read_to_string(file).expect("a source can be read");
+        // What follows `#[test]` or `#[tokio::test]`, up to the next one.
+        for test in text.split("#[tokio::test").flat_map(|part| part.split("#[test")).skip(1) {
+            let end = test.find("\n}\n").unwrap_or(test.len());
+            let test = &test[..end];
+            let is_needed =
+                |(_, names): &&(&str, &[&str])| names.iter().any(|name| test.contains(name));
+            for (what, _) in NEEDS.iter().filter(is_needed) {
+                found += 1;
+                let reason = test.lines().find(|line| line.trim().starts_with("#[ignore = "));
+                if !reason.is_some_and(|line| line.contains(what) && line.contains("make test-all"))
+                {
+                    let head = test.lines().find(|line| line.contains("fn ")).unwrap_or_default();
+                    bare.push(format!("{}: {head}: needs {what}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(found > 30, "the tests are found: {found}");
+    assert!(bare.is_empty(), "without a reason to be ignored:\n{}", bare.join("\n"));
+}
+
 #[test]
 fn arrows_are_read_from_every_form_that_names_a_module() {
     let file = Path::new("llm/openai.rs");

@@ -25,6 +25,7 @@ async fn total_once(client: &Client, wanted: impl Fn(&Value) -> bool) -> Value {
 }
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn with_the_journal_calls_go_on_and_are_on_the_ledger_even_after_a_kill() {
     let (double, server) = (Double::start().await, Server::start());
     let setup = Setup::with(&double)
@@ -72,6 +73,7 @@ async fn with_the_journal_calls_go_on_and_are_on_the_ledger_even_after_a_kill() 
 }
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn what_a_call_cost_that_was_under_way_is_known_although_the_store_went() {
     let (double, server) = (Double::start().await, Server::start());
     let setup = Setup::with(&double).providers(&["openai"]).escalating();
@@ -95,6 +97,7 @@ async fn what_a_call_cost_that_was_under_way_is_known_although_the_store_went() 
 }
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn a_database_that_hangs_costs_two_seconds_once() {
     let (double, server) = (Double::start().await, Server::start());
     let database = server.database();

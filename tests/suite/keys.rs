@@ -210,6 +210,7 @@ async fn a_key_revoked_amid_a_batch_ends_it() {
 }
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn with_the_store_down_known_keys_go_on_counting() {
     let server = Server::start();
     let setup = Setup::local().set("store.url", server.database().url());
@@ -226,6 +227,7 @@ async fn with_the_store_down_known_keys_go_on_counting() {
 }
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn gateways_on_one_database_know_the_same_keys() {
     let database = Database::new();
     let setup = || Setup::local().set("store.url", database.url());

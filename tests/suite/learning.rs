@@ -307,7 +307,8 @@ async fn texts_that_are_nearly_alike_are_exported_once() {
 
 #[tokio::test]
 async fn wrong_usage_of_learn_is_told() {
-    let setup = Setup::local();
+    // With a ledger on which nothing stands.
+    let setup = Setup::local().start().await.kill();
     for (arguments, told) in [
         (&["learn"][..], "--out"),
         (&["learn", "--export", "0", "x.csv"], "--export"),

@@ -35,6 +35,7 @@ const MARKS: &str = "[...document.querySelectorAll('#read mark')].map((mark) => 
                      [mark.firstChild.textContent, mark.className])";
 
 #[tokio::test]
+#[ignore = "needs a browser: make test-all"]
 async fn the_functions_of_the_page_do_what_they_say() {
     let gateway = Setup::local().start().await;
     let page = Page::open(1200, "light").await;
@@ -81,6 +82,7 @@ async fn the_page_is_open_strict_and_told_when_it_has_not_changed() {
 }
 
 #[tokio::test]
+#[ignore = "needs a browser: make test-all"]
 async fn a_text_is_analysed_and_the_right_characters_are_marked() {
     let gateway = Setup::local().start().await;
     let page = Page::open(1280, "light").await;
@@ -108,6 +110,7 @@ async fn a_text_is_analysed_and_the_right_characters_are_marked() {
 }
 
 #[tokio::test]
+#[ignore = "needs a browser: make test-all"]
 async fn the_box_shows_what_an_llm_said_and_cost_and_why_one_did_not_answer() {
     let double = Double::start().await;
     let gateway = Setup::with(&double).start().await;
@@ -139,6 +142,7 @@ async fn the_box_shows_what_an_llm_said_and_cost_and_why_one_did_not_answer() {
 }
 
 #[tokio::test]
+#[ignore = "needs a browser: make test-all"]
 async fn the_box_is_used_by_keyboard_alone() {
     let gateway = Setup::local().start().await;
     let page = Page::open(1280, "dark").await;
@@ -170,6 +174,7 @@ async fn the_box_is_used_by_keyboard_alone() {
 }
 
 #[tokio::test]
+#[ignore = "needs a browser: make test-all"]
 async fn the_box_says_what_is_wrong_with_a_text() {
     let gateway = Setup::local().start().await;
     let page = Page::open(800, "light").await;
@@ -188,6 +193,7 @@ async fn the_box_says_what_is_wrong_with_a_text() {
 }
 
 #[tokio::test]
+#[ignore = "needs a browser: make test-all"]
 async fn the_description_is_readable() {
     let gateway = Setup::local().start().await;
     for (width, scheme) in [(1280, "light"), (360, "dark")] {

@@ -13,6 +13,7 @@ use crate::verdict::{check_shape, outcome};
 use server::{Database, Server};
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn gateways_that_share_a_database_report_the_same_and_agree_with_the_bill() {
     let (double, database) = (Double::start().await, Database::new());
     let setup = || Setup::with(&double).escalating().set("store.url", database.url());
@@ -44,6 +45,7 @@ async fn gateways_that_share_a_database_report_the_same_and_agree_with_the_bill(
 }
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn local_answers_never_stop_for_a_database_that_is_gone_and_calls_go_on_when_it_is_back() {
     let double = Double::start().await;
     let server = Server::start();
@@ -78,6 +80,7 @@ async fn local_answers_never_stop_for_a_database_that_is_gone_and_calls_go_on_wh
 }
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn a_database_that_cannot_be_had_is_told_without_its_password() {
     let url = Database::new().url().replace("undertone@", "undertone:s3cret@");
     let setup = Setup::local().set("store.url", format!("{url}_not_there"));

@@ -12,6 +12,7 @@ use crate::worker::kafka::{Broker, PASSWORD, USER};
 use crate::worker::{Topics, Worker};
 
 #[tokio::test]
+#[ignore = "needs Kafka: make test-all"]
 async fn a_records_verdicts_are_those_of_the_endpoints_under_its_own_key_and_time() {
     let topics = Topics::new(Broker::shared(), 3);
     let setup = topics
@@ -69,6 +70,7 @@ async fn a_records_verdicts_are_those_of_the_endpoints_under_its_own_key_and_tim
 }
 
 #[tokio::test]
+#[ignore = "needs Kafka: make test-all"]
 async fn without_fields_the_value_is_the_text() {
     let topics = Topics::new(Broker::shared(), 1);
     let setup = topics.of(Setup::local()).without("UNDERTONE_STREAM__TEXT_FIELD");
@@ -86,6 +88,7 @@ async fn without_fields_the_value_is_the_text() {
 }
 
 #[tokio::test]
+#[ignore = "needs Kafka: make test-all"]
 async fn poison_goes_to_the_dead_letters_as_it_came_and_stops_nobody() {
     let topics = Topics::new(Broker::shared(), 1);
     let _worker = Worker::start(&topics.of(Setup::local()));
@@ -141,6 +144,7 @@ async fn poison_goes_to_the_dead_letters_as_it_came_and_stops_nobody() {
 }
 
 #[tokio::test]
+#[ignore = "needs Kafka: make test-all"]
 async fn what_the_broker_holds_too_large_is_a_dead_letter_and_its_neighbours_are_results() {
     let broker = Broker::shared();
     let topics = Topics::new(broker, 1);
@@ -177,6 +181,7 @@ async fn what_the_broker_holds_too_large_is_a_dead_letter_and_its_neighbours_are
 }
 
 #[tokio::test]
+#[ignore = "needs Kafka: make test-all"]
 async fn at_least_once_writes_each_record_and_commits_what_is_written() {
     let topics = Topics::new(Broker::shared(), 2);
     let setup = topics.of(Setup::local()).set("stream.delivery", "at_least_once");
@@ -191,6 +196,7 @@ async fn at_least_once_writes_each_record_and_commits_what_is_written() {
 }
 
 #[tokio::test]
+#[ignore = "needs Kafka: make test-all"]
 async fn a_broker_with_tls_and_a_password_is_read_and_written() {
     let topics = Topics::new(Broker::shared(), 1);
     let setup = topics
@@ -219,6 +225,7 @@ async fn a_broker_with_tls_and_a_password_is_read_and_written() {
 }
 
 #[tokio::test]
+#[ignore = "needs Kafka: make test-all"]
 async fn what_is_missing_is_named_and_waited_for() {
     let broker = Broker::shared();
     let topics = Topics::new(broker, 1);
@@ -277,6 +284,7 @@ async fn a_configuration_that_cannot_work_is_refused_with_the_key() {
 }
 
 #[tokio::test]
+#[ignore = "needs Kafka: make test-all"]
 async fn on_sigterm_what_is_under_way_is_finished_and_nothing_is_done_twice() {
     let topics = Topics::new(Broker::shared(), 4);
     let setup = topics.of(Setup::local()).set("stream.in_flight_records", 100);
@@ -302,6 +310,7 @@ async fn on_sigterm_what_is_under_way_is_finished_and_nothing_is_done_twice() {
 }
 
 #[tokio::test]
+#[ignore = "needs Kafka: make test-all"]
 async fn workers_share_the_partitions_and_take_over_from_each_other() {
     let topics = Topics::new(Broker::shared(), 4);
     let setup = topics.of(Setup::local());

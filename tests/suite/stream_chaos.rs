@@ -17,6 +17,7 @@ const KILLS: u32 = 5;
 const WRITTEN_BEFORE: u64 = 250;
 
 #[tokio::test]
+#[ignore = "needs Kafka: make test-all"]
 async fn twenty_thousand_records_come_out_once_each_though_workers_and_the_broker_are_killed() {
     // Its crash is nobody else's business.
     let broker = Broker::start();

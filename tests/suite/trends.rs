@@ -271,6 +271,7 @@ async fn events_come_as_windows_change_and_again_after_a_broken_connection() {
 }
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn what_another_gateway_counts_is_heard_of() {
     let database = Database::new();
     let setup = || Setup::local().set("store.url", database.url());
@@ -309,6 +310,7 @@ async fn only_keys_with_the_scope_read_and_a_revoked_one_hears_no_more() {
 }
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn windows_wait_for_a_store_that_is_down() {
     let server = crate::postgres::server::Server::start();
     let gateway = Setup::local().set("store.url", server.database().url()).start().await;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 import os
 import socket
@@ -14,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import onnxruntime
 import pytest
 import torch
 from tokenizers import Tokenizer
@@ -82,7 +82,8 @@ def served(model: Path, work: Path) -> Iterator[str]:
     """The built gateway with a model folder, at the address that is yielded."""
     program = Path(os.environ.get("UNDERTONE_BIN", ROOT / "target" / "release" / "undertone"))
     assert program.exists(), f"{program} is missing: cargo build --release, or set UNDERTONE_BIN"
-    library = next(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so.*"))
+    package = importlib.util.find_spec("onnxruntime")
+    library = next(Path(package.origin).parent.glob("capi/libonnxruntime.so.*"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"

@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import ROOT, SAMPLE, Chain, ask, served
 
-from training import recipe, tiny_models
+from training import raw_graphs, recipe, tiny_models
 from training.data import split
 from training.model import load
 from training.package import verify
@@ -116,6 +116,19 @@ def test_quantising_a_folder_from_the_hub_needs_no_torch(tmp_path: Path) -> None
     session = open_session(quantised / "model.onnx")
     kinds = {node.name for node in session.get_inputs()}
     assert kinds == {"input_ids", "attention_mask", "token_type_ids"}
+
+
+def test_raw_graphs_have_every_head_that_the_model_has(finished: Chain, tmp_path: Path) -> None:
+    # `make bench` reads them with the model's manifest: a head that they lack ended it.
+    raw_graphs.write(finished.model, tmp_path)
+    manifest = json.loads((finished.model / "manifest.json").read_text())
+    wanted = {head["output"] for head in manifest["heads"].values()}
+    assert "odds" in wanted
+    ids = np.full((2, 5), 5)
+    for name in ("raw-fp32.onnx", "raw-int8.onnx"):
+        session = open_session(tmp_path / name)
+        assert {output.name for output in session.get_outputs()} == wanted, name
+        session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
 
 
 def test_quantising_says_what_is_missing(tmp_path: Path) -> None:

@@ -126,12 +126,15 @@ impl Analyze {
         }
         let report = self.report.as_deref().map(Destination::at).transpose()?;
         let input = Input::open(self.source(), &self.text_column)?;
+        if self.estimate {
+            let app = App::start_to_read(config).await?;
+            let result = self.estimate(&app, input).await;
+            app.close().await;
+            return result;
+        }
         let app = App::start(config).await?;
         let flushing = app.spawn_flushing();
-        let result = match self.estimate {
-            true => self.estimate(&app, input).await,
-            false => self.analyse(&app, input, report).await,
-        };
+        let result = self.analyse(&app, input, report).await;
         flushing.abort();
         app.close().await;
         result

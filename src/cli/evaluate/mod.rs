@@ -144,7 +144,10 @@ impl Evaluate {
             }
             (None, None) => return Err(usage("--data", "is missing, and so is --suite")),
         };
-        let app = App::start(config).await?;
+        let app = match self.may_buy() {
+            true => App::start(config).await?,
+            false => App::start_to_read(config).await?,
+        };
         let result = tokio::select! {
             result = self.work(&app, cases, page) => result,
             // Calls in the air are waited for, settled and kept before the program ends.
@@ -154,6 +157,12 @@ impl Evaluate {
         };
         app.close().await;
         result
+    }
+
+    /// Whether a provider may be called.
+    fn may_buy(&self) -> bool {
+        let asks = |reader: &Reader| matches!(reader, Reader::Cascade | Reader::Llm { .. });
+        !self.estimate && self.strategies.iter().any(|strategy| asks(&strategy.reader))
     }
 
     /// What no strategy list may hold.

@@ -12,6 +12,7 @@ use clap::{ArgGroup, Args};
 
 use self::corpus::Corpus;
 use super::arguments::usage;
+use super::ledger;
 use super::output::{self, TableOrJson};
 use crate::app::{Config, Store};
 
@@ -54,7 +55,10 @@ impl Learn {
         if !(0.0..=0.9).contains(&self.holdout) {
             return Err(usage("--holdout", "has to be from 0 to 0.9"));
         }
-        let store = Store::open(&config.store).await?;
+        let store = match self.forget.is_some() || self.new_baseline {
+            true => ledger::to_change(&config).await?,
+            false => ledger::to_read(&config).await?,
+        };
         let done = self.act(&store, export).await;
         store.close().await;
         done

@@ -32,13 +32,13 @@ use uuid::Uuid;
 use self::connect::{Connector, Link, may_pass, reason, why_not_connected};
 pub(super) use self::probe::probe;
 use super::marker::{Found, Marker};
-use super::queue::{Op, Queue};
+use super::queue::{self, Op, Queue};
 use super::report::Listed;
 use super::runs::{self, RunAttempt};
 use super::{
     AccessState, BudgetState, Charge, Correction, CostQuery, CostReport, CountKey, Counts,
     DayUsage, Durability, Error, Interview, KeptAnswer, LoggedSignals, OpenAttempt, Period,
-    StoredKey, Subject, millis,
+    StoredKey, Subject, millis, version,
 };
 use crate::pricing::{AttemptId, Reservation, Settlement, Usd};
 
@@ -62,8 +62,8 @@ pub struct Postgres {
     queue: Queue,
     readers: Pool,
     marker: Marker,
-    /// The ledger's own.
-    id: Arc<str>,
+    /// The ledger's own; `None`: it is only read.
+    id: Option<Arc<str>>,
 }
 
 impl std::fmt::Debug for Postgres {
@@ -76,12 +76,29 @@ impl Postgres {
     /// `folder` is where this machine keeps in mind that keys have existed in the ledger.
     pub async fn open(url: &str, durability: Durability, folder: &Path) -> Result<Postgres, Error> {
         let connector = Connector::new(url, durability)?;
-        let name = blake3::hash(connector.name().as_bytes()).to_hex();
-        let marker = Marker::at(folder.join(format!("postgres-{}.keys", &name[..16])));
+        let marker = marker_of(&connector, folder);
         let (link, id) = start(&connector, &marker).await?;
         let readers = connector.readers()?;
         let queue = writer::start(connector, link, Arc::clone(&id));
-        Ok(Postgres { queue, readers, marker, id })
+        Ok(Postgres { queue, readers, marker, id: Some(id) })
+    }
+
+    /// A database that holds a ledger, to read it; every write fails.
+    pub async fn open_to_read(
+        url: &str,
+        durability: Durability,
+        folder: &Path,
+    ) -> Result<Postgres, Error> {
+        let connector = Connector::new(url, durability)?;
+        let link = connect(&connector).await?;
+        let found = newest_migration(&link).await;
+        link.close().await;
+        let found = found.map_err(|error| cannot_open(&connector, reason(&error)))?;
+        let runner = migrations::migrations::runner();
+        let known = runner.get_migrations().iter().map(|one| one.version()).max();
+        version::check(&connector.name(), found, known)?;
+        let (readers, marker) = (connector.readers()?, marker_of(&connector, folder));
+        Ok(Postgres { queue: queue::without_writer(), readers, marker, id: None })
     }
 
     pub async fn reserve(&self, reservation: Reservation) -> Result<(), Error> {
@@ -206,7 +223,7 @@ impl Postgres {
 
     pub async fn add_key(&self, key: StoredKey) -> Result<(), Error> {
         self.transact(async |transaction| access::add(transaction, &key).await).await?;
-        self.marker.set(&self.id);
+        self.mark();
         Ok(())
     }
 
@@ -221,7 +238,7 @@ impl Postgres {
     pub async fn access_state(&self, now: OffsetDateTime) -> Result<AccessState, Error> {
         let state = self.read(async |snapshot| access::state(snapshot, now).await).await?;
         if state.any_key {
-            self.marker.set(&self.id);
+            self.mark();
         }
         Ok(AccessState { any_key: state.any_key || self.marker.is_there(), ..state })
     }
@@ -258,6 +275,13 @@ impl Postgres {
 
     pub async fn warned(&self, of: BudgetState, percent: u32) -> Result<(), Error> {
         self.transact(async |transaction| budgets::warned(transaction, &of, percent).await).await
+    }
+
+    /// Notes that keys exist; one who only reads notes nothing.
+    fn mark(&self) {
+        if let Some(id) = &self.id {
+            self.marker.set(id);
+        }
     }
 
     /// Changes something beside the ledger, in a transaction of its own: rare enough not to be
@@ -321,14 +345,28 @@ fn unwritable(error: tokio_postgres::Error) -> Error {
 
 /// The first connection, with the tables brought up to date, and the ledger's id.
 async fn start(connector: &Connector, marker: &Marker) -> Result<(Link, Arc<str>), Error> {
+    let mut link = connect(connector).await?;
+    let id = take(&mut link, marker).await;
+    Ok((link, id.map_err(|reason| cannot_open(connector, reason))?))
+}
+
+/// Of the tables that are there; `None`: there are none.
+async fn newest_migration(link: &Link) -> Result<Option<i32>, tokio_postgres::Error> {
+    let is_there = "SELECT to_regclass('refinery_schema_history') IS NOT NULL";
+    if !link.client.query_one(is_there, &[]).await?.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    let newest = "SELECT max(version) FROM refinery_schema_history";
+    Ok(link.client.query_one(newest, &[]).await?.get(0))
+}
+
+/// The first connection.
+async fn connect(connector: &Connector) -> Result<Link, Error> {
     let patience = tokio::time::Instant::now() + START_LIMIT;
     let mut told = false;
     loop {
         let error = match connector.connect().await {
-            Ok(mut link) => {
-                let id = take(&mut link, marker).await;
-                return Ok((link, id.map_err(|reason| cannot_open(connector, reason))?));
-            }
+            Ok(link) => return Ok(link),
             Err(error) => error,
         };
         if !may_pass(&error) || tokio::time::Instant::now() >= patience {
@@ -339,6 +377,12 @@ async fn start(connector: &Connector, marker: &Marker) -> Result<(Link, Arc<str>
         }
         tokio::time::sleep(START_PAUSE).await;
     }
+}
+
+/// What this machine keeps in mind of that ledger.
+fn marker_of(connector: &Connector, folder: &Path) -> Marker {
+    let name = blake3::hash(connector.name().as_bytes()).to_hex();
+    Marker::at(folder.join(format!("postgres-{}.keys", &name[..16])))
 }
 
 fn cannot_open(connector: &Connector, reason: String) -> Error {

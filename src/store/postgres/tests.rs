@@ -90,6 +90,7 @@ async fn at_last(mut write: impl AsyncFnMut() -> Result<(), Error>) {
 }
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn a_store_that_cannot_be_opened_says_which_and_why() {
     let url = Database::new().url();
     let nowhere = url.rsplit_once('/').map(|(server, _)| format!("{server}/nowhere"));
@@ -103,6 +104,7 @@ async fn a_store_that_cannot_be_opened_says_which_and_why() {
 }
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn what_an_older_version_settled_is_summed_at_the_first_start() {
     let database = Database::new();
     let mut old = other(&database).await;
@@ -142,6 +144,7 @@ async fn what_an_older_version_settled_is_summed_at_the_first_start() {
 }
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn a_sum_that_an_older_version_stopped_is_made_whole() {
     let database = Database::new();
     let mut old = other(&database).await;
@@ -168,6 +171,7 @@ async fn a_sum_that_an_older_version_stopped_is_made_whole() {
 }
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn a_store_that_fails_answers_with_the_reason_and_recovers_with_its_tables() {
     let database = Database::new();
     let store = open(&database).await;
@@ -185,6 +189,7 @@ async fn a_store_that_fails_answers_with_the_reason_and_recovers_with_its_tables
 }
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn a_record_that_the_tables_refuse_leaves_its_neighbours_alone() {
     let database = Database::new();
     let store = open(&database).await;
@@ -203,6 +208,7 @@ async fn a_record_that_the_tables_refuse_leaves_its_neighbours_alone() {
 }
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn texts_with_a_nul_are_taken_without_it() {
     let store = open(&Database::new()).await;
     let mut attempt = reservation();
@@ -217,6 +223,7 @@ async fn texts_with_a_nul_are_taken_without_it() {
 }
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn a_reservation_that_was_given_up_on_is_not_left_in_flight() {
     let database = Database::new();
     let store = open(&database).await;
@@ -235,6 +242,7 @@ async fn a_reservation_that_was_given_up_on_is_not_left_in_flight() {
 }
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn while_the_database_hangs_callers_are_told_at_once() {
     let database = Database::new();
     let store = open(&database).await;
@@ -255,6 +263,7 @@ async fn while_the_database_hangs_callers_are_told_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn a_reservation_is_confirmed_or_off_the_ledger_wherever_its_caller_drops_it() {
     let store = open(&Database::new()).await;
     let mut confirmed = Vec::new();
@@ -278,6 +287,7 @@ async fn a_reservation_is_confirmed_or_off_the_ledger_wherever_its_caller_drops_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn what_is_committed_is_known_through_restarts_crashes_and_cut_connections() {
     let server = Server::start();
     let database = server.database();
@@ -339,6 +349,7 @@ async fn what_is_committed_is_known_through_restarts_crashes_and_cut_connections
 }
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn a_server_that_is_gone_is_noticed_at_once_and_found_again() {
     let server = Server::start();
     let store = open(&server.database()).await;
@@ -356,6 +367,7 @@ async fn a_server_that_is_gone_is_noticed_at_once_and_found_again() {
 }
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn a_commit_waits_for_the_disk_or_not_as_configured() {
     for (durability, expected) in [(Durability::Disk, "on"), (Durability::Process, "off")] {
         let database = Database::new();
@@ -371,6 +383,7 @@ async fn a_commit_waits_for_the_disk_or_not_as_configured() {
 }
 
 #[tokio::test]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn counts_of_several_gateways_add_up() {
     let database = Database::new();
     let stores = [open(&database).await, open(&database).await];

@@ -7,6 +7,7 @@ mod answers;
 mod budgets;
 mod checkpointer;
 mod corrections;
+mod existing;
 mod keeper;
 mod learning;
 mod open;
@@ -33,7 +34,7 @@ use self::open::{connect, create};
 pub(super) use self::probe::probe;
 use self::watch::Watch;
 use super::marker::Marker;
-use super::queue::{Op, Queue};
+use super::queue::{self, Op, Queue};
 use super::report::Listed;
 use super::runs::{self, RunAttempt};
 use super::{
@@ -50,10 +51,21 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Sqlite {
     path: Arc<Path>,
     queue: Queue,
-    watch: Arc<Watch>,
     marker: Marker,
-    /// The ledger's own.
-    id: Arc<str>,
+    /// The ledger's own; `None`: it is only read.
+    id: Option<Arc<str>>,
+    reads: Reads,
+}
+
+/// How the file is read.
+#[derive(Clone, Debug)]
+enum Reads {
+    /// Beside this process's own writer, while the file is still the one that was opened.
+    Beside(Arc<Watch>),
+    /// For a command that only reads.
+    Alone,
+    /// There is none: as if it were empty.
+    Nothing,
 }
 
 impl Sqlite {
@@ -65,9 +77,41 @@ impl Sqlite {
             let (watch, id) = (Arc::clone(&opened.watch), opened.id.as_str().into());
             let queue = writer::start(opened, path.clone(), durability)
                 .map_err(|error| cannot(error.to_string()))?;
-            Ok(Sqlite { path: path.into(), queue, watch, marker, id })
+            Ok(Sqlite {
+                path: path.into(),
+                queue,
+                marker,
+                id: Some(id),
+                reads: Reads::Beside(watch),
+            })
         })
         .await
+    }
+
+    /// A file that is there, to read it; every write fails.
+    pub async fn open_to_read(path: PathBuf) -> Result<Sqlite, Error> {
+        blocking(move || {
+            existing::check(&path)?;
+            Ok(Sqlite::reader(path, Reads::Alone))
+        })
+        .await
+    }
+
+    /// An empty ledger, to read it; there is no file.
+    pub fn nothing(path: PathBuf) -> Sqlite {
+        Sqlite::reader(path, Reads::Nothing)
+    }
+
+    fn reader(path: PathBuf, reads: Reads) -> Sqlite {
+        let marker = Marker::at(watch::beside(&path, ".keys"));
+        Sqlite { path: path.into(), queue: queue::without_writer(), marker, id: None, reads }
+    }
+
+    /// Notes that keys exist; one who only reads notes nothing.
+    fn mark(&self) {
+        if let Some(id) = &self.id {
+            self.marker.set(id);
+        }
     }
 
     pub async fn reserve(&self, reservation: Reservation) -> Result<(), Error> {
@@ -192,7 +236,7 @@ impl Sqlite {
 
     pub async fn add_key(&self, key: StoredKey) -> Result<(), Error> {
         self.transact(move |connection| access::add(connection, &key)).await?;
-        self.marker.set(&self.id);
+        self.mark();
         Ok(())
     }
 
@@ -207,7 +251,7 @@ impl Sqlite {
     pub async fn access_state(&self, now: OffsetDateTime) -> Result<AccessState, Error> {
         let state = self.read(move |connection| access::state(connection, now)).await?;
         if state.any_key {
-            self.marker.set(&self.id);
+            self.mark();
         }
         Ok(AccessState { any_key: state.any_key || self.marker.is_there(), ..state })
     }
@@ -251,7 +295,8 @@ impl Sqlite {
         change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
         let path = Arc::clone(&self.path);
-        let watch = Arc::clone(&self.watch);
+        let Reads::Beside(watch) = &self.reads else { return Err(Error::Closed) };
+        let watch = Arc::clone(watch);
         let change = move || {
             let mut connection = connect(&path, Durability::Disk, OpenFlags::empty())?;
             let transaction =
@@ -274,7 +319,11 @@ impl Sqlite {
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
         let path = Arc::clone(&self.path);
-        let watch = Arc::clone(&self.watch);
+        let watch = match &self.reads {
+            Reads::Beside(watch) => Arc::clone(watch),
+            Reads::Alone => return blocking(move || existing::read(&path, read)).await,
+            Reads::Nothing => return blocking(move || existing::read_nothing(read)).await,
+        };
         let read = move || {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let mut connection = Connection::open_with_flags(&path, flags)?;

@@ -175,7 +175,7 @@ pub(super) fn connect(
 
 /// Brings the tables up to date. Of several processes that start at once, one wins each step; the
 /// others find it done when they look again.
-fn migrate(connection: &mut Connection) -> Result<(), String> {
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), String> {
     const TRIES: u32 = 5;
     let mut tries = 1;
     while let Err(error) = migrations::migrations::runner().run(connection) {

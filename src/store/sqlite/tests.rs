@@ -137,7 +137,8 @@ async fn a_full_disk_fails_the_record_and_the_next_one_succeeds_where_there_is_r
     opened.connection.pragma_update(None, "max_page_count", 1).expect("full from here on");
     let (watch, id) = (Arc::clone(&opened.watch), opened.id.as_str().into());
     let queue = writer::start(opened, path.clone(), Durability::Disk).expect("a thread");
-    let store = Sqlite { path: path.into(), queue, watch, marker, id };
+    let reads = Reads::Beside(watch);
+    let store = Sqlite { path: path.into(), queue, marker, id: Some(id), reads };
     let mut large = reservation();
     large.caller.request_id = "r".repeat(100_000);
     let error = store.reserve(large.clone()).await.expect_err("there is no room");

@@ -74,7 +74,11 @@ macro_rules! on_either_store {
             $(#[tokio::test] async fn $case() { super::$case(super::Place::file()).await; })+
         }
         mod postgres {
-            $(#[tokio::test] async fn $case() { super::$case(super::Place::database()).await; })+
+            $(
+                #[tokio::test]
+                #[ignore = "needs PostgreSQL: make test-all"]
+                async fn $case() { super::$case(super::Place::database()).await; }
+            )+
         }
     };
 }

@@ -37,6 +37,7 @@ const LIMIT: &str = "0.25";
 const DEADLINE: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL: make test-all"]
 async fn the_ledger_and_the_bill_agree_to_the_picodollar_whatever_fails() {
     let start = Instant::now();
     let (double, server) = (Double::start().await, Arc::new(Server::start()));
