@@ -106,12 +106,15 @@ impl Emotions {
         Emotions { scores, detected }
     }
 
-    /// Without what a text only pretends to feel: those emotions score at most half of their thresholds.
+    /// Without what a text only pretends to feel: those emotions score no more than the least of the others, and
+    /// at most half of their thresholds.
     pub fn without(self, pretended: impl Fn(Emotion) -> bool, thresholds: &[f32; 28]) -> Emotions {
         let mut scores = self.scores;
+        let felt = Emotion::ALL.into_iter().filter(|emotion| !pretended(*emotion));
+        let least = felt.map(|emotion| self.scores[emotion as usize]).fold(1.0, f32::min);
         for emotion in Emotion::ALL.into_iter().filter(|emotion| pretended(*emotion)) {
             let at = emotion as usize;
-            scores[at] = scores[at].min(thresholds[at] / 2.0);
+            scores[at] = scores[at].min(least).min(thresholds[at] / 2.0);
         }
         Emotions::new(scores, thresholds)
     }
@@ -201,11 +204,16 @@ mod tests {
     #[test]
     fn what_is_pretended_is_not_detected_and_not_dominant() {
         let thresholds = [0.5; 28];
-        let both = with(&[Emotion::Gratitude, Emotion::Annoyance]);
-        let left = both.without(|emotion| emotion == Emotion::Gratitude, &thresholds);
-        assert_eq!(left.dominant(), Emotion::Annoyance);
-        assert_eq!(left.scores()[Emotion::Gratitude as usize], 0.25);
-        assert_eq!(left.sorted().iter().filter(|(_, _, detected)| *detected).count(), 1);
+        for (others, dominant) in
+            [(Some(Emotion::Annoyance), Emotion::Annoyance), (None, Emotion::ALL[0])]
+        {
+            let found = with(&others.into_iter().chain([Emotion::Gratitude]).collect::<Vec<_>>());
+            let left = found.without(|emotion| emotion == Emotion::Gratitude, &thresholds);
+            assert_eq!(left.dominant(), dominant);
+            assert_eq!(left.scores()[Emotion::Gratitude as usize], 0.01);
+            let detected = left.sorted().iter().filter(|(_, _, detected)| *detected).count();
+            assert_eq!(detected, usize::from(others.is_some()));
+        }
     }
 
     #[test]
