@@ -49,6 +49,7 @@ const FAMILIES: &[Family] = &[
     family("undertone_live_clients", Gauge, "", "Clients that listen to /v1/live now."),
     // Texts and the local model.
     family("undertone_texts_total", Counter, "outcome, cached", "Texts that were answered, by the outcome of their escalation and by whether the answer was cached."),
+    family("undertone_tags_crowded_total", Counter, "", "Texts whose tags found no place of their own among those of their caller and day, and are counted as (other)."),
     family("undertone_escalation_reasons_total", Counter, "reason", "Reasons for wanting an LLM; a text may have several."),
     family("undertone_local_read_seconds", Histogram, "", "Seconds that the local model took for a text, waiting for its turn included."),
     family("undertone_texts_per_pass", Histogram, "", "Texts that the local model read in one pass."),
@@ -67,6 +68,7 @@ const FAMILIES: &[Family] = &[
     family("undertone_store_last_commit_timestamp_seconds", Gauge, "", "When the store last committed a group of writes, in seconds since 1970."),
     family("undertone_journal_bytes", Gauge, "", "Bytes on the journal that wait to be brought to the store."),
     family("undertone_journaled_attempts_total", Counter, "", "Attempts at LLMs that were written to the journal because the store could not take them."),
+    family("undertone_journal_quarantined_lines_total", Counter, "", "Lines of the journal that could not be read, or that the ledger does not take, and that were set aside."),
     // Budgets and prices.
     family("undertone_budget_spent_ratio", Gauge, "subject, name, period", "The part of a budget that is spent; 1 is all of it."),
     family("undertone_budget_warnings_total", Counter, "percent", "Warnings that 50, 80 or 100 per cent of a budget are spent."),
