@@ -63,7 +63,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the system may hold of a connection each way. It would otherwise grow to several megabytes, and
 /// a peer that takes nothing would be noticed that much later.
-const SOCKET_BUFFER: u32 = 128 << 10;
+const SOCKET_BUFFER: u32 = 64 << 10;
 
 /// Connections that the system keeps before they are accepted.
 const BACKLOG: u32 = 1024;
