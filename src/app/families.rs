@@ -60,6 +60,7 @@ const FAMILIES: &[Family] = &[
     family("undertone_llm_tokens_total", Counter, "provider, model, bucket", "Tokens of attempts at LLMs; the buckets input, output, cache_read and cache_write do not overlap."),
     family("undertone_llm_over_reservation_total", Counter, "provider, model", "Attempts that cost more than was set aside for them."),
     family("undertone_llm_breaker_open", Gauge, "provider, model", "1 while a provider that failed several times in a row is left alone, else 0."),
+    family("undertone_llm_model_unknown", Gauge, "provider, model", "1 while a provider does not know a configured model or successor, which is asked for again from time to time, else 0."),
     family("undertone_llm_texts_per_call", Histogram, "", "Texts that shared a call to an LLM."),
     family("undertone_llm_terms_dropped_total", Counter, "", "Aspects that an LLM named and that do not stand in the text."),
     // The store.

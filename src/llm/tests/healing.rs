@@ -55,7 +55,7 @@ async fn a_model_past_its_retirement_makes_way_without_being_asked() {
 #[tokio::test(start_paused = true)]
 async fn a_model_not_found_makes_way_to_its_successor_and_comes_back() {
     let models = toml::from_str("[m]\nsuccessor = 'n'").unwrap();
-    let succession = super::models::Succession::new("p", "m", &models, seconds(15)).unwrap();
+    let succession = crate::llm::models::Succession::new("p", "m", &models, seconds(15)).unwrap();
     let gone = || error_with(404, Fault::ModelNotFound, RetryAdvice::default());
     let config = Config { max_retries: 0, ..Config::default() };
     let script = vec![gone(), answer(), answer(), gone(), answer(), answer(), answer()];
