@@ -17,6 +17,7 @@ mod breaker;
 mod estimate;
 mod health;
 mod identity;
+mod key;
 mod meters;
 mod models;
 mod retry;

@@ -297,7 +297,10 @@ impl ProducerContext for Writer {
 
 /// librdkafka repeats itself while a broker is away: what matters is told by `Status`.
 fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    // What it says of how it signs in may hold what it signs in with.
+    let is_signing_in = ["SASL", "SCRAM", "OAUTH"].iter().any(|of| facility.contains(of));
     match level {
+        RDKafkaLogLevel::Debug if is_signing_in => {}
         RDKafkaLogLevel::Debug => tracing::trace!(facility, message, "librdkafka"),
         _ => tracing::debug!(facility, message, "librdkafka"),
     }

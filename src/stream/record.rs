@@ -291,7 +291,12 @@ mod tests {
     fn poison_is_named_without_a_word_of_the_text() {
         let long = format!(r#"{{"review":{{"text":"{}"}},"at":0}}"#, "x".repeat(20_001));
         for (json, class, words) in [
-            ("secret", "NotJson", "error at line 1, column 1"),
+            ("secret", "NotJson", "expected value at line 1, column 1"),
+            (
+                r#"{"review":{"text":"\ud83d"},"at":0}"#,
+                "HalfPair",
+                "half of a surrogate pair at line 1",
+            ),
             ("{}", "MissingText", "text_field /review/text is missing"),
             (r#"{"review":{"text":7},"at":0}"#, "BadText", "is a number, not a text"),
             (r#"{"review":{"text":" "},"at":0}"#, "BadText", "is blank"),

@@ -15,7 +15,7 @@ use super::address::{next_page, redirected, shown};
 use super::hash::{ListedHash, hexadecimal};
 use super::patience::{Failure, Patience};
 use super::screen::Screen;
-use crate::mask::is_loopback;
+use crate::mask::{is_loopback, server_url};
 
 const REDIRECTS: usize = 10;
 /// A listing has a thousand entries a page; a model repository has a few dozen files.
@@ -54,7 +54,8 @@ impl Hub {
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
             .with_context(|| {
-                format!("HF_ENDPOINT is `{endpoint}`, not an http or https address")
+                let shown = server_url(endpoint);
+                format!("HF_ENDPOINT is `{shown}`, not an http or https address")
             })?;
         ensure!(
             token.is_none()
