@@ -71,10 +71,11 @@ pub fn worker_router(
     app: SharedApp,
     kafka: impl Fn() -> (bool, serde_json::Value) + Clone + Send + Sync + 'static,
 ) -> Router {
+    let bare = |route: MethodRouter<SharedApp>| route.route_layer(from_fn(no_query));
     Router::new()
-        .route("/metrics", keyed(&app, Some(Scope::MetricsRead), get(metrics::metrics)))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(move |app| health::worker_readyz(app, kafka())))
+        .route("/metrics", keyed(&app, Some(Scope::MetricsRead), bare(get(metrics::metrics))))
+        .route("/healthz", bare(get(health::healthz)))
+        .route("/readyz", bare(get(move |app| health::worker_readyz(app, kafka()))))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_worker_route)
         .layer(from_fn_with_state(Surroundings::of(&app), middleware::surround))
