@@ -53,12 +53,16 @@ const FAMILIES: &[Family] = &[
     family("undertone_escalation_reasons_total", Counter, "reason", "Reasons for wanting an LLM; a text may have several."),
     family("undertone_local_read_seconds", Histogram, "", "Seconds that the local model took for a text, waiting for its turn included."),
     family("undertone_texts_per_pass", Histogram, "", "Texts that the local model read in one pass."),
+    family("undertone_classifier_queue_texts", Gauge, "", "Texts that wait for the local model now."),
+    family("undertone_classifier_queue_seconds", Histogram, "", "Seconds that a text waited before a local model began to read it."),
+    family("undertone_unread_texts_total", Counter, "reason", "Texts that the local model did not read: reason=refused at once for want of room or time, reason=late when their turn came, reason=abandoned where nobody waited any more."),
     // LLMs.
     family("undertone_llm_attempts_total", Counter, "provider, model, state", "Attempts at LLMs that have ended: settled at a known cost, unresolved where the reply was lost, or unpriced where its cost is not known."),
     family("undertone_llm_latency_seconds", Histogram, "provider", "Seconds of an attempt at an LLM."),
     family("undertone_llm_cost_usd_total", Amount, "provider, model", "US dollars that settled attempts have cost since the start, approximately; the ledger is exact (undertone costs)."),
     family("undertone_llm_tokens_total", Counter, "provider, model, bucket", "Tokens of attempts at LLMs; the buckets input, output, cache_read and cache_write do not overlap."),
     family("undertone_llm_over_reservation_total", Counter, "provider, model", "Attempts that cost more than was set aside for them."),
+    family("undertone_llm_absurd_usage_total", Counter, "provider, model", "Attempts whose reply named more tokens than it can have used; they stay unresolved."),
     family("undertone_llm_breaker_open", Gauge, "provider, model", "1 while a provider that failed several times in a row is left alone, else 0."),
     family("undertone_llm_model_unknown", Gauge, "provider, model", "1 while a provider does not know a configured model or successor, which is asked for again from time to time, else 0."),
     family("undertone_llm_texts_per_call", Histogram, "", "Texts that shared a call to an LLM."),
@@ -160,6 +164,7 @@ impl App {
     /// What `/metrics` answers, in Prometheus's text format.
     pub fn render_metrics(&self) -> String {
         super::process::observe();
+        metrics::gauge!("undertone_classifier_queue_texts").set(self.classifier().waiting() as f64);
         as_counters(self.metrics.render())
     }
 

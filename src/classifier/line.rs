@@ -198,6 +198,11 @@ impl<T> Line<T> {
         self.judge(&self.lock(), load, patience)
     }
 
+    /// How many texts wait.
+    pub fn waiting(&self) -> usize {
+        self.lock().queues.iter().map(|queue| queue.waiting.len()).sum()
+    }
+
     /// How long a single text of so many tokens would wait to be begun.
     pub fn wait(&self, tokens: usize) -> Duration {
         self.ahead(&self.lock(), Load { lane: Lane::Single, tokens, bytes: 0 })

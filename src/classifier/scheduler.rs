@@ -253,6 +253,11 @@ impl Classifier {
         }
     }
 
+    /// How many texts wait for a session.
+    pub fn waiting(&self) -> usize {
+        self.0.line.waiting()
+    }
+
     /// What a text takes to read; one that has too many tokens is refused.
     async fn weigh(&self, query: &Query) -> Result<Load, Error> {
         let (lane, bytes, limit) = (query.lane, query.text.len(), self.0.max_tokens);
@@ -287,13 +292,15 @@ impl Classifier {
         let patience = self.patience(&query);
         let Query { tasks, text, language, deadline, lane } = query;
         let (reply, answer) = oneshot::channel();
-        let begin_by = Instant::now() + patience.begin;
+        let since = Instant::now();
+        let begin_by = since + patience.begin;
         let begun = Arc::new(AtomicBool::new(false));
         let mut waiting = Waiting {
             tasks,
             text,
             language,
             reply,
+            since,
             begin_by: Some(begin_by),
             begun: Arc::clone(&begun),
             deadline,

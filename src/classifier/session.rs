@@ -20,6 +20,8 @@ pub struct Waiting {
     pub text: Arc<str>,
     pub language: Option<String>,
     pub reply: oneshot::Sender<Result<Vec<Reading>, Error>>,
+    /// When it came.
+    pub since: Instant,
     /// Until when it has to be begun.
     pub begin_by: Option<Instant>,
     /// Whether it was, which its sender looks at then.
@@ -165,6 +167,8 @@ impl Session {
             is_late(waiting.begin_by, Default::default()) || is_late(waiting.deadline, takes);
         if !is_late && !waiting.reply.is_closed() {
             waiting.begun.store(true, Ordering::Release);
+            metrics::histogram!("undertone_classifier_queue_seconds")
+                .record(waiting.since.elapsed());
             return Some((load, waiting));
         }
         self.line.left(load);

@@ -46,6 +46,8 @@ async fn every_family_has_its_help_its_type_and_its_place_in_the_documentation()
         "undertone_build_info",
         "undertone_llm_cost_usd_total",
         "undertone_llm_tokens_total",
+        "undertone_classifier_queue_texts",
+        "undertone_classifier_queue_seconds",
         "undertone_connections_open",
         "undertone_in_flight_bytes",
         "undertone_store_up",
