@@ -93,7 +93,7 @@ const FAMILIES: &[Family] = &[
     family("undertone_texts_kept_total", Counter, "", "Texts that were kept to learn from, with consent (learning.keep_texts)."),
     family("undertone_texts_not_kept_total", Counter, "", "Texts that should have been kept to learn from, and were not."),
     // Windows and alerts.
-    family("undertone_trends_crowded_total", Counter, "what", "Texts whose key (what=key), and judgements whose term (what=term), found no place of their own in a window."),
+    family("undertone_trends_crowded_total", Counter, "what", "Texts whose key (what=key, or what=team_key: beyond the team's share), and judgements whose term (what=term), found no place of their own in a window."),
     family("undertone_alerts_fired_total", Counter, "rule", "Alerts that fired."),
     family("undertone_alert_tries_total", Counter, "outcome", "Tries to deliver an alert: delivered, again later, or failed for good."),
     // Kafka, of a gateway that reads the results.

@@ -145,6 +145,60 @@ async fn where_keys_are_required_a_gateway_without_any_answers_nobody() {
 }
 
 #[tokio::test]
+async fn tags_that_are_new_with_each_text_neither_fill_the_ledger_nor_leave_a_sum() {
+    let double = Double::start().await;
+    let setup = Setup::with(&double).providers(&["openai"]).escalating();
+    let gateway = setup.set("store.tag_sets_per_day", 5).start().await;
+    for number in 0..12 {
+        let tags = json!({"order": format!("o-{number}"), "feature": "inbox"});
+        let text = format!("Where is my order, number {number}?");
+        assert_eq!(
+            outcome(&gateway.sentiment(json!({"text": text, "tags": tags})).await),
+            "answered"
+        );
+    }
+    let report = gateway.costs("?group_by=tag:order").await;
+    let row = |row: &Value| (row["group"]["tag:order"].clone(), row["calls"].clone());
+    let rows: Vec<_> = report["rows"].as_array().expect("rows").iter().map(row).collect();
+    assert_eq!(rows.len(), 6, "{report}");
+    assert!(rows.contains(&(json!("(other)"), json!(7))), "{report}");
+    let total = &report["total"];
+    assert_eq!((&total["requests"], &total["calls"]), (&json!(12), &json!(12)), "{total}");
+    assert_eq!(total["cost_usd"], double.bill().usd(), "{total}");
+    assert_eq!(gateway.log().matches("store.tag_sets_per_day").count(), 1, "{}", gateway.log());
+}
+
+#[tokio::test]
+async fn a_team_with_very_many_keys_leaves_the_other_teams_their_windows() {
+    let setup = Setup::local().set("trends.keys_per_window", 20).set("trends.keys_per_team", 10);
+    let scopes = ["--scopes", "analyze,trends:read"];
+    let (_, loud) = keys::create(&setup, &[&["--team", "loud"], &scopes[..]].concat()).await;
+    let (_, quiet) = keys::create(&setup, &[&["--team", "quiet"], &scopes[..]].concat()).await;
+    let gateway = setup.start().await;
+    let send = async |key: &str, name: String| {
+        let asked = json!({"text": "It works.", "route": "local", "tags": {"key": name}});
+        gateway.with_key(key).sentiment(asked).await;
+    };
+    for number in 0..30 {
+        send(&loud, format!("k-{number}")).await;
+    }
+    send(&quiet, "brand".to_owned()).await;
+    let start = Instant::now();
+    loop {
+        let windows = gateway.with_key(&quiet).get("/v1/trends").await.ok();
+        let windows = windows["windows"].as_array().expect("a list").clone();
+        let texts: u64 = windows.iter().filter_map(|window| window["count"].as_u64()).sum();
+        if texts == 31 {
+            assert!(windows.iter().any(|window| window["key"] == "brand"), "{windows:?}");
+            assert!(windows.iter().any(|window| window["key"].is_null()), "{windows:?}");
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "only {texts}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
 async fn what_holds_texts_or_costs_is_for_its_owner_alone_whatever_the_umask() {
     let double = Double::start().await;
     let setup = Setup::with(&double).providers(&["openai"]).escalating();

@@ -13,6 +13,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::corpus::{Corpus, Entry};
+use crate::private;
 use crate::sentiment::{Scores, words};
 
 /// From which share of common words and pairs of words on two texts are nearly alike.
@@ -72,7 +73,10 @@ fn likeness(one: &HashSet<u64>, other: &HashSet<u64>) -> f64 {
 /// Writes them as CSV that `evaluate` and `make domain` take once `label` is filled in.
 pub fn write(chosen: &[Chosen<'_>], file: &Path) -> anyhow::Result<()> {
     let write = || -> anyhow::Result<()> {
-        let mut writer = csv::Writer::from_path(file)?;
+        // They are users' texts.
+        private::tighten(file);
+        let opened = private::options().write(true).create(true).truncate(true).open(file)?;
+        let mut writer = csv::Writer::from_writer(opened);
         writer.write_record(["text", "label", "suggested", "by", "worth", "id"])?;
         for Chosen { entry, worth } in chosen {
             let (suggested, by) = match entry.last_answer() {

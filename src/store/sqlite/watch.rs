@@ -1,6 +1,6 @@
 //! Whether the database's files are still those that were opened. SQLite goes on writing to a file that was
-//! deleted, and what is written there is gone once the program ends: a look at the paths, which takes a
-//! microsecond or two, comes before every group of commits and every report.
+//! deleted, and what is written there is gone once the program ends: a look at the paths, which takes some
+//! ten microseconds, comes before every group of commits and every report.
 
 use std::fs::Metadata;
 use std::io;
