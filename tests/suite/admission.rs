@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use crate::client::Reply;
 use crate::gateway::{Gateway, Setup};
 
-/// Some 4,600 tokens: ten passes.
-fn long() -> String {
-    "I waited for days, and then the wrong parcel came. ".repeat(380)
+/// Of twelve tokens each.
+fn sentences(count: usize) -> String {
+    "I waited for days, and then the wrong parcel came. ".repeat(count)
 }
 
 #[track_caller]
@@ -79,7 +79,7 @@ async fn a_text_of_too_many_tokens_is_refused_with_both_numbers_at_every_door() 
 async fn a_text_that_would_wait_for_too_long_is_refused_at_once_and_told_when_to_come_back() {
     let setup = Setup::local().set("classifier.threads", 1).set("classifier.max_wait_ms", 500);
     let gateway = setup.set("llm.deadline_ms", 80_000).start().await;
-    let asked = json!({"text": long(), "route": "local"});
+    let asked = json!({"text": sentences(300), "route": "local"});
     // From the first on it is known how fast texts are read.
     gateway.post("/v1/sentiment", &asked).await.ok();
     let mut calls: FuturesUnordered<_> =
@@ -110,7 +110,8 @@ async fn passes(gateway: &Gateway) -> String {
 async fn a_callers_batch_of_long_texts_turns_no_single_text_of_others_away() {
     let setup = Setup::local().set("classifier.threads", 1).set("classifier.queue", 8);
     let gateway = setup.start().await;
-    let items: Vec<Value> = (0..60).map(|_| json!({"text": long(), "route": "local"})).collect();
+    let items: Vec<Value> =
+        (0..60).map(|_| json!({"text": sentences(100), "route": "local"})).collect();
     let body = json!({"task": "sentiment", "items": items});
     let before = passes(&gateway).await;
     let client = gateway.client();
@@ -124,7 +125,7 @@ async fn a_callers_batch_of_long_texts_turns_no_single_text_of_others_away() {
     assert!(!batch.is_finished(), "the single texts were read after the batch");
     batch.abort();
     // What nobody waits for is not read: a long text finds its session at leisure.
-    gateway.post("/v1/sentiment", &json!({"text": long(), "route": "local"})).await.ok();
+    gateway.post("/v1/sentiment", &json!({"text": sentences(100), "route": "local"})).await.ok();
 }
 
 #[tokio::test]

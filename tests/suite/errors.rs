@@ -261,7 +261,7 @@ async fn bad_queries_for_costs_are_named() {
 #[tokio::test]
 async fn more_texts_than_can_wait_are_turned_away_and_told_when_to_come_back() {
     let setup = Setup::local().set("classifier.threads", 1).set("classifier.queue", 1);
-    let gateway = setup.start().await;
+    let gateway = setup.set("llm.deadline_ms", 80_000).start().await;
     let text = "I waited for days, and then the wrong parcel came. ".repeat(380);
     let calls: Vec<_> = (0..20)
         .map(|_| {

@@ -31,7 +31,6 @@ use crate::evaluation::{Dataset, Measured, Subject};
 use crate::pricing::Usd;
 
 use buying::Purse;
-
 use data::About;
 pub use locally::unread;
 use run::Run;
