@@ -51,7 +51,7 @@ const FAMILIES: &[Family] = &[
     family("undertone_texts_total", Counter, "outcome, cached", "Texts that were answered, by the outcome of their escalation and by whether the answer was cached."),
     family("undertone_tags_crowded_total", Counter, "", "Texts whose tags found no place of their own among those of their caller and day, and are counted as (other)."),
     family("undertone_escalation_reasons_total", Counter, "reason", "Reasons for wanting an LLM; a text may have several."),
-    family("undertone_local_read_seconds", Histogram, "", "Seconds that the local model took for a text, waiting for its turn included."),
+    family("undertone_local_read_seconds", Histogram, "", "Seconds that the local model took for a text, waiting for its turn not included."),
     family("undertone_texts_per_pass", Histogram, "", "Texts that the local model read in one pass."),
     family("undertone_classifier_queue_texts", Gauge, "", "Texts that wait for the local model now."),
     family("undertone_classifier_queue_seconds", Histogram, "", "Seconds that a text waited before a local model began to read it."),

@@ -24,6 +24,7 @@ mod process;
 mod readiness;
 mod reconcile;
 mod replay;
+mod request_error;
 mod server;
 mod shadow;
 mod signal_log;
@@ -47,9 +48,8 @@ use uuid::Uuid;
 
 use crate::cascade::{self, Cascade};
 use crate::llm::{Estimator, Llm};
-use crate::pricing::{Prices, Usage};
+use crate::pricing::Prices;
 use crate::sentiment::{Signals, Task, Thresholds};
-use crate::store;
 use crate::webhook::Webhook;
 
 /// What the doors need of the modules behind the application.
@@ -58,7 +58,7 @@ pub use crate::access::{
 };
 pub use crate::cascade::{Analysis, Error as CascadeError, Gate, Passage, Request};
 pub use crate::classifier::{
-    Classifier, Error as ClassifierError, Lane, Query, Reading, Sentence, TELEMETRY_OFF,
+    Classifier, Error as ClassifierError, Lane, Reading, Sentence, TELEMETRY_OFF,
     TELEMETRY_VARIABLE, telemetry_is_off,
 };
 pub use crate::llm::{
@@ -85,6 +85,7 @@ pub use prices::{PriceStatus, TierPrice, price_book, price_book_text, price_stat
 pub use readiness::Readiness;
 pub use reconcile::{Difference, Reconciliation, Verdict, close as close_explained, reconcile};
 pub use replay::{Change, CostBasis, ReplayReport, ReplayRequest};
+pub use request_error::RequestError;
 pub use server::{Network, ServerConfig};
 pub use statement::{Statement, StatementError};
 pub use stream::{
@@ -135,31 +136,6 @@ enum Purpose {
     Serve,
     /// Nothing is counted or bought: the store is only read, and none is made.
     Read,
-}
-
-/// Why a request got no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum RequestError {
-    #[error(transparent)]
-    Cascade(#[from] cascade::Error),
-    #[error(transparent)]
-    Store(#[from] store::Error),
-}
-
-impl RequestError {
-    /// Whether it is the text's own fault: no later try is better.
-    pub fn is_text_too_long(&self) -> bool {
-        let RequestError::Cascade(cascade::Error::Classifier(error)) = self else { return false };
-        matches!(error, ClassifierError::TooManyTokens { .. })
-    }
-
-    /// The tokens that were used all the same.
-    pub fn usage(&self) -> Usage {
-        match self {
-            RequestError::Cascade(cascade::Error::Llm(failure)) => failure.bill.usage,
-            _ => Usage::default(),
-        }
-    }
 }
 
 impl App {
@@ -333,15 +309,7 @@ impl App {
         request: &Request,
         started: Instant,
     ) -> Result<Vec<Sentence>, RequestError> {
-        let query = Query {
-            tasks: request.task.into(),
-            text: Arc::clone(&request.text),
-            language: request.language.clone(),
-            lane: request.lane,
-            deadline: Some(started + self.config.llm.deadline()),
-        };
-        let sentences = self.cascade.classifier().read_sentences(query).await;
-        Ok(sentences.map_err(cascade::Error::from)?)
+        Ok(self.cascade.read_sentences(request, started.into()).await?)
     }
 
     /// What a run over a file has bought for its rows from `first` on.

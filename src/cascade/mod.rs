@@ -3,6 +3,7 @@
 
 mod flight;
 mod gate;
+mod locally;
 mod policy;
 mod together;
 
@@ -14,15 +15,16 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::cache::{self, Cache};
-use crate::classifier::{self, Classifier, Lane, Language, Query, Reading};
+use crate::classifier::{self, Classifier, Lane, Language, Reading};
 use crate::llm::{Bill, Company, Estimator, Failure, FailureKind, Llm};
 use crate::pricing::{Caller, Refusal, Usd};
 use crate::sentiment::{
-    Category, Gist, Outcome, Reason, Route, Scores, Signals, Task, Tasks, Thresholds, Verdict,
+    Category, Gist, Outcome, Reason, Route, Scores, Signals, Task, Thresholds, Verdict,
 };
 
 use flight::Reply;
 pub use gate::{Gate, Passage};
+use locally::{late, query};
 use policy::sample;
 pub use policy::{Allowance, Decision, decide};
 
@@ -250,11 +252,6 @@ impl Cascade {
         }
     }
 
-    /// How long a request may take.
-    fn limit(&self, request: &Request) -> Duration {
-        request.deadline.map_or(self.deadline, |shorter| shorter.min(self.deadline))
-    }
-
     /// A bought answer to the same question, where the request would buy it again.
     fn remembered(&self, request: &Request, sampled: bool) -> Option<Analysis> {
         if request.route == Route::Local || !self.llm.is_enabled() {
@@ -355,32 +352,6 @@ impl Cascade {
     ) -> Decision {
         let (route, thresholds) = (request.route, self.thresholds.of(request.task));
         sample(decide(route, signals, &thresholds, allowance), route, allowance, sampled)
-    }
-}
-
-/// What of a request is read locally: until the deadline, where somebody waits for it alone.
-fn query(request: &Request, tasks: Tasks, deadline: Instant) -> Query {
-    Query {
-        tasks,
-        text: Arc::clone(&request.text),
-        language: request.language.clone(),
-        lane: request.lane,
-        deadline: (request.lane == Lane::Single || request.deadline.is_some())
-            .then_some(deadline.into_std()),
-    }
-}
-
-/// Who set a deadline of its own is told that it was this one.
-fn late(error: classifier::Error, own: Option<Duration>) -> Error {
-    use classifier::{
-        Crowd,
-        Error::{Busy, TooSlow},
-    };
-    match (own, &error) {
-        (Some(own), TooSlow { .. } | Busy { crowd: Crowd::Late | Crowd::Long { .. }, .. }) => {
-            Error::Late(own)
-        }
-        _ => Error::Classifier(error),
     }
 }
 
