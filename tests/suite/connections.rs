@@ -31,10 +31,13 @@ fn rest(mut stream: &TcpStream) -> std::io::Result<String> {
 const NDJSON: &str = "POST /v1/batch?task=sentiment HTTP/1.1\r\nHost: localhost\r\n\
                       Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// Sends lines and reads nothing until the other side takes no more; returns what it then says.
+/// Sends lines that are answered at once and reads nothing; returns what the other side says in the end.
 async fn send_and_read_nothing(stream: TcpStream) -> std::io::Error {
-    // Answered without being read: what is tested is what becomes of the answers.
-    let line = json!({"id": "x".repeat(2_000), "text": 7}).to_string() + "\n";
+    send_and_read_none(stream, json!({"id": "x".repeat(2_000), "text": 7})).await
+}
+
+async fn send_and_read_none(stream: TcpStream, line: serde_json::Value) -> std::io::Error {
+    let line = format!("{line}\n");
     let chunk = format!("{:x}\r\n{line}\r\n", line.len());
     let sending = move || {
         let (mut stream, mut at) = (stream, 0);
@@ -129,10 +132,15 @@ async fn a_connection_that_takes_nothing_of_its_answers_is_closed() {
 
 #[tokio::test]
 async fn what_unread_batches_hold_is_bounded_and_others_are_answered() {
-    let setup = Setup::local().set("server.max_in_flight_bytes", 8 << 20);
+    let double = Double::start().await;
+    double.otherwise(Script::hang());
+    let setup = Setup::with(&double).escalating().set("server.max_in_flight_bytes", 8 << 20);
+    let setup = setup.set("llm.deadline_ms", 60_000).set("llm.attempt_timeout_ms", 60_000);
     let gateway = setup.set("server.max_body_bytes", 1 << 20).start().await;
+    // Behind those that an LLM takes its time for, others are read ahead.
+    let line = json!({"id": "x".repeat(8_000), "text": "Hm."});
     let unread: Vec<_> = (0..8)
-        .map(|_| tokio::spawn(send_and_read_nothing(open(&gateway, NDJSON.as_bytes()))))
+        .map(|_| tokio::spawn(send_and_read_none(open(&gateway, NDJSON.as_bytes()), line.clone())))
         .collect();
     let client = gateway.client();
     let start = Instant::now();
@@ -141,7 +149,7 @@ async fn what_unread_batches_hold_is_bounded_and_others_are_answered() {
         let held = metric(&client, "undertone_in_flight_bytes", &[]).await;
         most = most.max(held);
         assert!(held <= 8_388_608.0, "{held}");
-        let lines = "{\"text\": \"Great phone.\"}\n".repeat(20);
+        let lines = "{\"text\": \"Great phone.\", \"route\": \"local\"}\n".repeat(20);
         let batch = gateway
             .request(reqwest::Method::POST, "/v1/batch?task=sentiment")
             .header("Content-Type", "application/x-ndjson")
