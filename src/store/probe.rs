@@ -19,7 +19,9 @@ impl Store {
     pub async fn probe(config: &Config) -> Result<Probe, Error> {
         match config.url.place()? {
             url::Place::Sqlite(path) => sqlite::probe(path).await,
-            url::Place::Postgres(url) => postgres::probe(&url, config.durability).await,
+            url::Place::Postgres(url) => {
+                postgres::probe(&url, config.durability, &config.journal).await
+            }
         }
     }
 }

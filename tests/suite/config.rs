@@ -110,6 +110,16 @@ async fn other_addresses_than_loopback_are_a_note_until_there_is_a_key() {
     let (code, report) = checked(&setup).await;
     assert_eq!(code, Some(0), "{report}");
     assert!(!report["notes"].to_string().contains("no key yet"), "{report}");
+    // What a start refuses, and why.
+    let gateway = setup.clone().set("server.listen", "127.0.0.1:0").start().await;
+    drop(gateway);
+    for name in ["undertone.db", "undertone.db-wal", "undertone.db-shm"] {
+        let _ = std::fs::remove_file(setup.path(name));
+    }
+    let (code, report) = checked(&setup).await;
+    assert_eq!(code, Some(1), "{report}");
+    told(&report["errors"], "keys have existed in the ledger");
+    assert!(!setup.path("undertone.db").exists(), "nothing is created");
 }
 
 #[tokio::test]

@@ -393,18 +393,7 @@ fn cannot_open(connector: &Connector, reason: String) -> Error {
 /// the ledger's id.
 async fn take(link: &mut Link, marker: &Marker) -> Result<Arc<str>, String> {
     let text = |error: tokio_postgres::Error| reason(&error);
-    let tables = "SELECT to_regclass('ledger_identity') IS NOT NULL,
-                         to_regclass('refinery_schema_history') IS NOT NULL";
-    let tables = link.client.query_one(tables, &[]).await.map_err(text)?;
-    let identity = "SELECT id FROM ledger_identity";
-    let found = match (tables.get(0), tables.get(1)) {
-        (true, _) => {
-            let row = link.client.query_opt(identity, &[]).await.map_err(text)?;
-            row.map_or(Found::Nothing, |row| Found::Ledger(row.get(0)))
-        }
-        (false, true) => Found::Unnamed,
-        (false, false) => Found::Nothing,
-    };
+    let found = found(&link.client).await.map_err(text)?;
     marker.allows(&found)?;
     migrate(link).await?;
     if let (Found::Unnamed, Some(id)) = (&found, marker.ledger()) {
@@ -412,8 +401,25 @@ async fn take(link: &mut Link, marker: &Marker) -> Result<Arc<str>, String> {
         let name = "UPDATE ledger_identity SET id = $1";
         link.client.execute(name, &[&id]).await.map_err(text)?;
     }
-    let row = link.client.query_one(identity, &[]).await.map_err(text)?;
+    let row = link.client.query_one(IDENTITY, &[]).await.map_err(text)?;
     Ok(row.get::<_, String>(0).into())
+}
+
+const IDENTITY: &str = "SELECT id FROM ledger_identity";
+
+/// What a database holds before anything is changed in it.
+async fn found(client: &tokio_postgres::Client) -> Result<Found, tokio_postgres::Error> {
+    let tables = "SELECT to_regclass('ledger_identity') IS NOT NULL,
+                         to_regclass('refinery_schema_history') IS NOT NULL";
+    let tables = client.query_one(tables, &[]).await?;
+    Ok(match (tables.get(0), tables.get(1)) {
+        (true, _) => {
+            let row = client.query_opt(IDENTITY, &[]).await?;
+            row.map_or(Found::Nothing, |row| Found::Ledger(row.get(0)))
+        }
+        (false, true) => Found::Unnamed,
+        (false, false) => Found::Nothing,
+    })
 }
 
 /// Brings the tables up to date. Of several gateways that start at once one does it, and the others

@@ -1,17 +1,21 @@
 //! Whether a database can be reached and holds a ledger, or could; it is left as it is.
 
+use std::path::Path;
+
 use tokio_postgres::Client;
 
 use super::connect::{Connector, reason, why_not_connected};
-use super::{START_LIMIT, cannot_open, migrations};
+use super::{START_LIMIT, cannot_open, found, marker_of, migrations};
+use crate::store::marker::Marker;
 use crate::store::probe::Probe;
 use crate::store::{Durability, Error, newer_ledger};
 
-pub async fn probe(url: &str, durability: Durability) -> Result<Probe, Error> {
+pub async fn probe(url: &str, durability: Durability, folder: &Path) -> Result<Probe, Error> {
     let connector = Connector::new(url, durability)?;
+    let marker = marker_of(&connector, folder);
     let looking = async {
         let link = connector.connect().await.map_err(|error| why_not_connected(&error))?;
-        let probe = look(&link.client).await.unwrap_or_else(|error| Err(reason(&error)));
+        let probe = look(&link.client, &marker).await.unwrap_or_else(|error| Err(reason(&error)));
         link.close().await;
         probe
     };
@@ -21,7 +25,10 @@ pub async fn probe(url: &str, durability: Durability) -> Result<Probe, Error> {
     probe.map_err(|reason| cannot_open(&connector, reason))
 }
 
-async fn look(client: &Client) -> Result<Result<Probe, String>, tokio_postgres::Error> {
+async fn look(
+    client: &Client,
+    marker: &Marker,
+) -> Result<Result<Probe, String>, tokio_postgres::Error> {
     let one = "SELECT to_regclass('refinery_schema_history') IS NOT NULL,
                       to_regclass('keys') IS NOT NULL,
                       pg_is_in_recovery(),
@@ -30,6 +37,9 @@ async fn look(client: &Client) -> Result<Result<Probe, String>, tokio_postgres::
     let [exists, has_keys, is_replica, may_create] = [0, 1, 2, 3].map(|at| row.get::<_, bool>(at));
     if is_replica {
         return Ok(Err("it is a replica, which cannot be written: name the primary".into()));
+    }
+    if let Err(reason) = marker.allows(&found(client).await?) {
+        return Ok(Err(reason));
     }
     if !exists {
         return Ok(match may_create {
@@ -46,6 +56,6 @@ async fn look(client: &Client) -> Result<Result<Probe, String>, tokio_postgres::
     let any_key = match has_keys {
         true => client.query_one("SELECT EXISTS (SELECT FROM keys)", &[]).await?.get(0),
         false => false,
-    };
+    } || marker.is_there();
     Ok(Ok(Probe { exists, any_key }))
 }

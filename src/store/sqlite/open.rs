@@ -75,21 +75,27 @@ fn make(path: &Path, marker: &Marker) -> Result<(), String> {
         }
         return Ok(());
     }
-    marker.allows(&Found::Nothing).map_err(|error| format!("{error}.{}", rescued(path)))?;
-    if has_log {
-        return Err(format!(
-            "it is missing or empty, but its write-ahead log {} is there: the ledger was removed or \
-             moved.{} Put it back. If you really want to start anew, delete the log",
-            log.display(),
-            rescued(path)
-        ));
-    }
+    may_be_made(path, has_log, marker)?;
     match private::options().write(true).create_new(true).open(path) {
         Ok(_) => tracing::info!(file = %path.display(), "a new ledger is made"),
         // Empty: made by another process, or by hand.
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => private::tighten(path),
         // SQLite says it better.
         Err(_) => {}
+    }
+    Ok(())
+}
+
+/// Refuses a new ledger where one was lost.
+pub(super) fn may_be_made(path: &Path, has_log: bool, marker: &Marker) -> Result<(), String> {
+    marker.allows(&Found::Nothing).map_err(|error| format!("{error}.{}", rescued(path)))?;
+    if has_log {
+        return Err(format!(
+            "it is missing or empty, but its write-ahead log {} is there: the ledger was removed or \
+             moved.{} Put it back. If you really want to start anew, delete the log",
+            beside(path, "-wal").display(),
+            rescued(path)
+        ));
     }
     Ok(())
 }
@@ -110,7 +116,7 @@ fn rescued(path: &Path) -> String {
 }
 
 /// What a file holds before anything is changed in it.
-fn found(connection: &Connection) -> Result<Found, String> {
+pub(super) fn found(connection: &Connection) -> Result<Found, String> {
     let text = |error: rusqlite::Error| error.to_string();
     let has = |table: &str| {
         connection

@@ -2,25 +2,30 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use rustix::fs::{Access, access};
 
-use super::open::runner;
-use super::{BUSY_TIMEOUT, blocking};
+use super::open::{found, may_be_made, runner};
+use super::watch::beside;
+use super::{blocking, existing};
+use crate::store::marker::Marker;
 use crate::store::probe::Probe;
 use crate::store::{Error, newer_ledger};
 
 pub async fn probe(path: PathBuf) -> Result<Probe, Error> {
     blocking(move || {
-        let look = || if path.exists() { ledger(&path) } else { place(&path) };
+        let marker = Marker::at(beside(&path, ".keys"));
+        let is_there = path.is_dir() || std::fs::metadata(&path).is_ok_and(|file| file.len() > 0);
+        let look = || if is_there { ledger(&path, &marker) } else { place(&path, &marker) };
         look().map_err(|reason| Error::Open { store: path.display().to_string(), reason })
     })
     .await
 }
 
-/// Of a file that is not there yet: whether it and its folder can be made.
-fn place(path: &Path) -> Result<Probe, String> {
+/// Of a file that is not there yet: whether it and its folder can be made, and may be.
+fn place(path: &Path, marker: &Marker) -> Result<Probe, String> {
     writable_folder(&folder_of(path))?;
+    may_be_made(path, beside(path, "-wal").exists(), marker)?;
     Ok(Probe::default())
 }
 
@@ -43,7 +48,7 @@ fn writable_folder(folder: &Path) -> Result<(), String> {
         .map_err(|error| format!("the folder {} cannot be written: {error}", there.display()))
 }
 
-fn ledger(path: &Path) -> Result<Probe, String> {
+fn ledger(path: &Path, marker: &Marker) -> Result<Probe, String> {
     if path.is_dir() {
         return Err("it is a folder, and has to be a file".into());
     }
@@ -51,25 +56,24 @@ fn ledger(path: &Path) -> Result<Probe, String> {
         .map_err(|error| format!("it cannot be written: {error}"))?;
     // SQLite's log is beside it.
     writable_folder(&folder_of(path))?;
-    read(path).map_err(|error| error.to_string())?
+    let read = existing::read(path, |connection| Ok(look(connection, marker)));
+    let any_key = read.map_err(|error| match error {
+        Error::Read(reason) => reason,
+        other => other.to_string(),
+    })??;
+    Ok(Probe { exists: true, any_key })
 }
 
-fn read(path: &Path) -> rusqlite::Result<Result<Probe, String>> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    let is_there = |table: &str| {
-        connection.prepare("SELECT 1 FROM sqlite_master WHERE name = ?1")?.exists([table])
-    };
-    if !is_there("refinery_schema_history")? {
-        return Ok(Err("it is a file of something else, not a ledger".into()));
+/// Whether a key was ever created in the ledger, if a start would take it.
+fn look(connection: &Connection, marker: &Marker) -> Result<bool, String> {
+    marker.allows(&found(connection)?)?;
+    let one = |select: &str| connection.query_row(select, [], |row| row.get::<_, Option<i64>>(0));
+    let text = |error: rusqlite::Error| error.to_string();
+    let newest = one("SELECT max(version) FROM refinery_schema_history").map_err(text)?;
+    if let Some(reason) = newer_ledger(newest, runner().get_migrations()) {
+        return Err(reason);
     }
-    let newest = "SELECT max(version) FROM refinery_schema_history";
-    let newest = connection.query_row(newest, [], |row| row.get::<_, Option<i64>>(0))?;
-    let ours = runner();
-    if let Some(reason) = newer_ledger(newest, ours.get_migrations()) {
-        return Ok(Err(reason));
-    }
-    let any_key = is_there("keys")? && connection.prepare("SELECT 1 FROM keys")?.exists([])?;
-    Ok(Ok(Probe { exists: true, any_key }))
+    let has_keys = one("SELECT count(*) FROM sqlite_schema WHERE name = 'keys'").map_err(text)?;
+    let any_key = has_keys != Some(0) && one("SELECT count(*) FROM keys").map_err(text)? != Some(0);
+    Ok(any_key || marker.is_there())
 }
