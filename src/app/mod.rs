@@ -18,6 +18,7 @@ mod layers;
 mod learning;
 mod ledger;
 mod measure;
+mod metered;
 mod models;
 mod prices;
 mod process;
@@ -101,6 +102,8 @@ pub use trends::{
     Update,
 };
 pub use variables::unread_variables;
+
+use metered::measure;
 
 pub type SharedApp = Arc<App>;
 
@@ -337,31 +340,6 @@ impl App {
         self.write_texts().await;
         self.ledger.replay().await;
         self.store.clone().close().await;
-    }
-}
-
-fn measure(task: Task, analysis: &Analysis) {
-    count_verdict(task, analysis);
-    count_text(analysis);
-}
-
-/// Once a text.
-fn count_text(analysis: &Analysis) {
-    let outcome = analysis.outcome.name();
-    let cached = if analysis.cached { "true" } else { "false" };
-    metrics::counter!("undertone_texts_total", "outcome" => outcome, "cached" => cached)
-        .increment(1);
-    if !analysis.local.is_zero() {
-        metrics::histogram!("undertone_local_read_seconds").record(analysis.local);
-    }
-}
-
-/// Once for each task of a text.
-fn count_verdict(task: Task, analysis: &Analysis) {
-    learning::compare(task, analysis);
-    for reason in &analysis.reasons {
-        metrics::counter!("undertone_escalation_reasons_total", "reason" => reason.name())
-            .increment(1);
     }
 }
 

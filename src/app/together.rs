@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Analysis, App, Owner, Passage, Request, RequestError, count_text, count_verdict};
+use super::metered::{count_text, count_verdict};
+use super::{Analysis, App, Owner, Passage, Request, RequestError};
 use crate::sentiment::{Outcome, Task, Tasks};
 
 impl App {

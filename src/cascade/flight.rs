@@ -1,16 +1,17 @@
 //! Buying an answer once for all who ask the same at the same time.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
-use super::{Abandoned, Answer, Cascade, Overruled, Request};
+use super::{Abandoned, Analysis, Answer, Cascade, Overruled, Request};
 use crate::cache::{Boarding, Flight, Key};
 use crate::classifier::Reading;
 use crate::llm::{Answered, Bill, Failure, FailureKind, Limits, Question};
-use crate::sentiment::Reason;
+use crate::sentiment::{Outcome, Reason};
 
 /// How an answer was had.
 pub(super) enum Reply {
@@ -27,6 +28,27 @@ struct Keys {
     anybodys: Key,
     /// For the same key and team alone: whoever wrote another text of the call may have swayed it.
     own: Key,
+}
+
+impl Answer {
+    /// As one gets it who does not pay for it.
+    pub(super) fn shared(&self, reasons: Vec<Reason>, local: Duration, llm: Duration) -> Analysis {
+        Analysis {
+            verdict: self.verdict.clone(),
+            language: self.language.clone(),
+            signals: self.signals,
+            reasons,
+            outcome: Outcome::Answered,
+            cached: true,
+            model: self.model.clone(),
+            bill: Bill::default(),
+            refusal: None,
+            saved: self.cost,
+            overruled: Some(self.overruled),
+            local,
+            llm,
+        }
+    }
 }
 
 impl Cascade {

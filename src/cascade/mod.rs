@@ -261,7 +261,7 @@ impl Cascade {
         // It costs nothing.
         match self.decide(request, &answer.signals, Allowance::Granted, sampled) {
             Decision::Ask { reasons } => {
-                Some(from_cache(&answer, reasons, Duration::ZERO, Duration::ZERO))
+                Some(answer.shared(reasons, Duration::ZERO, Duration::ZERO))
             }
             Decision::Local { .. } => None,
         }
@@ -279,12 +279,10 @@ impl Cascade {
         let reply = self.ask(request, &reading, &reasons, deadline).await;
         let llm = asked.elapsed();
         match reply {
-            Ok(Reply::Bought { answer, bill }) => Ok(Analysis {
-                bill,
-                cached: false,
-                ..from_cache(&answer, reasons, reading.took, llm)
-            }),
-            Ok(Reply::Shared(answer)) => Ok(from_cache(&answer, reasons, reading.took, llm)),
+            Ok(Reply::Bought { answer, bill }) => {
+                Ok(Analysis { bill, cached: false, ..answer.shared(reasons, reading.took, llm) })
+            }
+            Ok(Reply::Shared(answer)) => Ok(answer.shared(reasons, reading.took, llm)),
             Err(failure) if route == Route::Llm => Err(Error::Llm(failure)),
             Err(Failure { kind, bill, refusal }) => {
                 let local = self.local(reading, reasons, outcome_of(kind), bill, llm);
@@ -361,24 +359,5 @@ fn outcome_of(failure: FailureKind) -> Outcome {
         FailureKind::NoProvider => Outcome::Disabled,
         FailureKind::OverBudget => Outcome::OverBudget,
         _ => Outcome::Unavailable,
-    }
-}
-
-/// An answer as one gets it who does not pay for it.
-fn from_cache(answer: &Answer, reasons: Vec<Reason>, local: Duration, llm: Duration) -> Analysis {
-    Analysis {
-        verdict: answer.verdict.clone(),
-        language: answer.language.clone(),
-        signals: answer.signals,
-        reasons,
-        outcome: Outcome::Answered,
-        cached: true,
-        model: answer.model.clone(),
-        bill: Bill::default(),
-        refusal: None,
-        saved: answer.cost,
-        overruled: Some(answer.overruled),
-        local,
-        llm,
     }
 }

@@ -96,6 +96,8 @@ fn description(row: &Row<'_>) -> String {
     let charge = row.charge;
     match &charge.correction {
         None => format!("{} calls of {}", charge.calls, charge.model),
+        // Of settled calls, which other rows count.
+        Some(kind) if charge.calls == 0 => format!("corrections ({kind}) of {}", charge.model),
         Some(kind) => format!("{} corrections ({kind}) of {}", charge.calls, charge.model),
     }
 }

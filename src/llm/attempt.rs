@@ -185,7 +185,7 @@ struct Most {
 
 impl Most {
     fn allows(self, usage: &Usage) -> bool {
-        usage.prompt() <= self.input && usage.output <= self.output
+        usage.prompt() <= self.input && usage.output.max(usage.reasoning) <= self.output
     }
 }
 

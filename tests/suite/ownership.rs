@@ -54,7 +54,7 @@ async fn feedback_on_another_teams_verdict_is_the_404_of_an_unknown_id_and_no_or
         label(&id),
         aspect(&id, "merger", [4, 10]),
         aspect(&id, "merger", [5, 11]),
-        aspect(&id, "Acme", [0, 999]),
+        aspect(&id, "Acme", [995, 999]),
         json!({"id": id, "task": "emotions", "emotions": ["joy"]}),
     ] {
         let mut problem = press.post("/v1/feedback", &body).await.problem(404);

@@ -50,7 +50,7 @@ pub struct FeedbackReceipt {
 #[derive(Debug, thiserror::Error)]
 pub enum FeedbackError {
     #[error(
-        "No verdict of yours with that id is known: those of the last {LATEST} texts since the start \
+        "No verdict of that id is known to be yours: those of the last {LATEST} texts since the start \
          are, and those whose texts are kept (learning.keep_texts). For the verdicts of other keys of \
          your team the key needs the scope texts:review."
     )]

@@ -14,10 +14,13 @@ mod report;
 mod rows;
 mod signals;
 mod trends;
+mod warnings;
 mod writer;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upgrade_tests;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -268,13 +271,13 @@ impl Postgres {
         until: SystemTime,
     ) -> Result<bool, Error> {
         self.transact(async |transaction| {
-            budgets::claim_warning(transaction, &of, percent, now, until).await
+            warnings::claim_warning(transaction, &of, percent, now, until).await
         })
         .await
     }
 
     pub async fn warned(&self, of: BudgetState, percent: u32) -> Result<(), Error> {
-        self.transact(async |transaction| budgets::warned(transaction, &of, percent).await).await
+        self.transact(async |transaction| warnings::warned(transaction, &of, percent).await).await
     }
 
     /// Notes that keys exist; one who only reads notes nothing.

@@ -232,7 +232,8 @@ pub(super) async fn add_up_days(client: &Client, from: i64, to: i64) -> Result<(
          SELECT sha256(convert_to(jsonb_build_array(
                 'day', day, team, key_id, tags, endpoint, route, model)::text, 'UTF8')),
             day, team, key_id, tags, endpoint, route, model, sum(local), sum(cached),
-            sum(escalated), sum(local_bytes), sum(saved_pico), sum(saved_unknown)
+            sum(escalated), sum(local_bytes), least(sum(saved_pico), 9223372036854775807),
+            sum(saved_unknown)
          FROM fine GROUP BY day, team, key_id, tags, endpoint, route, model
          ON CONFLICT (id) DO UPDATE SET {ADD_COUNTS}"
     );

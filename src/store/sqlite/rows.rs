@@ -173,7 +173,9 @@ pub(super) fn add_up_days(connection: &Connection, from: i64, to: i64) -> Result
     let insert = format!(
         "INSERT INTO rollups
          SELECT minute - minute % 86400000, team, key_id, tags, endpoint, route, model,
-            sum(local), sum(cached), sum(escalated), sum(local_bytes), sum(saved_pico),
+            sum(local), sum(cached), sum(escalated), sum(local_bytes),
+            min(sum(saved_pico / 1000000000) * 1000000000 + sum(saved_pico % 1000000000),
+                9223372036854775807),
             sum(saved_unknown)
          FROM rollups WHERE {which} GROUP BY 1, 2, 3, 4, 5, 6, 7
          ON CONFLICT DO UPDATE SET {ADD_COUNTS}"
