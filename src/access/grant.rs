@@ -18,7 +18,7 @@ pub struct Grant(Option<Arc<KnownKey>>);
 /// Why a request is turned away.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    #[error("a key is needed: send it as Authorization: Bearer KEY")]
+    #[error("this route needs a key: send it in the header `Authorization: Bearer KEY`")]
     NoKey,
     #[error("the key is unknown, revoked or expired")]
     UnknownKey,

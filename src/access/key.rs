@@ -76,7 +76,7 @@ fn check(new: &NewKey, now: OffsetDateTime) -> Result<(), NewKeyError> {
         return wrong("team", message);
     }
     if new.scopes.is_empty() {
-        return wrong("scopes", "names none; a key without one opens nothing".into());
+        return wrong("scopes", "names no scope; a key without a scope opens no route".into());
     }
     if new.expires_at.is_some_and(|expires| expires <= now) {
         return wrong("expires", "is in the past".into());

@@ -78,14 +78,23 @@ async fn tell(store: Store, webhook: Option<Webhook>, state: BudgetState, step: 
     if let Some(webhook) = webhook
         && let Err(error) = deliver(&webhook, &id(&state, step), &warning(&state, step)).await
     {
-        tracing::error!(kind, name, period, step, error, "a budget's warning is not delivered");
+        tracing::error!(
+            kind,
+            name,
+            period,
+            step,
+            error,
+            "the webhook did not take the warning of \
+            a budget; the gateway tries again in a minute"
+        );
         return;
     }
     tracing::warn!(kind, name, period, "{step} % of a budget is spent");
     metrics::counter!("undertone_budget_warnings_total", "percent" => step.to_string())
         .increment(1);
     if let Err(error) = store.warned(state.clone(), step).await {
-        tracing::warn!(%error, "a budget's warning is not on record: it comes again");
+        tracing::warn!(%error, "the store did not record the warning of a budget; the gateway \
+            gives it again");
     }
 }
 

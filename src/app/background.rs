@@ -62,7 +62,8 @@ impl App {
                 if let Err(error) = &seen
                     && !failing
                 {
-                    tracing::warn!(%error, "the last known keys go on counting");
+                    tracing::warn!(%error, "the keys cannot be read from the store; those that \
+                        were read last stay in force");
                 }
                 failing = seen.is_err();
             }
@@ -73,7 +74,7 @@ impl App {
     /// baseline that the store has, and what a model in shadow makes of it. Ends with the tasks.
     pub async fn spawn_watching(self: &Arc<App>) -> anyhow::Result<Vec<JoinHandle<()>>> {
         if let Err(error) = self.drift.resume(&self.store).await {
-            tracing::warn!(%error, "the baseline of the input cannot be read");
+            tracing::warn!(%error, "the drift baseline cannot be read from the store");
         }
         let app = Arc::clone(self);
         let drift = tokio::spawn(async move {
@@ -110,7 +111,8 @@ impl App {
             return;
         }
         if let Err(error) = self.store.add_counts(counts.clone()).await {
-            tracing::warn!(%error, "counts wait for the store");
+            tracing::warn!(%error, "the counts of texts cannot be written; they stay in memory \
+                until the store answers");
             self.counter.put_back(counts);
         }
     }
@@ -133,7 +135,8 @@ impl App {
         let Some(rows) = self.signal_log.take(is_end) else { return };
         let forget = SystemTime::now() - signal_log::KEPT_FOR;
         if let Err(error) = self.store.log_signals(rows.clone(), forget).await {
-            tracing::warn!(%error, "logged signals wait for the store");
+            tracing::warn!(%error, "the logged signals cannot be written; they stay in memory \
+                until the store answers");
             self.signal_log.put_back(rows);
         }
     }

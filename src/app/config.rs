@@ -65,7 +65,7 @@ pub struct PricingConfig {
 pub enum Error {
     #[error("the configuration file {} cannot be read: {reason}", file.display())]
     File { file: PathBuf, reason: std::io::Error },
-    #[error("the configuration is not usable: {0}")]
+    #[error("the configuration cannot be used: {0}")]
     Value(String),
     #[error("the configuration is not usable:\n- {}", .0.join("\n- "))]
     Values(Vec<String>),

@@ -220,7 +220,10 @@ mod tests {
                     for call in text.split(call).skip(1) {
                         let name = call.trim_start().strip_prefix('"');
                         let name = name.and_then(|rest| rest.split('"').next());
-                        names.extend(name.map(str::to_owned));
+                        // This file names the macros themselves.
+                        let is_name =
+                            |name: &&str| name.starts_with(|c: char| c.is_ascii_lowercase());
+                        names.extend(name.filter(is_name).map(str::to_owned));
                     }
                 }
             }
@@ -233,7 +236,7 @@ mod tests {
         counted(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut names);
         let described: BTreeSet<String> =
             FAMILIES.iter().map(|family| family.name.to_owned()).collect();
-        assert_eq!(described.len(), FAMILIES.len(), "a family stands there twice");
+        assert_eq!(described.len(), FAMILIES.len(), "a family is listed twice");
         assert_eq!(names, described);
     }
 }

@@ -197,7 +197,8 @@ impl Interviewer {
             let answer = BoughtAnswer { verdict, model_served, cost, latency, alone };
             let kept = keep(&answer, llm::question_id(&question));
             if let Err(error) = store.keep_answer(about, kept).await {
-                tracing::warn!(%error, "an answer is not kept: the next evaluation buys it again");
+                tracing::warn!(%error, "an answer could not be kept: the next evaluation will buy \
+                    it again");
             }
             Ok(answer)
         });

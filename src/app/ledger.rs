@@ -57,8 +57,9 @@ impl Ledger {
     pub async fn replay(&self) {
         match self.0.journal.replay(&self.0.store).await {
             Ok(0) => {}
-            Ok(lines) => tracing::info!(lines, "the journal is on the ledger"),
-            Err(error) => tracing::debug!(%error, "the journal waits for the store"),
+            Ok(lines) => tracing::info!(lines, "the journal has been written to the ledger"),
+            Err(error) => tracing::debug!(%error, "the journal cannot be written to the ledger \
+                until the store answers"),
         }
     }
 
@@ -92,7 +93,8 @@ impl Ledger {
         let id = reservation.id;
         journal.reserve(reservation).await.map_err(|error| down(&error))?;
         self.journaled().insert(id);
-        tracing::warn!(%error, attempt = %id, "an attempt is on the journal alone");
+        tracing::warn!(%error, attempt = %id, "the store did not take an attempt; it is kept in \
+            the journal");
         metrics::counter!("undertone_journaled_attempts_total").increment(1);
         Ok(id)
     }

@@ -125,7 +125,7 @@ pub fn replaceable(config: &Config, old: &PriceBook, new: &PriceBook) -> anyhow:
         .collect();
     anyhow::ensure!(
         dropped.is_empty(),
-        "the new price book drops the price of a model in use: {}",
+        "the new price book has no price for a model in use: {}",
         dropped.join(", ")
     );
     Ok(())
@@ -171,14 +171,15 @@ impl App {
                 self.refused_prices.store(None);
                 metrics::gauge!("undertone_price_book_refused").set(0.0);
                 if let Some(new) = new {
-                    tracing::info!(version = new.version(), "a new price book counts from now on");
+                    tracing::info!(version = new.version(), "a new price book is in force");
                     self.prices.replace(new);
                 }
             }
             Err(error) => {
                 let reason = format!("{error:#}");
                 let version = self.prices.current().version().to_owned();
-                tracing::error!(%reason, %version, "the new price book is refused, the old one stays");
+                tracing::error!(%reason, %version, "the new price book is refused; the old one \
+                    stays in force");
                 metrics::gauge!("undertone_price_book_refused").set(1.0);
                 self.refused_prices.store(Some(Arc::new(reason)));
             }

@@ -172,8 +172,10 @@ impl App {
         let warnings = health.iter().filter_map(retirement).chain(unknown).chain(refused);
         let waiting = Some(self.trends.waiting_texts()).filter(|_| !store.ok);
         let waiting = waiting.filter(|texts| *texts > 0);
-        let waiting =
-            waiting.map(|texts| format!("the windows of {texts} texts wait for the store"));
+        let waiting = waiting.map(|texts| match texts {
+            1 => "the windows of 1 text cannot be written until the store answers".to_owned(),
+            _ => format!("the windows of {texts} texts cannot be written until the store answers"),
+        });
         let unread = self.unread_results.load_full();
         let unread = unread.map(|reason| format!("the results topic is not read: {reason}"));
         let warnings = warnings.chain(self.drift.warnings()).chain(waiting).chain(unread);

@@ -84,7 +84,10 @@ impl ThresholdsFile {
             .with_context(|| format!("{} cannot be read", path.display()))?;
         let file: ThresholdsFile =
             serde_json::from_str(unmarked_text(&text)).with_context(|| {
-                format!("{} is not as `undertone calibrate` writes it", path.display())
+                format!(
+                    "{} does not have the form that `undertone calibrate` writes",
+                    path.display()
+                )
             })?;
         ensure!(
             file.format == ThresholdsFile::FORMAT,

@@ -1,6 +1,10 @@
 //! What can go wrong with the local model.
 
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// The longest that a caller is told to wait before it asks again.
+const RETRY_LIMIT: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
@@ -60,4 +64,15 @@ pub enum Crowd {
     Long { wait_ms: u64, most_ms: u64 },
     #[error("the text was not read within its time (classifier.max_wait_ms, llm.deadline_ms)")]
     Late,
+}
+
+/// In whole milliseconds, as errors tell it.
+pub fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Whole seconds after which to ask again: one at least.
+pub fn seconds_until(time: Duration) -> u32 {
+    let seconds = time.min(RETRY_LIMIT).as_secs_f64().ceil() as u32;
+    seconds.max(1)
 }

@@ -30,6 +30,7 @@ use calibration::Calibration;
 use categories::Categories;
 pub use config::Config;
 pub use domain::{Familiarity, out_of_domain};
+use error::seconds_until;
 pub use error::{Crowd, Error};
 pub use graph::Graph;
 pub use language::Language;
@@ -43,6 +44,5 @@ pub use reader::{Asked, Reader, Reading, Sentence};
 pub use runtime::{
     TELEMETRY_OFF, TELEMETRY_VARIABLE, runtime_build, start_runtime, telemetry_is_off,
 };
-use scheduler::seconds_until;
 pub use scheduler::{Classifier, Query};
 use tags::Tag;

@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout_at;
 
-use super::error::Crowd;
+use super::error::{Crowd, ms, seconds_until};
 use super::line::{Lane, Line, Load, Patience, Refused, WAITING_BYTES};
 use super::runtime::{return_free_memory, start_runtime};
 use super::session::{Session, Waiting};
@@ -31,9 +31,6 @@ const SENTENCES_AT_ONCE: usize = 16;
 
 /// How long a text of a batch waits for its turn before its sender is told.
 const BATCH_PATIENCE: Duration = Duration::from_secs(60);
-
-/// The longest that a caller is told to wait before it asks again.
-const RETRY_LIMIT: Duration = Duration::from_secs(60);
 
 /// A permit of a lane's bytes stands for so many.
 const BYTES_A_PERMIT: usize = 1024;
@@ -84,7 +81,9 @@ impl Classifier {
             thread::Builder::new()
                 .name(format!("reader-{index}"))
                 .spawn(move || session.serve())
-                .map_err(|error| Error::Inference(format!("no thread for a session: {error}")))?;
+                .map_err(|error| {
+                Error::Inference(format!("a thread for the local model cannot be started: {error}"))
+            })?;
         }
         Ok(classifier)
     }
@@ -178,8 +177,9 @@ impl Classifier {
     /// in time; [`Error::TooSlow`]; [`Error::Inference`].
     pub async fn read_for(&self, query: Query) -> Result<Vec<Reading>, Error> {
         self.by(query.deadline, async {
+            let whole = self.patience(&query).finish;
             let load = self.weigh(&query).await?;
-            self.read_weighed(query, load, Entrance::Asks).await
+            self.read_weighed(query, load, Entrance::Asks { whole }).await
         })
         .await
     }
@@ -194,6 +194,7 @@ impl Classifier {
     }
 
     async fn sentences(&self, query: &Query) -> Result<Vec<Sentence>, Error> {
+        let whole = self.patience(query).finish;
         let load = self.weigh(query).await?;
         let (this, text, given) = (self.clone(), Arc::clone(&query.text), query.language.clone());
         let (bounds, language) = self
@@ -211,7 +212,8 @@ impl Classifier {
         }
         if query.lane == Lane::Single {
             let patience = self.patience(query);
-            self.0.line.admits(load, patience).map_err(|refused| self.refusal(refused))?;
+            let admitted = self.0.line.admits(load, patience);
+            admitted.map_err(|refused| self.refusal(refused, whole))?;
         }
         let language = &language;
         let read = bounds.into_iter().map(|(start, end)| async move {
@@ -307,9 +309,9 @@ impl Classifier {
             room: None,
         };
         match (lane, entrance) {
-            (Lane::Single, Entrance::Asks) => {
+            (Lane::Single, Entrance::Asks { whole }) => {
                 let entered = self.0.line.enter(load, waiting, patience);
-                entered.map_err(|refused| self.refusal(refused))?;
+                entered.map_err(|refused| self.refusal(refused, whole))?;
             }
             (Lane::Single, Entrance::Begun) => {
                 waiting.begin_by = None;
@@ -352,17 +354,19 @@ impl Classifier {
         }
     }
 
-    /// What a caller is told whose text is not let in.
-    fn refusal(&self, refused: Refused) -> Error {
+    /// What a caller is told whose text is not let in. `whole` is the time that there was when it came.
+    fn refusal(&self, refused: Refused, whole: Option<Duration>) -> Error {
         metrics::counter!("undertone_unread_texts_total", "reason" => "refused").increment(1);
         let (crowd, again) = match refused {
             Refused::Full { wait } => (Crowd::Full(self.0.queue), wait),
             Refused::Long { wait, most } => {
                 (Crowd::Long { wait_ms: ms(wait), most_ms: ms(most) }, wait.saturating_sub(most))
             }
-            Refused::Slow { takes, most } => {
+            Refused::Slow { takes, most } if whole.is_some_and(|whole| takes > whole) => {
                 return Error::TooSlow { takes_ms: ms(takes), left_ms: ms(most) };
             }
+            // There would have been time, had it not waited to be weighed.
+            Refused::Slow { .. } => (Crowd::Late, Duration::ZERO),
         };
         Error::Busy { crowd, retry_after_seconds: seconds_until(again) }
     }
@@ -377,19 +381,10 @@ impl Classifier {
 /// How a text comes into the line.
 #[derive(Clone, Copy)]
 enum Entrance {
-    Asks,
+    /// With the time that there was when it came.
+    Asks { whole: Option<Duration> },
     /// As a part of what was let in.
     Begun,
-}
-
-fn ms(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Whole seconds after which to ask again: one at least.
-pub fn seconds_until(time: Duration) -> u32 {
-    let seconds = time.min(RETRY_LIMIT).as_secs_f64().ceil() as u32;
-    seconds.max(1)
 }
 
 #[cfg(test)]

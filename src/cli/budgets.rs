@@ -107,11 +107,11 @@ impl Set {
                     format!("{} may spend {limit} US dollars a {}.", self.team, period.name())
                 }
                 Some((limit, false)) => format!(
-                    "{} is warned of as it spends {limit} US dollars a {}.",
+                    "{} gets a warning as it spends {limit} US dollars a {}.",
                     self.team,
                     period.name()
                 ),
-                None => format!("{} has no budget a {} any more.", self.team, period.name()),
+                None => format!("{} no longer has a budget for a {}.", self.team, period.name()),
             })?;
         }
         Ok(ExitCode::SUCCESS)

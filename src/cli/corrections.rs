@@ -35,7 +35,7 @@ struct BilledOrNot {
 fn not_negative(text: &str) -> Result<Usd, String> {
     let amount: Usd = text.parse().map_err(|error| format!("{error}"))?;
     match amount < Usd::ZERO {
-        true => Err("a call costs 0 US dollars or more".into()),
+        true => Err("--cost-usd has to be 0 or more".into()),
         false => Ok(amount),
     }
 }

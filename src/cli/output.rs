@@ -53,6 +53,14 @@ pub fn address(said: &str, url: &str) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// A number of things: `1 row`, `2 rows`.
+pub fn several(count: u64, thing: &str) -> String {
+    match count {
+        1 => format!("1 {thing}"),
+        _ => format!("{count} {thing}s"),
+    }
+}
+
 /// Right-aligned numbers after `words` columns of words.
 pub fn table(header: &[String], rows: &[Vec<String>], words: usize) -> anyhow::Result<ExitCode> {
     let mut table = Table::new();

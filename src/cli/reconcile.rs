@@ -89,11 +89,13 @@ impl Reconcile {
 }
 
 fn tell(reconciliation: &Reconciliation, remaining: usize, closed: bool) {
-    eprintln!("undertone: {remaining} rows differ or have open attempts");
+    let rows = output::several(remaining as u64, "row");
+    eprintln!("undertone: {rows} with a difference or open attempts");
     let explained: usize = reconciliation.rows.iter().map(|row| row.closing.len()).sum();
     if explained > 0 && !closed {
         eprintln!(
-            "undertone: the provider's figures explain {explained} open attempts: --close closes them"
+            "undertone: the provider's figures explain {}: --close closes them",
+            output::several(explained as u64, "open attempt")
         );
     }
 }
@@ -156,7 +158,7 @@ fn print(
         output::table(&header, &rows, 3)?;
     }
     if closed > 0 {
-        output::line(&format!("Closed {closed} attempts."))?;
+        output::line(&format!("Closed {}.", output::several(closed as u64, "attempt")))?;
     }
     Ok(ExitCode::SUCCESS)
 }

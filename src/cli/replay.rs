@@ -129,11 +129,12 @@ fn notes(change: &Change) -> Vec<String> {
     match change.cost_basis {
         CostBasis::Logged => {}
         CostBasis::LoggedMean => notes.push(
-            "newly escalated texts are reckoned at the mean cost of the escalations that are logged"
+            "newly escalated texts are counted at the mean cost of the escalations that are logged"
                 .to_owned(),
         ),
         CostBasis::Price => notes.push(
-            "no escalation is logged with its cost: newly escalated texts are reckoned at the price of \
+            "no escalation is logged with its cost: newly escalated texts are counted at the \
+                price of \
              the first configured model"
                 .to_owned(),
         ),
@@ -145,8 +146,8 @@ fn notes(change: &Change) -> Vec<String> {
     }
     if change.unanswered_now > 0.0 {
         notes.push(format!(
-            "{} texts called for an LLM and got no answer of one; those that still would are reckoned \
-             at what they cost now",
+            "{} texts called for an LLM and got no answer of one; those that still would are \
+                counted at what they cost now",
             count(change.unanswered_now)
         ));
     }

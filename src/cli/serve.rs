@@ -77,7 +77,7 @@ impl Serve {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("stopping: no new requests, those at hand are finished");
+        tracing::info!("stopping: new requests are refused, those under way are finished");
         let _ = stop.send(());
         // Nobody who listens would ever be finished.
         app.stop_live();

@@ -151,7 +151,7 @@ impl Stream {
 
 fn stop_once(stop: &CancellationToken) {
     if !stop.is_cancelled() {
-        tracing::info!("stopping: no new records, those under way are finished");
+        tracing::info!("stopping: no new records are read, those under way are finished");
         stop.cancel();
     }
 }

@@ -109,7 +109,7 @@ fn no_label(field: &str, expected: &[&str]) -> String {
     let seen = match field.chars().count() {
         0 => "is empty".to_owned(),
         1..=SHOWN if field.chars().all(is_word) => format!("is \"{field}\""),
-        length => format!("has {length} characters and is no label"),
+        length => format!("has {length} characters, which is not a label"),
     };
     format!("{seen}; expected {}", expected.join(", "))
 }
@@ -118,7 +118,7 @@ fn no_label(field: &str, expected: &[&str]) -> String {
 fn emotions(field: &str) -> Result<Truth, String> {
     let names: Vec<String> = match field.trim().starts_with('[') {
         true => serde_json::from_str(field)
-            .map_err(|_| "is no list of strings, such as [\"joy\", \"love\"]".to_owned())?,
+            .map_err(|_| "is not a list of strings, such as [\"joy\", \"love\"]".to_owned())?,
         false => field.split(['|', ',', ';']).map(|name| name.trim().to_owned()).collect(),
     };
     let named = |name: &String| {
@@ -145,7 +145,7 @@ struct Stated {
 
 /// Null terms are left out, `conflict` is `mixed`.
 fn aspects(field: &str) -> Result<Truth, String> {
-    let form = "is no list of {\"term\", \"from\", \"to\", \"polarity\"}";
+    let form = "is not a list of {\"term\", \"from\", \"to\", \"polarity\"}";
     let stated: Vec<Stated> = serde_json::from_str(field).map_err(|_| form.to_owned())?;
     let mut spans = BTreeSet::new();
     for (at, aspect) in stated.into_iter().enumerate() {
@@ -200,11 +200,11 @@ mod tests {
             assert!(!error.contains("secret words"), "{error}");
         };
         check(Subject::Sentiment, "happy", "is \"happy\"; expected negative, neutral");
-        check(Subject::Sentiment, "secret words", "has 12 characters and is no label");
+        check(Subject::Sentiment, "secret words", "has 12 characters, which is not a label");
         check(Subject::Sarcasm, "", "is empty; expected sarcastic");
         check(Subject::Emotions, "joy|hunger", "is \"hunger\"");
         check(Subject::Emotions, "[]", "empty list");
-        check(Subject::Aspects, "secret words", "is no list of");
+        check(Subject::Aspects, "secret words", "is not a list of");
         let backwards = r#"[{"term":"a","from":3,"to":3,"polarity":"positive"}]"#;
         check(Subject::Aspects, backwards, "[0].to is 3");
     }

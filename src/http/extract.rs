@@ -55,7 +55,9 @@ async fn whole(mut body: Body, limit: usize, lease: Option<&Lease>) -> Result<Ve
     }
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Problem::malformed("The body broke off."))?;
+        let frame = frame.map_err(|_| {
+            Problem::malformed("The connection closed before the whole body had arrived.")
+        })?;
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > limit {
             return Err(too_large());

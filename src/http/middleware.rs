@@ -175,8 +175,12 @@ fn is_loopback_host(host: &str) -> bool {
 /// A panic in a handler becomes a 500 with a body, and one line in the log.
 fn panicked() -> Response {
     tracing::error!("a handler panicked");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "An error of the gateway's own.")
-        .into_response()
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "The gateway failed on this request. Its log \
+        has the reason, under the id of the request.",
+    )
+    .into_response()
 }
 
 #[cfg(test)]

@@ -83,7 +83,8 @@ pub fn worker_router(
 }
 
 async fn no_worker_route() -> Problem {
-    let detail = "A worker has /metrics, /healthz and /readyz alone; the gateway has the rest.";
+    let detail = "A worker serves /metrics, /healthz and /readyz only; a gateway serves the other \
+        routes.";
     Problem::new(StatusCode::NOT_FOUND, detail)
 }
 
@@ -93,5 +94,5 @@ async fn not_found() -> Problem {
 
 /// axum adds the header `Allow` to what this returns.
 async fn method_not_allowed() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This route does not take that method.")
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This route does not accept this method.")
 }

@@ -55,7 +55,8 @@ pub fn document() -> Value {
             "/v1/costs": { "get": {
                 "summary": "What was spent, and what was answered for nothing",
                 "parameters": [
-                    parameter("from", "Included; a date or a time (RFC 3339). Default: this month."),
+                    parameter("from", "The start of the period, itself included: a date or a time \
+                        (RFC 3339). Default: the start of this month."),
                     parameter("to", "Not included."),
                     parameter("group_by", "Any of day, month, team, key, model, endpoint, route, \
                                            tag:NAME, separated by commas."),
@@ -63,15 +64,15 @@ pub fn document() -> Value {
                 "responses": responses(&true, &[401, 403, 422, 429, 500, 503]),
             }},
             "/v1/budgets": { "get": {
-                "summary": "How much of each budget is gone: of all with the scope costs:read, else \
-                            of the key's own and of its team's, which bind it too",
+                "summary": "How much of each budget is spent: of all budgets with the scope \
+                    costs:read, else of those that bind the key, its team's included",
                 "responses": responses(&true, &[401, 403, 422, 429, 500, 503]),
             }},
             "/v1/trends": { "get": trends(&trends_response) },
             "/v1/live": { "get": live(&window) },
             "/healthz": { "get": text("The process runs") },
             "/readyz": { "get": {
-                "summary": "Whether local answers can be given, and what else is amiss",
+                "summary": "Whether local answers can be given, and what else is wrong",
                 "responses": {
                     "200": { "description": "Ready", "content": body(&true) },
                     "422": unknown_parameter(),
@@ -183,7 +184,7 @@ fn feedback(request: &impl serde::Serialize) -> Value {
     responses["404"]["description"] = json!("No verdict of that id is known");
     responses["409"]["description"] = json!("Several texts were given that id");
     json!({
-        "summary": "What a person says of a verdict; it outranks an LLM",
+        "summary": "What a person says of a verdict; it counts more than an LLM's answer",
         "requestBody": { "required": true, "content": body(request) },
         "responses": responses,
     })
@@ -233,7 +234,8 @@ fn live(window: &impl serde::Serialize) -> Value {
                         is let go.",
         "parameters": [key, seconds, {
             "name": "Last-Event-ID", "in": "header", "schema": { "type": "string" },
-            "description": "The last id that was heard: what changed since comes first.",
+            "description": "The id of the last event that the client received: what changed since \
+                then comes first.",
         }],
         "responses": responses,
     })

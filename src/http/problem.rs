@@ -58,7 +58,7 @@ impl Problem {
     /// 422, with every field that is wrong.
     pub fn fields(errors: Vec<FieldError>) -> Problem {
         let names: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
-        let detail = format!("Not acceptable: {}.", names.join(", "));
+        let detail = format!("The request has fields that are not valid: {}.", names.join(", "));
         Problem { errors, ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
     }
 
@@ -163,7 +163,7 @@ impl From<Denied> for Problem {
             }
             _ => None,
         };
-        let problem = Problem::new(status, format!("Not admitted: {denied}."));
+        let problem = Problem::new(status, format!("The request is refused: {denied}."));
         Problem { retry_after_seconds, denied: Some(Box::new(denied)), ..problem }
     }
 }

@@ -38,7 +38,7 @@ pub enum ListenError {
          on this machine only: use 127.0.0.1 or [::1], or create a key first (undertone keys create)"
     )]
     NotLoopback(SocketAddr),
-    #[error("{address} cannot be listened on: {reason}")]
+    #[error("the gateway cannot listen on {address}: {reason}")]
     Bind { address: SocketAddr, reason: std::io::Error },
 }
 

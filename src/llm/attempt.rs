@@ -106,7 +106,8 @@ impl Llm {
                 return Err(Stop::Provider(FailureKind::OverBudget));
             }
             Err(NotReserved::Down(error)) => {
-                tracing::error!(provider = lane.name(), %error, "nothing is sent that is not on record");
+                tracing::error!(provider = lane.name(), %error, "the ledger could not record an \
+                    attempt, so nothing was sent");
                 lane.pass();
                 return Err(Stop::Request(FailureKind::StoreDown));
             }
@@ -137,7 +138,8 @@ impl Llm {
 
         let recorded = self.log.settle(id, settlement.clone()).await;
         if let Err(error) = &recorded {
-            tracing::error!(attempt = %id, %error, "an attempt stays open: its end is not on record");
+            tracing::error!(attempt = %id, %error, "the ledger could not record the end of an \
+                attempt, which stays open");
         }
         tally.add(worst_case, &settlement, recorded.is_ok());
         Ok(ended)
@@ -317,11 +319,13 @@ fn observe(lane: &Lane, model: &Model, reserved: Option<Usd>, settlement: &Settl
         metrics::counter!("undertone_llm_over_reservation_total", &labels[..2]).increment(1);
     }
     if let Some(error) = settlement.error.as_deref().filter(|error| *error != ABSURD_USAGE) {
-        tracing::warn!(provider, model = %model.id, state, error, "an attempt gave no answer");
+        tracing::warn!(provider, model = %model.id, state, error, "a call to an LLM gave no \
+            usable answer");
     }
     if settlement.state == AttemptState::Unpriced {
         let Settlement { model_served: served, tier, region, .. } = settlement;
-        tracing::warn!(provider, model = %model.id, ?served, ?tier, ?region, "an attempt has no price");
+        tracing::warn!(provider, model = %model.id, ?served, ?tier, ?region, "the cost of a call \
+            to an LLM is not known");
     }
 }
 

@@ -138,7 +138,7 @@ impl TryFrom<String> for ModelName {
             .find(|known| known.name() == provider && !model.is_empty());
         match provider {
             Some(provider) => Ok(ModelName { provider, model: model.to_owned() }),
-            None => Err(format!("{text:?} is no model such as \"openai/gpt-6-luna\"")),
+            None => Err(format!("{text:?} is not a model such as \"openai/gpt-6-luna\"")),
         }
     }
 }
@@ -190,7 +190,7 @@ pub enum Error {
     #[error("{key} names {path}, which cannot be read: {source}")]
     KeyFile { key: &'static str, path: PathBuf, source: std::io::Error },
     /// Never with the key itself.
-    #[error("the API key from {source_name} is not one: {problem}")]
+    #[error("the API key from {source_name} cannot be used: {problem}")]
     Key { source_name: String, problem: &'static str },
     #[error(
         "{section}.base_url is {url}: the key and the texts would go to {host} over plain http, where \
@@ -317,7 +317,11 @@ impl Configs {
         }
         for (n, provider) in self.llm.providers.iter().enumerate() {
             if self.llm.providers[..n].contains(provider) {
-                faults.push(Error::value("llm.providers", provider.name(), "each stands once"));
+                faults.push(Error::value(
+                    "llm.providers",
+                    provider.name(),
+                    "each may be named once",
+                ));
             }
         }
         let texts = self.llm.texts_per_call;
@@ -333,7 +337,7 @@ impl Configs {
         let models = self.in_order();
         for (n, name) in self.llm.first.iter().enumerate() {
             if models[n + 1..].contains(name) {
-                let expected = "a model is asked once";
+                let expected = "each model may be named once";
                 faults.push(Error::value("llm.first", String::from(name.clone()), expected));
             }
         }
@@ -421,7 +425,7 @@ mod tests {
             ("[llm]\nfirst_confidence = 70", "llm.first_confidence is 70"),
             (
                 "[llm]\nfirst = ['openai/gpt-4o-2024-08-06']",
-                "llm.first is openai/gpt-4o-2024-08-06: a model",
+                "llm.first is openai/gpt-4o-2024-08-06: each model",
             ),
         ] {
             let error = changed(text).unwrap().check().unwrap_err();

@@ -208,22 +208,22 @@ impl std::fmt::Display for FailureKind {
         f.write_str(match self {
             FailureKind::NoProvider => "no provider has a key",
             FailureKind::BreakerOpen => {
-                "every provider failed several times in a row and is left alone"
+                "every provider failed several times in a row and is not asked for a while"
             }
             FailureKind::StoreDown => "the ledger cannot be written, so nothing was sent",
             FailureKind::Deadline => "the deadline passed (llm.deadline_ms)",
             FailureKind::OverBudget => {
                 "the call might cost more than max_cost_usd or a budget leaves, or has no price"
             }
-            FailureKind::Refused => "the model refused",
+            FailureKind::Refused => "the model refused to answer",
             FailureKind::Truncated => "the answer was cut off at its token limit",
-            FailureKind::Invalid => "the answer was not of the schema, twice",
+            FailureKind::Invalid => "the answer did not match the schema, twice",
             FailureKind::Unreadable => "the provider's reply could not be read, twice",
             FailureKind::ModelNotFound => {
                 "the provider does not know the model; it is asked again after a while"
             }
-            FailureKind::Rejected => "the provider turned the key, the account or the request down",
-            FailureKind::Unavailable => "the provider has trouble",
+            FailureKind::Rejected => "the provider rejected the key, the account or the request",
+            FailureKind::Unavailable => "the provider reported an error of its own",
             FailureKind::Unreachable => "the provider cannot be reached",
             FailureKind::Lost => "the provider's reply was lost",
         })

@@ -39,9 +39,9 @@ pub enum Error {
         "{model} has a price of the tier \"{tier}\" from {from} already: say a later day with --from"
     )]
     SameDay { model: String, tier: String, from: Date },
-    #[error("the price book is no valid TOML: {0}")]
+    #[error("the price book is not valid TOML: {0}")]
     Toml(#[from] toml_edit::TomlError),
-    #[error("the price book's `model` is no list of tables")]
+    #[error("the price book's `model` is not a list of tables")]
     Form,
 }
 

@@ -38,7 +38,7 @@ pub struct ModelEntry {
 /// Why a text is no price book.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the price book is no valid TOML: {0}")]
+    #[error("the price book is not valid TOML: {0}")]
     Toml(#[from] toml::de::Error),
     #[error("price book, {model}, {field}: {message}")]
     Model {
@@ -455,7 +455,7 @@ mod tests {
             (row("2026-01-01", tier, "free"), "price book, m, price[0].input: expected US dollars"),
             (row("2026-01-01", tier, "-1"), "price book, m, price[0].input: expected US dollars"),
             (row("2026-01-01", tier, "1000001"), "price book, m, price[0].input: expected US"),
-            (row("2026-02-30", tier, "1"), "the price book is no valid TOML"),
+            (row("2026-02-30", tier, "1"), "the price book is not valid TOML"),
             (row("07:00:00", tier, "1"), "price book, m, price[0].from: expected a date"),
             (row("2026-01-01", "[]", "1"), "price book, m, price[0].tiers: name at least one"),
             (

@@ -46,7 +46,7 @@ pub struct Listing {
 /// Why a text is no such table.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("it is no JSON object of models: {0}")]
+    #[error("it is not a JSON object of models: {0}")]
     Json(#[from] serde_json::Error),
     #[error("{model}, {field}: expected US dollars a token, 0 to 1; it is {value}")]
     Amount { model: String, field: String, value: String },
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn what_is_no_table_or_no_price_is_refused_by_name() {
         for (text, expected) in [
-            ("[1]", "no JSON object"),
+            ("[1]", "not a JSON object"),
             (
                 r#"{"m": {"litellm_provider": "openai", "input_cost_per_token": 2.5,
                     "output_cost_per_token": 1e-6}}"#,

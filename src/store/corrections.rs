@@ -94,7 +94,7 @@ impl fmt::Display for NotOpen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NotOpen::InFlight { until } => {
-                write!(f, "is in flight: its reply is waited for until {until}")
+                write!(f, "is in flight: its reply may still come until {until}")
             }
             NotOpen::Settled(cost) => write!(f, "is settled at {cost} US dollars"),
             NotOpen::Corrected { at } => write!(f, "was corrected on {at}, which stands"),

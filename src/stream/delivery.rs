@@ -217,7 +217,9 @@ impl Delivery {
             }
         }
         if let Err(error) = flush(producer) {
-            report.trouble.get_or_insert(format!("results were not taken in time: {error}"));
+            report
+                .trouble
+                .get_or_insert(format!("Kafka did not take the results in time: {error}"));
         }
         self.take_reports(producer, &mut report);
         report
@@ -241,7 +243,7 @@ impl Report {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
             self.too_large.insert(place);
         }
-        self.trouble.get_or_insert(format!("a result was not taken: {error}"));
+        self.trouble.get_or_insert(format!("Kafka did not take a result: {error}"));
     }
 }
 

@@ -224,7 +224,8 @@ impl ConsumerContext for Reader {
             && !consumer.assignment_lost()
             && let Err(error) = consumer.commit(&to_commit, CommitMode::Sync)
         {
-            tracing::warn!(%error, "what a partition's next owner will repeat was not committed");
+            tracing::warn!(%error, "offsets could not be committed before a partition was taken \
+                away; its next owner repeats the records since");
         }
         self.push(Change::Revoked(revoked));
     }
@@ -241,7 +242,7 @@ impl ConsumerContext for Reader {
         match result {
             Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
             // The next commit holds all that this one did.
-            Err(error) => tracing::debug!(%error, "offsets were not committed"),
+            Err(error) => tracing::debug!(%error, "offsets could not be committed"),
         }
     }
 }

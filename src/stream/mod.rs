@@ -97,6 +97,8 @@ impl Running {
     /// # Errors
     /// What the worker could not go on with.
     pub fn join(self) -> anyhow::Result<()> {
-        self.thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the worker broke off")))
+        self.thread
+            .join()
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("the worker stopped with an error")))
     }
 }

@@ -259,7 +259,7 @@ fn committed(
             tracing::warn!(
                 partition,
                 offset,
-                "what stands beside the committed offset is not this program's"
+                "the metadata of the committed offset was written by another program"
             );
             Point { offset, beyond: BTreeSet::new() }
         });

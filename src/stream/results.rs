@@ -202,7 +202,8 @@ impl Folding {
                 }
                 Err(FoldError::Moved { .. }) => return false,
                 Err(FoldError::Store(error)) => {
-                    let reason = format!("the windows wait for the store: {error}");
+                    let reason =
+                        format!("the windows cannot be written until the store answers: {error}");
                     self.status.trouble(Part::Writing, &reason);
                     self.tell();
                     if stop.is_cancelled() {

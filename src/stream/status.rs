@@ -45,7 +45,7 @@ impl Status {
     pub fn trouble(&self, part: Part, reason: &str) {
         if self.lock().troubles.insert(part, reason.to_owned()).is_none() {
             let what = part.words();
-            tracing::warn!(reason, "Kafka: {what}; it is tried again");
+            tracing::warn!(reason, "Kafka: {what}; the worker tries again");
         }
     }
 
@@ -53,7 +53,7 @@ impl Status {
     pub fn well(&self, part: Part) {
         if self.lock().troubles.remove(&part).is_some() {
             let what = part.words();
-            tracing::info!("Kafka: no longer: {what}");
+            tracing::info!("Kafka: this is over: {what}");
         }
     }
 
@@ -105,7 +105,7 @@ impl Part {
         match self {
             Part::Connection => "no broker is reached",
             Part::Reading => "records cannot be read",
-            Part::Writing => "results are not taken",
+            Part::Writing => "results cannot be written",
         }
     }
 }

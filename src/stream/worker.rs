@@ -138,14 +138,14 @@ impl Worker {
             metrics::counter!("undertone_stream_rebalances_total").increment(1);
             match change {
                 Change::Assigned(partitions) => {
-                    tracing::info!(?partitions, "partitions are this worker's");
+                    tracing::info!(?partitions, "partitions were assigned to this worker");
                     self.partitions.assign(&partitions);
                     if self.partitions.are_paused() {
                         self.partitions.pause_all(&self.consumer, true);
                     }
                 }
                 Change::Revoked(partitions) => {
-                    tracing::info!(?partitions, "partitions are no longer this worker's");
+                    tracing::info!(?partitions, "partitions were taken from this worker");
                     self.partitions.revoke(&partitions);
                     self.ready.retain(|one| {
                         self.partitions.is_current(one.finished.record.partition, one.epoch)
@@ -163,7 +163,7 @@ impl Worker {
     }
 
     fn arrived(&mut self, Done { epoch, finished }: Done) -> anyhow::Result<()> {
-        let finished = finished.context("the local model is gone")?;
+        let finished = finished.context("the local model has stopped")?;
         if self.partitions.is_current(finished.record.partition, epoch) {
             let weight = finished.record.weight();
             self.ready.push(Ready { epoch, weight, finished });
@@ -257,7 +257,7 @@ impl Worker {
                 self.retry = Some((Instant::now() + pause, pause));
                 // A rebalance is in the order of things.
                 match report.is_rebalancing {
-                    true => tracing::debug!(trouble, "a transaction was taken back"),
+                    true => tracing::debug!(trouble, "a transaction was aborted"),
                     false => self.status.trouble(Part::Writing, &trouble),
                 }
             }
@@ -304,7 +304,7 @@ impl Worker {
         if offsets.count() > 0
             && let Err(error) = self.consumer.commit(&offsets, mode)
         {
-            tracing::debug!(%error, "offsets were not committed");
+            tracing::debug!(%error, "offsets could not be committed");
         }
     }
 

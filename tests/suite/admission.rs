@@ -33,7 +33,8 @@ fn check_problem(problem: &Value) {
 
 #[tokio::test]
 async fn a_text_of_too_many_tokens_is_refused_with_both_numbers_at_every_door() {
-    let setup = Setup::local();
+    // Unoptimised, and beside other tests, counting takes its time.
+    let setup = Setup::local().set("llm.deadline_ms", 80_000);
     let gateway = setup.clone().start().await;
     // Each character is a token.
     let text = "产品".repeat(10_000);

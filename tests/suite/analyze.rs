@@ -175,8 +175,8 @@ async fn bad_rows_keep_their_place_and_are_told_by_line() {
         column(&written, "undertone_error"),
         [
             "",
-            "line 3: the row has 3 fields, the header 2",
-            "line 5: the row has 1 fields, the header 2",
+            "line 3: the row has 3 fields and the header has 2",
+            "line 5: the row has 1 field and the header has 2",
             "line 6: the text is blank",
             "line 7: the text is not UTF-8",
             "line 8: the text has 20005 characters; the limit is 20000",

@@ -161,7 +161,7 @@ async fn thresholds_of_another_graph_are_refused_until_they_are_calibrated_again
     fs::write(&path, "{}").expect("it can be written");
     let finished = setup.run(&["config", "check"]).await;
     assert!(
-        finished.stderr.contains("is not as `undertone calibrate` writes it"),
+        finished.stderr.contains("does not have the form that `undertone calibrate` writes"),
         "{}",
         finished.stderr
     );

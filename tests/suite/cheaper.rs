@@ -250,7 +250,7 @@ async fn what_cannot_be_meant_is_refused_with_the_keys_name() {
     for (key, value, told) in [
         ("llm.texts_per_call", "0", "llm.texts_per_call is 0"),
         ("llm.first", "[\"gpt-6-luna\"]", "openai/gpt-6-luna"),
-        ("llm.first", "[\"openai/gpt-4o-2024-08-06\"]", "a model is asked once"),
+        ("llm.first", "[\"openai/gpt-4o-2024-08-06\"]", "each model may be named once"),
         ("llm.first_confidence", "70", "llm.first_confidence is 70"),
         ("cascade.correction_usd", "-1", "cascade.correction_usd"),
     ] {

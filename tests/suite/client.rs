@@ -1,7 +1,7 @@
 //! A small HTTP client: no proxy, no redirects, every reply read whole.
 
 use std::sync::Once;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
@@ -66,6 +66,19 @@ impl Client {
     /// A verdict: the body of a 200 from `/v1/sentiment`.
     pub async fn sentiment(&self, request: Value) -> Value {
         self.post("/v1/sentiment", &request).await.ok()
+    }
+
+    /// What `/readyz` says of the store once it is so; it may repeat for a second what it found before.
+    pub async fn store_once(&self, is_ok: bool) -> Value {
+        let start = Instant::now();
+        loop {
+            let store = self.get("/readyz").await.ok()["store"].clone();
+            if store["ok"] == is_ok {
+                return store;
+            }
+            assert!(start.elapsed() < Duration::from_secs(30), "it stays at {store}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// The body of a 200 from `/v1/costs`, with that query.

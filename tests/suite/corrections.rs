@@ -216,7 +216,7 @@ async fn what_is_no_export_is_refused_with_what_would_be_one() {
         ("openai", "{\"data\": [], \"has_more\": true}", "more pages follow"),
         ("openai", "{\"data\": [], \"has_more\": false}", "covers no day"),
         ("anthropic", "usage_date_utc,model,cost_usd\n2026-11-01,m,x\n", "line 2, cost_usd: \"x\""),
-        ("openai", "{", "is no JSON"),
+        ("openai", "{", "is not JSON"),
     ] {
         std::fs::write(setup.path("export"), text).expect("written");
         let finished = setup.run(&["costs", "reconcile", "--provider", provider, "export"]).await;

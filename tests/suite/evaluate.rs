@@ -280,7 +280,7 @@ async fn rows_that_cannot_be_measured_refuse_the_file() {
         "line 3: the field \"label\" is \"happy\"; expected negative, neutral, positive, mixed",
         "line 4: the text is blank",
         "line 5: the field \"label\" is empty",
-        "line 6: the field \"label\" has 36 characters and is no label",
+        "line 6: the field \"label\" has 36 characters, which is not a label",
     ] {
         assert!(finished.stderr.contains(told), "{told}: {}", finished.stderr);
     }
@@ -299,9 +299,9 @@ async fn wrong_usage_says_what_there_is() {
     for (strategies, more, told) in [
         ("best", &[][..], "lexicon, local, local:MODEL, cascade, llm"),
         ("llm:acme", &[], "openai and anthropic"),
-        ("local,local", &[], "stands twice"),
+        ("local,local", &[], "is named twice"),
         ("local:nowhere", &[], "there is no such model"),
-        ("lexicon", &["--task", "sarcasm"], "sentiment alone"),
+        ("lexicon", &["--task", "sarcasm"], "sentiment only"),
         ("local", &["--task", "colour"], "sentiment, sarcasm, emotions, aspects"),
         ("local", &["--max-cost-usd", "-1"], "--max-cost-usd"),
     ] {

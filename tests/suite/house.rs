@@ -165,12 +165,12 @@ fn arrows_are_read_from_every_form_that_names_a_module() {
     assert_eq!(module_of(Path::new("lib.rs")), None);
 }
 
-fn source_root() -> PathBuf {
+pub(crate) fn source_root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
 /// Every source, relative to `src`.
-fn sources() -> Vec<PathBuf> {
+pub(crate) fn sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![source_root()];
     while let Some(folder) = folders.pop() {

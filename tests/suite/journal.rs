@@ -119,7 +119,10 @@ async fn a_database_that_hangs_costs_two_seconds_once() {
     assert_eq!(outcome(&local), "not_needed");
     assert!(start.elapsed() < Duration::from_secs(20), "{:?} for twelve", start.elapsed());
     assert_eq!(gateway.get("/readyz").await.json()["store"]["ok"], false);
-    assert!(double.requests().is_empty(), "nothing is sent that is not on record");
+    assert!(
+        double.requests().is_empty(),
+        "the ledger could not record an attempt, so nothing was sent"
+    );
     lock.rollback().await.expect("released");
     let start = Instant::now();
     while outcome(&gateway.sentiment(json!({"text": "Hm."})).await) != "answered" {

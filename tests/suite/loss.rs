@@ -25,21 +25,6 @@ async fn copy(folder: &Path, log: impl Fn() -> String) -> PathBuf {
     files.find(|path| path.to_string_lossy().contains(".rescued-")).expect("the log says so")
 }
 
-/// What `/readyz` says of the store once it is so; it may repeat for a second what it found before.
-async fn store_once(client: &Client, is_ok: bool) -> Value {
-    let start = Instant::now();
-    loop {
-        let ready = client.get("/readyz").await;
-        assert_eq!(ready.status, 200, "local answers go on");
-        let store = ready.json()["store"].clone();
-        if store["ok"] == is_ok {
-            return store;
-        }
-        assert!(start.elapsed() < Duration::from_secs(30), "it stays at {store}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
 async fn answered(client: &Client) {
     let start = Instant::now();
     for at in 0.. {
@@ -72,7 +57,7 @@ async fn a_ledger_that_is_removed_under_a_gateway_stops_paid_calls_and_opens_no_
     let problem = keyed.post("/v1/sentiment", &insisting).await.problem(503);
     assert_eq!(problem["cost_usd"], "0", "{problem}");
     assert_eq!(double.requests().len(), calls, "nothing is sent that is not on the ledger");
-    let store = store_once(&gateway, false).await;
+    let store = gateway.store_once(false).await;
     assert!(store["error"].as_str().is_some_and(|text| text.contains("was removed")), "{store}");
     gateway.get("/v1/costs").await.problem(401);
     let local = keyed.sentiment(json!({"text": "Three.", "route": "local"})).await;
@@ -113,7 +98,7 @@ async fn a_ledger_that_comes_back_is_written_to_again() {
     let total = gateway.costs("").await["total"].clone();
     assert_eq!(total["calls"], double.requests().len(), "{total}");
     assert!(gateway.log().contains("is back"), "{}", gateway.log());
-    store_once(&gateway, true).await;
+    gateway.store_once(true).await;
 }
 
 #[tokio::test]

@@ -42,6 +42,7 @@ mod keys;
 mod learning;
 mod ledger;
 mod loss;
+mod messages;
 mod models;
 mod operations;
 mod ownership;

@@ -117,8 +117,8 @@ async fn a_running_gateway_takes_over_a_new_price_book_and_refuses_a_broken_one(
     .await;
 
     for (text, reason) in [
-        ("no = [\"book\"".to_owned(), "no valid TOML"),
-        (book("1").replace("gpt-4o-2024-08-06", "gpt-9"), "drops the price of a model in use"),
+        ("no = [\"book\"".to_owned(), "not valid TOML"),
+        (book("1").replace("gpt-4o-2024-08-06", "gpt-9"), "has no price for a model in use"),
     ] {
         std::fs::write(&file, text).expect("written");
         wait(&gateway, reason, async |gateway, _| {

@@ -160,7 +160,7 @@ async fn what_are_no_thresholds_is_wrong_usage() {
         ("sarcasm = \"often\"", "expected a thresholds.json"),
         ("irony = 0.5", "irony"),
         ("{\"sarcasm\": -1}", "has to be from 0 to 1"),
-        ("{\"format\": 1}", "is not as `undertone calibrate` writes it"),
+        ("{\"format\": 1}", "does not have the form that `undertone calibrate` writes"),
     ] {
         fs::write(setup.path("then.toml"), content).expect("the folder can be written");
         let finished = setup.run(&["replay", "--thresholds", "then.toml"]).await;

@@ -269,7 +269,7 @@ async fn a_configuration_that_cannot_work_is_refused_with_the_key() {
         ("stream.kafka.enable_auto_commit", "true", "enable.auto.commit cannot be set"),
         ("stream.kafka.no_such_property", "1", "stream.kafka: no.such.property"),
         ("stream.kafka.security_protocol", "TLS", "security.protocol"),
-        ("stream.tasks", "[]", "stream.tasks names none"),
+        ("stream.tasks", "[]", "stream.tasks is empty"),
     ] {
         let setup = complete.clone().set(key, value);
         let finished = setup.run(&["stream"]).await;

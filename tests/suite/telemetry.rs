@@ -189,7 +189,11 @@ async fn each_request_has_one_access_line_and_every_line_is_json() {
     assert!(lines.iter().any(|line| line["route"] == "unmatched" && line["status"] == 404));
     assert!(!text.contains("7f3"), "a path as it was sent is in the log");
     assert!(lines.iter().all(|line| line["route"] != "/readyz"), "probes are at DEBUG");
-    let warned = log.iter().find(|line| line["fields"]["message"] == "an attempt gave no answer");
+    let warned = log.iter().find(|line| {
+        line["fields"]["message"]
+            == "a call to an LLM gave no \
+        usable answer"
+    });
     assert_eq!(warned.expect("it is logged")["span"]["request_id"], "failed-1");
 }
 

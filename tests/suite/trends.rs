@@ -199,7 +199,7 @@ async fn what_cannot_be_answered_is_told_with_field_limit_and_way_out() {
         ("?from=soon", "from", "RFC 3339"),
         ("?from=2026-11-20&to=2026-11-20", "to", "after"),
         ("?key=%22a", "key", "JSON string"),
-        ("?colour=red", "query", "colour"),
+        ("?colour=red", "colour", "not a query parameter"),
     ] {
         let paths: &[&str] = match field {
             "from" | "to" => &["/v1/trends"],
@@ -320,7 +320,7 @@ async fn windows_wait_for_a_store_that_is_down() {
     server.stop("immediate");
     gateway.sentiment(asked.clone()).await;
     let start = Instant::now();
-    while !gateway.get("/readyz").await.ok().to_string().contains("wait for the store") {
+    while !gateway.get("/readyz").await.ok().to_string().contains("until the store answers") {
         assert!(start.elapsed() < PATIENCE, "{}", gateway.get("/readyz").await.text());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -55,11 +55,24 @@ impl Alerts {
             Ok(()) => AlertOutcome::Delivered,
             Err(error) => match wait(attempts) {
                 Some(wait) => {
-                    tracing::warn!(rule, id, attempts, error, "an alert is told again later");
+                    tracing::warn!(
+                        rule,
+                        id,
+                        attempts,
+                        error,
+                        "the webhook did not take an alert; the gateway tries again later"
+                    );
                     AlertOutcome::Again(now_ms() + i64::try_from(wait.as_millis()).unwrap_or(0))
                 }
                 None => {
-                    tracing::error!(rule, id, attempts, error, "an alert is given up");
+                    tracing::error!(
+                        rule,
+                        id,
+                        attempts,
+                        error,
+                        "the webhook did not take an alert \
+                        at the last try; the gateway gives it up"
+                    );
                     AlertOutcome::Failed
                 }
             },

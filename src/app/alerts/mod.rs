@@ -64,7 +64,7 @@ impl AlertsConfig {
                 fault(error.to_string());
             }
             if self.rules[..at].iter().any(|other| other.name == rule.name) {
-                fault(format!("name {:?} is another rule's already", rule.name));
+                fault(format!("the name {:?} belongs to another rule already", rule.name));
             }
         }
         faults
@@ -96,7 +96,7 @@ impl App {
                 if let Err(error) = &result
                     && !failing
                 {
-                    tracing::warn!(%error, "alerts wait for the store");
+                    tracing::warn!(%error, "alerts cannot be judged until the store answers");
                 }
                 failing = result.is_err();
             }
@@ -161,7 +161,7 @@ async fn look_at(
 ) -> Result<(), store::Error> {
     let first = from_ms.max(to_ms - CATCH_UP_MS);
     if first > from_ms {
-        tracing::warn!(rule = rule.name, "windows of more than a day ago are not looked at");
+        tracing::warn!(rule = rule.name, "alerts skip the windows that ended more than a day ago");
     }
     let query = WindowQuery {
         from_ms: first,

@@ -110,7 +110,8 @@ impl Drift {
             if monitor.is_full(&self.config)
                 && let Err(error) = self.close(monitor, store).await
             {
-                tracing::warn!(%error, "the baseline of the input waits for the store");
+                tracing::warn!(%error, "the drift baseline cannot be written; it stays in memory \
+                    until the store answers");
             }
         }
     }
@@ -140,8 +141,8 @@ impl Drift {
             let task = monitor.task.name();
             (!drifted.is_empty()).then(|| {
                 format!(
-                    "the input of {task} is no longer what it was: {} (population stability index, \
-                     alarm from {alarm})",
+                    "the texts of the task {task} have drifted: {} (population stability index; \
+                        the alarm is at {alarm})",
                     drifted.join(", ")
                 )
             })
@@ -207,7 +208,7 @@ impl Monitor {
             Some(_) => {}
             None if state.stored => {
                 (state.baseline_texts, state.baseline, state.stored) = (0, Cells::new(), false);
-                tracing::info!(task = self.task.name(), "the baseline of the input begins anew");
+                tracing::info!(task = self.task.name(), "a new drift baseline begins");
             }
             None => {}
         }
@@ -255,7 +256,7 @@ impl Monitor {
                     dimension = name,
                     index,
                     texts,
-                    "the input is no longer what it was"
+                    "the texts have drifted from the baseline"
                 );
             }
         }

@@ -115,8 +115,11 @@ impl App {
         count(task, by_llm, agrees);
         let reason = match kept {
             Some(_) => None,
-            None if self.learning.config.keep_texts => Some("the text is not kept any more"),
-            None => Some("texts are not kept here (learning.keep_texts): it was counted"),
+            None if self.learning.config.keep_texts => Some("the text is no longer kept"),
+            None => Some(
+                "this gateway keeps no texts (learning.keep_texts is off), so the \
+                feedback was only counted",
+            ),
         };
         Ok(FeedbackReceipt { id, task, learnable: kept.is_some(), agrees, reason })
     }
@@ -139,7 +142,7 @@ fn place(aspects: &mut [SaidAspect], text: &str) -> Result<(), FeedbackError> {
         let fault = |message: String| Err(FeedbackError::Aspect(index, message));
         let Some((start, end)) = aspect.span else {
             let Some(byte) = text.find(&aspect.term) else {
-                return fault("the term does not stand in the text like that".into());
+                return fault("the text does not contain the term".into());
             };
             let start = text[..byte].chars().count();
             aspect.span = Some((start, start + aspect.term.chars().count()));
@@ -151,7 +154,7 @@ fn place(aspects: &mut [SaidAspect], text: &str) -> Result<(), FeedbackError> {
         }
         let there: String = text.chars().skip(start).take(end - start).collect();
         if there != aspect.term {
-            return fault("at that span the text does not say the term".into());
+            return fault("the text at this span is not the term".into());
         }
     }
     Ok(())
@@ -196,8 +199,8 @@ mod tests {
         place(&mut aspects, text).expect("both stand there");
         assert_eq!(aspects.map(|aspect| aspect.span), [Some((7, 12)), Some((20, 27))]);
         for (wrong, told) in [
-            (aspect("Koch", None), "does not stand"),
-            (aspect("Küche", Some((8, 13))), "does not say the term"),
+            (aspect("Koch", None), "does not contain the term"),
+            (aspect("Küche", Some((8, 13))), "is not the term"),
             (aspect("Kellner", Some((20, 99))), "28 code points"),
         ] {
             let error = place(&mut [aspect("Küche", None), wrong], text).expect_err("wrong");

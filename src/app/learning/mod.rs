@@ -123,7 +123,7 @@ impl Learning {
             match store.keep_texts(texts).await {
                 Ok(()) => metrics::counter!("undertone_texts_kept_total").increment(count),
                 Err(error) => {
-                    tracing::warn!(%error, count, "texts are not kept to learn from");
+                    tracing::warn!(%error, count, "texts could not be kept for learning");
                     metrics::counter!("undertone_texts_not_kept_total").increment(count);
                 }
             }
@@ -131,7 +131,8 @@ impl Learning {
         if self.is_purge_due()
             && let Err(error) = self.purge(store).await
         {
-            tracing::warn!(%error, "texts that had their time are still kept");
+            tracing::warn!(%error, "texts past their retention could not be deleted; the gateway \
+                tries again");
         }
     }
 

@@ -27,7 +27,7 @@ pub(super) const FORM: Form = Form {
 fn cost(result: &Map<String, Value>) -> Result<Item<Amount>, Wrong> {
     let currency = result.get("currency").and_then(Value::as_str).filter(|name| !name.is_empty());
     let amount = result["amount"].as_str().and_then(Amount::cents);
-    let amount = Dollars { currency, amount }.known("is no decimal string of cents")?;
+    let amount = Dollars { currency, amount }.known("is not a decimal number of cents")?;
     Ok((word(result, "model").or_else(|| word(result, "description")), amount))
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Day {
 /// Reads one page, or an array of all of them.
 pub(super) fn pages(text: &str, form: StatementError) -> Result<Vec<Day>, StatementError> {
     let value: Value = serde_json::from_str(text)
-        .map_err(|error| StatementError::bad("the file", format!("is no JSON: {error}")))?;
+        .map_err(|error| StatementError::bad("the file", format!("is not JSON: {error}")))?;
     let pages = match value {
         Value::Array(pages) => pages,
         page => vec![page],
@@ -98,7 +98,7 @@ pub(super) struct Line<'a> {
 impl Sheet {
     pub fn parse(text: &str) -> Result<Sheet, StatementError> {
         let unreadable =
-            |error: csv::Error| StatementError::bad("the file", format!("is no CSV: {error}"));
+            |error: csv::Error| StatementError::bad("the file", format!("is not CSV: {error}"));
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         let header = reader.headers().map_err(unreadable)?.clone();
         let records = reader.records().collect::<Result<_, _>>().map_err(unreadable)?;

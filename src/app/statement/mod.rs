@@ -19,16 +19,16 @@ use crate::pricing::Usd;
 pub enum StatementError {
     #[error("provider \"{0}\" is not known: expected openai or anthropic")]
     Provider(String),
-    #[error("this is no export of {provider} that is known here: expected {expected}")]
+    #[error("this is not an export of {provider} that Undertone can read: expected {expected}")]
     Form { provider: &'static str, expected: &'static str },
     #[error(
-        "only a part of the report: it says that more pages follow. Save all of them, as a JSON array \
-         of pages"
+        "the file is only a part of the report, since it says that more pages follow: save all of \
+            them, as a JSON array of pages"
     )]
     Part,
-    #[error("costs and usage in one file: compare with one, then with the other")]
+    #[error("the file holds both costs and usage: compare with one of them, then with the other")]
     Mixed,
-    #[error("it covers no day")]
+    #[error("the file covers no day")]
     Empty,
     #[error("{place}: {message}")]
     Bad { place: String, message: String },
@@ -241,7 +241,7 @@ mod tests {
         for (days, results, expected) in [
             (1, json!([cost]), "2026-11-01, amount: is in eur: only usd is read"),
             (2, json!([]), "data[0]: spans more than one day (UTC)"),
-            (1, json!([dollars, usage]), "costs and usage in one file"),
+            (1, json!([dollars, usage]), "the file holds both costs and usage"),
         ] {
             let bucket = json!({"start_time": 1_793_491_200, "results": results,
                                 "end_time": 1_793_491_200 + days * 86_400});

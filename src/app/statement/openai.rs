@@ -53,7 +53,7 @@ fn cost_line(line: &Line<'_>) -> Result<Option<Item<Amount>>, StatementError> {
     let Some(amount) = line.cell("amount_value") else { return Ok(None) };
     let currency = line.cell("amount_currency").unwrap_or("usd");
     if !currency.eq_ignore_ascii_case("usd") {
-        return Err(line.bad("amount_currency", "is no currency that is read: only usd"));
+        return Err(line.bad("amount_currency", "is a currency that cannot be read; only usd can"));
     }
     let amount = Amount::dollars(amount).ok_or_else(|| line.bad("amount_value", "is no amount"))?;
     Ok(Some((line.cell("line_item").map(|item| model(item.to_owned())), amount)))

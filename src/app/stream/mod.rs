@@ -147,7 +147,7 @@ impl StreamConfig {
             fault(format!("stream.commit_interval_ms: {value} is not in 1 to 10000"));
         }
         if self.tasks().is_empty() {
-            fault("stream.tasks names none; it takes any of sentiment, aspects, emotions".into());
+            fault("stream.tasks is empty; expected any of sentiment, aspects, emotions".into());
         }
         for (key, pointer) in [
             ("text_field", &self.text_field),
@@ -177,7 +177,8 @@ impl StreamConfig {
         {
             if !name.is_empty() && !is_topic(name) {
                 fault(format!(
-                    "stream.{key}: {name:?} is no name of a topic: 1 to {TOPIC_LIMIT} of letters, \
+                    "stream.{key}: {name:?} is not a topic name: expected 1 to {TOPIC_LIMIT} of \
+                        letters, \
                      digits, '.', '_' and '-'"
                 ));
             }
@@ -193,8 +194,8 @@ impl StreamConfig {
     pub fn worker_faults(&self) -> Vec<String> {
         let needed = [
             ("brokers", &self.brokers, "where Kafka is, such as \"localhost:9092\""),
-            ("input_topic", &self.input_topic, "the topic that is read"),
-            ("output_topic", &self.output_topic, "the topic that results are written to"),
+            ("input_topic", &self.input_topic, "the topic that the worker reads"),
+            ("output_topic", &self.output_topic, "the topic that the worker writes results to"),
             ("group", &self.group, "the consumer group that workers share"),
         ];
         let missing = needed.iter().filter(|(_, value, _)| value.is_empty());
@@ -297,15 +298,15 @@ mod tests {
             ("group = \"\"", "stream.group is missing"),
             ("output_topic = \"reviews\"", "have to differ"),
             ("dead_letter_topic = \"out\"", "have to differ"),
-            ("input_topic = \"a b\"", "stream.input_topic: \"a b\" is no name of a topic"),
-            ("tasks = []", "stream.tasks names none"),
+            ("input_topic = \"a b\"", "stream.input_topic: \"a b\" is not a topic name"),
+            ("tasks = []", "stream.tasks is empty"),
             ("text_field = \"text\"", "stream.text_field: \"text\" is not a JSON Pointer"),
             ("text_field = \"/a~2\"", "is not a JSON Pointer"),
             ("time_field = \"/at\"", "stream.time_field needs stream.text_field"),
             ("commit_interval_ms = 0", "stream.commit_interval_ms: 0 is not in 1 to 10000"),
             ("partition_window = 24001", "24001 is not in 1 to 24000"),
             ("kafka = { isolation.level = \"read_uncommitted\" }", "isolation.level cannot be set"),
-            ("kafka = { \"group.id\" = \"x\" }", "group.id cannot be set: it is stream.group"),
+            ("kafka = { \"group.id\" = \"x\" }", "group.id cannot be set: stream.group sets it"),
             (
                 "kafka_files = { sasl_password = \"/nowhere\" }",
                 "\"sasl_password\": /nowhere cannot",

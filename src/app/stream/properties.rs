@@ -39,8 +39,8 @@ pub(super) fn dotted(name: &str) -> String {
 /// Why a property is not the user's to set.
 pub(super) fn refusal(name: &str) -> Option<&'static str> {
     Some(match name {
-        "bootstrap.servers" | "metadata.broker.list" => "it is stream.brokers",
-        "group.id" => "it is stream.group",
+        "bootstrap.servers" | "metadata.broker.list" => "stream.brokers sets it",
+        "group.id" => "stream.group sets it",
         "enable.auto.commit"
         | "auto.commit.interval.ms"
         | "auto.commit.enable"

@@ -91,7 +91,8 @@ impl Trends {
         match store.fold_windows(WindowsFold { windows, bounds, advance: None }).await {
             Ok(()) => self.live.wake(),
             Err(error) => {
-                tracing::warn!(%error, "windows wait for the store");
+                tracing::warn!(%error, "windows cannot be written; they stay in memory until the \
+                    store answers");
                 self.waiting().merge(fold, bounds);
             }
         }
@@ -113,7 +114,8 @@ impl Trends {
         let kept = Duration::from_secs(u64::from(DAY_SECONDS) * u64::from(self.config.keep_days));
         let before = now_ms().saturating_sub(i64::try_from(kept.as_millis()).unwrap_or(i64::MAX));
         if let Err(error) = store.forget_windows(before.saturating_mul(1000)).await {
-            tracing::debug!(%error, "old windows stay a while longer");
+            tracing::debug!(%error, "windows past their retention could not be deleted; the \
+                gateway tries again");
         }
     }
 

@@ -22,7 +22,7 @@ pub struct Reached {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FoldError {
     /// Another gateway has folded on: read again from where the store is now.
-    #[error("partition {partition} has been folded by another gateway")]
+    #[error("another gateway has counted partition {partition} already")]
     Moved { partition: i32, stored: Option<i64> },
     #[error(transparent)]
     Store(store::Error),

@@ -88,7 +88,7 @@ impl Flow {
                     self.arrived(number, done)?;
                 }
                 row = rows.recv(), if wants => match row {
-                    Some(row) => self.take(row.context("the input cannot be read on")?)?,
+                    Some(row) => self.take(row.context("the rest of the input cannot be read")?)?,
                     None => is_reading = false,
                 },
             }

@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use super::arguments::{TAGS_LIMIT, amount, tag, team, usage};
 use super::ceiling::Ceiling;
-use super::output::TableOrJson;
+use super::output::{TableOrJson, several};
 use super::page::Destination;
 use super::rows::Input;
 use crate::app::{App, Config, SharedApp, start_logs};
@@ -181,7 +181,10 @@ impl Analyze {
             }
         };
         if found.rows > 0 {
-            eprintln!("undertone: goes on after the {} rows that are there", found.rows);
+            eprintln!(
+                "undertone: continues after the {} that the output holds already",
+                several(found.rows, "row")
+            );
         }
         if lost > Usd::ZERO && self.max_cost_usd.is_some() {
             eprintln!(

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::job::{Done, Kind};
 use super::report::Report;
 use super::resume::Found;
+use crate::cli::output::several;
 use crate::cli::rows::Input;
 use crate::pricing::Usd;
 
@@ -111,17 +112,17 @@ impl Ended {
         if errors > TOLD {
             eprintln!("undertone: {} more rows have an undertone_error", errors - TOLD);
         }
-        let mut parts = vec![format!("{rows} rows"), format!("{} local", local + over_budget)];
+        let mut parts = vec![several(rows, "row"), format!("{} local", local + over_budget)];
         if over_budget > 0 {
             parts.push(format!("{over_budget} of them over budget"));
         }
-        parts.extend([format!("{llm} llm"), format!("{errors} errors"), format!("${cost}")]);
+        parts.extend([format!("{llm} llm"), several(errors, "error"), format!("${cost}")]);
         if unknown_costs > 0 {
-            parts
-                .push(format!("the cost of {unknown_costs} not known: see `undertone costs open`"));
+            let calls = several(unknown_costs, "row");
+            parts.push(format!("the cost of {calls} is not known: see `undertone costs open`"));
         }
         if found.rows > 0 {
-            parts.push(format!("{} rows of earlier runs before them", found.rows));
+            parts.push(format!("{} of earlier runs before them", several(found.rows, "row")));
         }
         eprintln!("undertone: {}", parts.join(", "));
         if self.interrupted {
@@ -130,11 +131,11 @@ impl Ended {
                 "undertone: {}",
                 match output {
                     Some(path) => format!(
-                        "interrupted; the same command goes on after the rows in {}",
+                        "interrupted; the same command continues after the rows in {}",
                         path.display()
                     ),
                     None =>
-                        "interrupted; with --output, the same command could have gone on".into(),
+                        "interrupted; with --output, the same command could have continued".into(),
                 }
             );
         }

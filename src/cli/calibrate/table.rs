@@ -58,7 +58,7 @@ pub fn print(
     let in_force = thresholds_in_force(config).map(|(_, all)| all).unwrap_or_default();
     for set in in_force.iter().filter(|one| one.source == "[cascade]") {
         output::line(&format!(
-            "note: the configuration's cascade.{} = {} goes before the file",
+            "note: the configuration's cascade.{} = {} overrides the file",
             set.name, set.threshold
         ))?;
     }

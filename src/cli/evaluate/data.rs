@@ -34,7 +34,7 @@ pub fn read(path: &Path, subject: Subject) -> anyhow::Result<(Dataset, About)> {
     let mut examples = Vec::new();
     let mut faults = Vec::new();
     while let Some(row) = input.next() {
-        let row = row.with_context(|| format!("{} cannot be read on", path.display()))?;
+        let row = row.with_context(|| format!("the rest of {} cannot be read", path.display()))?;
         let line = row.line;
         match example(&input, row, subject) {
             Ok(example) => examples.push(example),

@@ -172,8 +172,10 @@ impl Evaluate {
             }
             match &strategy.reader {
                 Reader::Lexicon if self.task != Subject::Sentiment => {
-                    let message =
-                        format!("lexicon knows sentiment alone; the task is {}", self.task.name());
+                    let message = format!(
+                        "the strategy lexicon reads sentiment only; the task is {}",
+                        self.task.name()
+                    );
                     return Err(usage("--strategies", message));
                 }
                 Reader::Local(Some(name)) => {

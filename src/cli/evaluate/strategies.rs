@@ -31,7 +31,7 @@ const FORMS: &str = "lexicon, local, local:MODEL, cascade, llm, llm:PROVIDER, ll
 const PROVIDERS: [ProviderName; 2] = [ProviderName::OpenAi, ProviderName::Anthropic];
 
 pub fn parse(typed: &str) -> Result<Strategy, String> {
-    let unknown = || format!("there is no such strategy; there are {FORMS}");
+    let unknown = || format!("there is no such strategy; expected any of {FORMS}");
     let (name, rest) = match typed.split_once(':') {
         Some((name, rest)) if !rest.is_empty() => (name, Some(rest)),
         Some(_) => return Err(unknown()),
@@ -50,8 +50,9 @@ pub fn parse(typed: &str) -> Result<Strategy, String> {
             };
             let named = PROVIDERS.into_iter().find(|known| known.name() == provider);
             let names = PROVIDERS.map(ProviderName::name).join(" and ");
-            let provider = named
-                .ok_or_else(|| format!("there is no provider {provider:?}; there are {names}"))?;
+            let provider = named.ok_or_else(|| {
+                format!("there is no provider {provider:?}; expected one of {names}")
+            })?;
             Reader::Llm { provider: Some(provider), model }
         }
         _ => return Err(unknown()),

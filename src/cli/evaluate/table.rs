@@ -38,7 +38,12 @@ pub fn print(comparison: &Comparison) -> anyhow::Result<ExitCode> {
             row
         })
         .collect();
-    output::line(&format!("{}: {texts} texts, {}", about.file, subject.name()))?;
+    output::line(&format!(
+        "{}: {}, {}",
+        about.file,
+        output::several(*texts as u64, "text"),
+        subject.name()
+    ))?;
     output::table(&header, &rows, 1)?;
     if strategies.iter().any(|(_, measured)| measured.cost.basis == Basis::Projected) {
         output::line("~ projected, not measured: see the notes")?;

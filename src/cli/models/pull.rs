@@ -68,7 +68,7 @@ pub async fn pull(hub: &Hub, catalogue: &Catalogue, args: &PullArgs) -> anyhow::
     if there {
         let locked = locked.as_ref().with_context(|| {
             format!(
-                "{} is there, but {LOCK_FILE} knows nothing of it; --force replaces it",
+                "{} is there, but {LOCK_FILE} has no entry for it; --force replaces it",
                 staging.folder().display()
             )
         })?;

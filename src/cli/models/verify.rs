@@ -165,10 +165,10 @@ fn line(check: &Check) -> String {
             or_none(&check.expected_sha256)
         ),
         Finding::Missing => {
-            format!("missing       {what}: {} speaks of it", check.source.unwrap_or_default())
+            format!("missing       {what}: {} lists it", check.source.unwrap_or_default())
         }
         Finding::Unverifiable => {
-            format!("unverifiable  {what}: no manifest.json, and {LOCK_FILE} knows nothing of it")
+            format!("unverifiable  {what}: no manifest.json, and {LOCK_FILE} has no entry for it")
         }
     }
 }

@@ -20,7 +20,7 @@ impl Destination {
     /// cannot be written is found out at once, not hours later.
     pub fn at(path: &Path) -> anyhow::Result<Destination> {
         anyhow::ensure!(!path.is_dir(), "{} is a folder", path.display());
-        let name = path.file_name().with_context(|| format!("{} is no file", path.display()))?;
+        let name = path.file_name().with_context(|| format!("{} is not a file", path.display()))?;
         // Two runs that report to one path do not write into each other's draft.
         let mut hidden = OsString::from(".");
         hidden.push(name);

@@ -12,6 +12,7 @@ use csv::ByteRecord;
 use serde_json::{Map, Value};
 
 use super::arguments::usage;
+use super::output::several;
 use crate::http::text_faults;
 use crate::json;
 
@@ -238,7 +239,9 @@ fn csv_row(mut record: ByteRecord, fields: usize, text_at: usize) -> Parsed {
     let has = record.len();
     let text = match has == fields {
         true => text_of(&record[text_at]),
-        false => Err(format!("the row has {has} fields, the header {fields}")),
+        false => {
+            Err(format!("the row has {} and the header has {fields}", several(has as u64, "field")))
+        }
     };
     record.truncate(fields);
     (has..fields).for_each(|_| record.push_field(b""));

@@ -102,7 +102,7 @@ fn events(update: &Update, max_terms: usize) -> Bytes {
 
 impl From<ListenError> for Problem {
     fn from(error: ListenError) -> Problem {
-        let detail = format!("Not now: {error}.");
+        let detail = format!("The stream cannot be opened now: {error}.");
         match error {
             ListenError::Full(_) => Problem::busy(detail),
             ListenError::Closing => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail),

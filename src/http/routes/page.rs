@@ -112,7 +112,7 @@ pub async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
 
 fn serve(name: &str, headers: &HeaderMap) -> Response {
     let Some(file) = BY_NAME.get(name) else {
-        let detail = "The page has no such file; it begins at /dashboard.";
+        let detail = "The page has no such file; its address is /dashboard.";
         return Problem::new(StatusCode::NOT_FOUND, detail).into_response();
     };
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());

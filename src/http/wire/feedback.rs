@@ -114,7 +114,7 @@ impl FeedbackRequest {
             }
             let repeated = |at: &usize| emotions[..*at].contains(&emotions[*at]);
             if let Some(at) = (0..emotions.len()).find(repeated) {
-                fault(&format!("emotions[{at}]"), "stands there twice".into());
+                fault(&format!("emotions[{at}]"), "is listed twice".into());
             }
         }
         let aspects = self.aspects.as_deref().unwrap_or_default();
@@ -150,7 +150,7 @@ fn field(task: Task) -> &'static str {
 }
 
 fn missing(task: Task) -> String {
-    format!("is missing; it says what is true for the task {}", task.name())
+    format!("is missing; feedback for the task {} needs it", task.name())
 }
 
 #[cfg(test)]

@@ -157,7 +157,8 @@ impl AnalysisRequest {
         }
         match &self.aspects {
             Some(_) if task != Task::Aspects => {
-                let message = format!("is for /v1/aspects alone; this is the task {}", task.name());
+                let message =
+                    format!("is for the task aspects only; this is the task {}", task.name());
                 fault("aspects", message);
             }
             Some(terms) if !(1..=TERMS_LIMIT).contains(&terms.len()) => {

@@ -190,7 +190,7 @@ pub(super) fn why_not_connected(error: &tokio_postgres::Error) -> String {
             "switch TLS on at the server, or set sslmode=disable in store.url"
         }
         None if reason.ends_with("no encryption") => {
-            "the server takes nobody but over TLS: set sslmode=require in store.url"
+            "the server accepts connections over TLS only: set sslmode=require in store.url"
         }
         None => return reason,
     };

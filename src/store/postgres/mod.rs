@@ -376,7 +376,8 @@ async fn connect(connector: &Connector) -> Result<Link, Error> {
             return Err(cannot_open(connector, why_not_connected(&error)));
         }
         if !std::mem::replace(&mut told, true) {
-            tracing::warn!(error = %why_not_connected(&error), "the store is waited for");
+            tracing::warn!(error = %why_not_connected(&error), "the store does not answer yet; \
+                the program keeps trying");
         }
         tokio::time::sleep(START_PAUSE).await;
     }

@@ -76,7 +76,7 @@ impl Thread {
                     Err(error) => {
                         self.connection = None;
                         if !std::mem::replace(&mut failing, true) {
-                            tracing::warn!(%error, "the ledger is not synced to the disk");
+                            tracing::warn!(%error, "the ledger could not be synced to the disk");
                         }
                     }
                 }

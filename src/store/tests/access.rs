@@ -131,8 +131,8 @@ async fn of_a_budget_the_worst_case_is_reserved_and_the_rest_returned(place: Pla
     let refused = store.reserve(reservation(NOON)).await;
     assert_eq!(
         refused.expect_err("0.012 would not fit").to_string(),
-        "the month budget of team care is 0.01, of which 0.008 is spent or reserved: no room for \
-         0.004"
+        "the month budget of the team care is 0.01 US dollars, of which 0 is spent and 0.008 reserved; \
+         this call may cost up to 0.004; the budget starts anew at 2026-12-01T00:00:00Z"
     );
     assert_eq!(total(&store).await.calls, 2, "what is refused is not on the ledger");
 

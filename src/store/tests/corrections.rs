@@ -87,7 +87,7 @@ async fn what_is_in_flight_settled_corrected_or_unknown_is_refused_and_none_of_i
     store.reserve(flying).await.expect("reserved");
     correct(&store, unpriced, "0.002").await.expect("corrected");
     for (id, expected) in [
-        (flying_id, "is in flight: its reply is waited for until 2026-12-03 9:00:30.0 +00:00:00"),
+        (flying_id, "is in flight: its reply may still come until 2026-12-03 9:00:30.0 +00:00:00"),
         (settled_id, "is settled at 0.001 US dollars"),
         (unpriced, "was corrected on 2026-12-03 9:00:00.0 +00:00:00, which stands"),
     ] {

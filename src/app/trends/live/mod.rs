@@ -73,7 +73,7 @@ impl Listening {
 /// Why somebody does not get to listen.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ListenError {
-    #[error("{0} listen already, the most at a time (trends.live_clients)")]
+    #[error("{0} clients listen already, which is the limit (trends.live_clients)")]
     Full(usize),
     #[error("the gateway is stopping")]
     Closing,

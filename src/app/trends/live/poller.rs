@@ -50,7 +50,7 @@ impl App {
                 if let Err(error) = &told
                     && !failing
                 {
-                    tracing::warn!(%error, "live windows wait for the store");
+                    tracing::warn!(%error, "live windows cannot be read until the store answers");
                 }
                 failing = told.is_err();
                 tokio::time::sleep(POLL_PAUSE).await;
