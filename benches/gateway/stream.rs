@@ -34,9 +34,11 @@ const PARTITIONS: i32 = 4;
 /// Texts at the local model at once, as the worker has them.
 const AT_ONCE: usize = 128;
 
-const RATE: u32 = 200;
+const RATE: u32 = unless_debug(200, 40) as u32;
 const SECONDS: u32 = unless_debug(20, 2) as u32;
-const SETTLING: Duration = Duration::from_secs(3);
+const SETTLING: Duration = Duration::from_secs(unless_debug(3, 5) as u64);
+/// What comes while all is new is not what one waits day by day.
+const NEW: Duration = Duration::from_secs(unless_debug(5, 0) as u64);
 
 pub fn run() -> anyhow::Result<()> {
     throughput(&Broker::start())
@@ -222,8 +224,7 @@ fn at(broker: &Broker, delivery: &str, llm: Option<SocketAddr>) -> anyhow::Resul
                 serde_json::from_slice(message.payload().unwrap_or_default())?;
             let is_local = value["sentiment"]["escalation"]["outcome"] == "not_needed";
             let at = appended.get(&key).context("a result of a record that nobody sent")?;
-            // What comes while all is new is not what one waits day by day.
-            if (is_local || llm.is_none()) && at.duration_since(started) > Duration::from_secs(5) {
+            if (is_local || llm.is_none()) && at.duration_since(started) >= NEW {
                 times.push(read - *at);
             }
         }
