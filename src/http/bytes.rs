@@ -16,8 +16,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Budget {
     all: Arc<Semaphore>,
-    /// Of all, what batches may read ahead: the rest is left to those who have just come.
+    /// Of all, what batches may read ahead, a half, and what they have of the rest so that none stands still,
+    /// a quarter: what is left is for those who have just come.
     ahead: Arc<Semaphore>,
+    shares: Arc<Semaphore>,
     limit: usize,
     patience: Duration,
 }
@@ -27,6 +29,7 @@ impl Budget {
         Budget {
             all: Arc::new(Semaphore::new(limit)),
             ahead: Arc::new(Semaphore::new(limit / 2)),
+            shares: Arc::new(Semaphore::new(limit / 4)),
             limit,
             patience: PATIENCE,
         }
@@ -39,10 +42,19 @@ impl Budget {
 
     /// Room for what is read ahead, if there is any now.
     pub fn ahead(&self, bytes: usize) -> Option<Room> {
+        self.part_of(&self.ahead, bytes)
+    }
+
+    /// Room for the little that each batch may have at work, if there is any now.
+    pub fn share(&self, bytes: usize) -> Option<Room> {
+        self.part_of(&self.shares, bytes)
+    }
+
+    fn part_of(&self, part: &Arc<Semaphore>, bytes: usize) -> Option<Room> {
         let bytes = self.permits(bytes);
-        let ahead = Arc::clone(&self.ahead).try_acquire_many_owned(bytes).ok()?;
+        let part = Arc::clone(part).try_acquire_many_owned(bytes).ok()?;
         let all = Arc::clone(&self.all).try_acquire_many_owned(bytes).ok()?;
-        Some(Room(Gauged::of(all), Some(ahead)))
+        Some(Room(Gauged::of(all), Some(part)))
     }
 
     /// Room that is free at this moment, whoever left it.

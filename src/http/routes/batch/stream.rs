@@ -24,7 +24,7 @@ const WINDOW: usize = 1_000;
 /// may go over it.
 const WINDOW_BYTES: usize = 4 << 20;
 
-/// What a batch takes of the whole budget, so that it gets on where others have read ahead all they may.
+/// What a batch takes beside what is for reading ahead, so that it gets on where others have taken all of that.
 const SHARE_BYTES: usize = 64 << 10;
 
 /// How long a client may send nothing while nothing of it is at work.
@@ -153,7 +153,7 @@ where
         let Some((weight, item)) = self.next.take() else { return };
         let budget = &self.around.budget;
         let share = self.weight + weight <= SHARE_BYTES;
-        let room = share.then(|| budget.at_once(weight)).flatten();
+        let room = share.then(|| budget.share(weight)).flatten();
         let room = room.or_else(|| budget.ahead(weight));
         match room {
             Some(room) => self.push(weight, Some(room), item),
@@ -331,8 +331,7 @@ mod tests {
             let body = Body::from_stream(futures::stream::iter(body));
             Source::Lines(Box::new(Lines::new(body, 1_000, budget.clone())))
         };
-        // Of a megabyte half may be read ahead, and six shares of 64 KB are less than the other half.
-        let mut unread: Vec<_> = (0..6)
+        let mut unread: Vec<_> = (0..10)
             .map(|_| Box::pin(answers(|_| std::future::pending(), endless(), around())))
             .collect();
         for batch in &mut unread {
