@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training import deferral, logistic, recipe
+from training import deferral, doubt, logistic, recipe
 from training.data import FOLDS, Row, alike, fingerprint, fold, read, sets
 from training.metrics import MIXED_SLOPES, f1, mixed_evidence, odds, restricted
 from training.reader import Reader, Reading, sigmoid, softmax
@@ -48,8 +48,10 @@ def calibrate(data: Path, run: Path, model: Path) -> dict:
     }
     fitted["mixed"] = mixed_rule(list(zip(rows, readings, strict=True)), fitted)
     both = zip([*rows, *measured], [*readings, *measured_readings], strict=True)
+    for_tuning = tuning(data)
+    tuned = zip(for_tuning, reader.read_all([row.text for row in for_tuning]), strict=True)
     found = deferral.fit(
-        list(both), list(zip(of_traffic, traffic_readings, strict=True)), fitted
+        list(both), list(zip(of_traffic, traffic_readings, strict=True)), list(tuned), fitted
     )
     calibration = {
         "format": 1,
@@ -58,7 +60,8 @@ def calibrate(data: Path, run: Path, model: Path) -> dict:
             "texts": len(rows),
             "sha256": fingerprint(rows),
             "description": "texts set aside from the training sets before training, "
-            "none of them in a dev set; the temperatures on the dev sets, the estimators on both",
+            "none of them in a dev set; the temperatures on the dev sets, the estimators on both and on "
+            "the texts of `cascade/` and the dev texts of `domain/`",
         },
         "date": datetime.date.today().isoformat(),
         **fitted,
@@ -66,6 +69,7 @@ def calibrate(data: Path, run: Path, model: Path) -> dict:
     }
     if found:
         calibration["estimators"] = found.estimators()
+        calibration["fitted_on"]["doubt"] = doubt.report(found.doubts)
     (model / "calibration.json").write_text(json.dumps(calibration, indent=2) + "\n")
     print(
         f"temperatures {fitted['temperatures']}, mixed {calibration['mixed']}, "
@@ -81,6 +85,22 @@ def read_aside(path: Path) -> list[Row]:
         for line in file:
             fields = json.loads(line)
             rows.append(Row(fields.pop("set"), fields["text"], fields))
+    return rows
+
+
+def tuning(data: Path) -> list[Row]:
+    """Labelled texts that never train: those of `cascade/`, which have answers of LLMs too, and the dev
+    texts of `domain/`; as far as they are there."""
+    files = [*data.glob("cascade/*.jsonl"), *data.glob("domain/*/dev.jsonl")]
+    rows = []
+    for path in sorted(files):
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        name = f"domain/{path.parent.name}" if path.stem == "dev" else None
+        rows += [
+            Row(name or f"cascade/{fields['set']}", fields["text"], fields)
+            for fields in lines
+            if fields.get("label") in recipe.SENTIMENTS
+        ]
     return rows
 
 

@@ -30,9 +30,13 @@ Base: {base_name} ({base_licence}), a BERT without its
 token types, which makes it a DistilBERT exactly.{runs}{teacher} The text heads read the mean over all
 tokens, the tag head reads each token. All tasks share the encoder; a batch holds one task;
 the weights are an exponential moving average. Trained with Hugging Face's Trainer, exported
-layer by layer in INT8: signed weights with a scale for each output, activations with a scale
-for each token, as they come. So a text scores the same whatever it shares a pass with. The
+layer by layer in INT8: weights of 7 bits (−63 to 63) with a scale for each output, activations of 8
+bits with a scale for each token, as they come. So a text scores the same whatever it shares a pass with, and
+two products added stay within 16 bits, on every processor. The
 heads' last layers stay fp32. The commands that make it again are in `training/README.md`.
+
+The tokenizer folds what people write in several ways: case, white space, curly quotes, and one full stop at the
+end of a text.
 
 Aspects in `conflict` are left out of training: a term is negative, neutral or positive here.
 To read terms from the tags: average the tag probabilities over a word's pieces; a word
@@ -69,7 +73,7 @@ Whole reviews, read in pieces as the gateway reads them:
 
 {long_text}
 
-## Decisions
+{behaviour}## Decisions
 
 Temperatures: sentiment {t_sentiment}, sarcasm {t_sarcasm}. {routing}
 
@@ -100,8 +104,8 @@ for your use is yours to judge.
 """
 
 
-def card(manifest: dict, measured: dict, calibration: dict) -> str:
-    """The README.md of a model folder."""
+def card(manifest: dict, measured: dict, calibration: dict, behaviour: dict | None = None) -> str:
+    """The README.md of a model folder. `behaviour` is what `undertone evaluate --suite` printed."""
     temperatures = calibration["temperatures"]
     mixed = calibration["mixed"] or {"intercept": "not fitted", "slope": 0}
     return TEMPLATE.format(
@@ -126,9 +130,53 @@ def card(manifest: dict, measured: dict, calibration: dict) -> str:
         mixed_sentiment_slope=mixed.get("sentiment_slope", 0),
         mixed_odds=f" + {mixed['odds_slope']} · logit(z)" if "odds_slope" in mixed else "",
         mixed_z=", z what the `odds` head says" if "odds_slope" in mixed else "",
-        routing=_routing(calibration),
+        routing=_routing(calibration) + _doubt(calibration),
+        behaviour=_behaviour(behaviour) if behaviour else "",
     )
 
+
+def _behaviour(behaviour: dict) -> str:
+    """The suite kind by kind: what the model reads right, and what the cascade keeps."""
+    local, cascade = (behaviour["strategies"][name] for name in ("local", "cascade"))
+
+    def row(name: str, own: dict, routed: dict) -> str:
+        shares = own["right"], routed["wrong_not_escalated"], routed["escalated"]
+        return f"| {name.replace('_', ' ')} | {own['cases']} | " + " | ".join(f"{share:.2f}" for share in shares) + " |"
+
+    rows = [row(name, own, cascade["kinds"][name]) for name, own in local["kinds"].items()]
+    worst = sorted(local["kinds"], key=lambda name: local["kinds"][name]["right"])[:WORST]
+    sarcasm = cascade["sarcasm"]
+    return BEHAVIOUR.format(
+        rows="\n".join([*rows, row("**all**", local, cascade)]),
+        caught=f"{sarcasm['caught']:.0%}",
+        sincere=f"{sarcasm['sincere_right']:.0%}",
+        escalated=f"{sarcasm['sincere_escalated']:.0%}",
+        worst=", ".join(f"{name.replace('_', ' ')} ({local['kinds'][name]['right']:.2f} right)" for name in worst),
+    )
+
+
+def _doubt(calibration: dict) -> str:
+    """What P(the label is wrong) is worth on sets that its fit had not seen, beside the margin."""
+    told = calibration["fitted_on"].get("doubt")
+    if not told:
+        return ""
+    rows = [
+        f"| `{name}` | {of['estimator']:.3f} | {of['margin']:.3f} | {told['ece_by_set'][name]:.3f} |"
+        for name, of in told["auroc"].items()
+    ]
+    numbers = ", ".join(f"`{name}`" for name in told["numbers"])
+    return DOUBT.format(rows="\n".join(rows), numbers=numbers, ece=told["ece"])
+
+
+DOUBT = """
+
+`ambiguous` weighs {numbers}, chosen for what they tell on sets left out (`training/doubt.py`). How well it tells the
+texts that are read wrong from the others, each set by a fit that saw none of its family, beside the plain softmax margin;
+its calibration error over all these texts is {ece:.3f}:
+
+| set | AUROC | of the margin | ECE |
+|---|---|---|---|
+{rows}"""
 
 PLAIN_SIGNALS = {
     "ambiguous": "1 − (first − second calibrated sentiment probability)",
@@ -164,7 +212,7 @@ estimates of how likely it needs a better reader, each a logistic regression ove
 one pass: margin and entropy of the verdict, sarcasm, the strongest evidence of the tags, how far
 tags and sentiment contradict each other, length, the 28 emotions (`estimators` in
 `calibration.json`; `training/deferral.py` defines each number). They were fitted on texts set aside
-and on the dev sets. The first three thresholds are the ones with the best catch, about a common
+and on the dev sets, `ambiguous` also on texts that never train (`cascade/`, the dev texts of `domain/`). The first three thresholds are the ones with the best catch, about a common
 level, at which a fifth of a mixed traffic (80 % plain, 10 % sarcastic, 10 % with both polarities)
 escalates, on texts that the fits had not seen; above those of a task's own doubt lies a fifth of
 the texts of that task's sets. `python -m training.routing_figures` measures all of it, cross-fitted."""

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from training import recipe
+from training.compose import composed, with_edits
+from training.templates import templates
 
 # Reviews come with their words and marks apart, or not.
 SENTENCE_ENDS = re.compile(r"(?<=[.!?]) (?![.!?])")
@@ -58,6 +60,34 @@ def normalised(text: str) -> str:
 def alike(text: str) -> str:
     """The text in lower case, its marks where English puts them: sets differ in both."""
     return AFTER_MARK.sub(r"\1", BEFORE_MARK.sub(r"\1", normalised(text)))
+
+
+# What stands between two tokens that nobody writes a blank between.
+CUT = re.compile(
+    r"(?<=\S)(?P<before> )(?=(?:n't|'\w+|[.,!?;:%)\]}])(?:\s|$))|(?<=[(\[{$#])(?P<after> )(?=\S)"
+)
+
+
+def as_written(fields: dict[str, Any]) -> dict[str, Any]:
+    """A row whose text was cut into tokens, without the blanks that the cutting added; the
+    offsets of its aspects move along."""
+    text = fields["text"]
+    cut = [match.start() for match in CUT.finditer(text)]
+    if not cut:
+        return fields
+
+    def moved(place: int) -> int:
+        return place - sum(at < place for at in cut)
+
+    gone = set(cut)
+    aspects = [
+        {**aspect, "from": moved(aspect["from"]), "to": moved(aspect["to"])}
+        if aspect.get("term") is not None
+        else aspect
+        for aspect in fields.get("aspects", [])
+    ]
+    written = "".join(char for at, char in enumerate(text) if at not in gone)
+    return {**fields, "text": written, "aspects": aspects}
 
 
 def fold(text: str) -> int:
@@ -103,6 +133,8 @@ def read(data: Path, name: str, part: str) -> Iterator[Row]:
                 fields = json.loads(line)
                 if not isinstance(fields.get("text"), str):
                     raise SystemExit(f"{lines}:{number}: no string `text`")
+                if name in recipe.TOKENISED:
+                    fields = as_written(fields)
                 yield Row(name, fields["text"], fields)
     elif table.exists():
         with table.open(encoding="utf-8", newline="") as file:
@@ -139,7 +171,32 @@ def split(data: Path) -> Split:
     train += _not_sarcastic(train, measured | calibrating)
     train += _odds(train)
     taught = [row for row in _taught(whole) if _letters(row.text) not in apart]
-    return Split(train + taught + _overall(train), aside, dev)
+    made = _made(train, data)
+    made += _edited(train + made)
+    return Split(train + made + taught + _overall(train), aside, dev)
+
+
+def _made(train: list[Row], data: Path) -> list[Row]:
+    """What is put together from labelled texts and from word lists."""
+    parts = [row.fields for row in train if row.set in recipe.PARTS_OF_COMPOSED]
+    fields = composed(parts, recipe.COMPOSED, recipe.MADE_SEED)
+    rows = [Row("sentiment/composed", one["text"], one) for one in fields]
+    rows += [Row("odds/composed", one["text"], one) for one in fields]
+    lexicon = data / recipe.EMOJI_POLARITY
+    for text, label in templates(recipe.TEMPLATES, recipe.MADE_SEED, lexicon):
+        rows.append(Row("sentiment/templates", text, {"text": text, "label": label}))
+    return rows
+
+
+def _edited(train: list[Row]) -> list[Row]:
+    """Texts once more, each beside an edited form of which the same must be said."""
+    return [
+        Row(f"{name.split('/')[0]}/edited", fields["text"], fields)
+        for name, share in recipe.EDITED.items()
+        for fields in with_edits(
+            ({**row.fields, "text": row.text} for row in train if row.set == name), share, name
+        )
+    ]
 
 
 def _not_sarcastic(train: list[Row], apart: set[str]) -> list[Row]:

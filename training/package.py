@@ -19,7 +19,7 @@ from training import recipe
 from training.card import card
 from training.reader import MAX_TOKENS
 
-VERSION = "7"
+VERSION = "8"
 
 
 def write_tokenizer(source: Path, model: Path) -> None:
@@ -73,7 +73,10 @@ def write_manifest(run: Path, model: Path) -> dict:
     (model / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
     measured = json.loads((model / "figures.json").read_text())
     calibration = json.loads((model / "calibration.json").read_text())
-    (model / "README.md").write_text(card(manifest, measured, calibration), encoding="utf-8")
+    read_by_kind = model / "behaviour.json"
+    behaviour = json.loads(read_by_kind.read_text()) if read_by_kind.exists() else None
+    written = card(manifest, measured, calibration, behaviour)
+    (model / "README.md").write_text(written, encoding="utf-8")
     return manifest
 
 

@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 
 from training import deferral
+from training.calibrate import tuning
 from training.data import FOLDS, alike, fold, split
 from training.metrics import ECE_BINS, auroc, logit
 from training.reader import Reader
@@ -147,7 +148,11 @@ class Measured:
         }
         self.fired: dict[str, np.ndarray] = {}
         self.told: np.ndarray | None = None
-        fitted = deferral.fit_needs(read, calibration)
+        known = [*parts.aside, *parts.dev, *tuning(data)]
+        doubts = deferral.doubts(
+            list(zip(known, reader.read_all([row.text for row in known]), strict=True)), calibration
+        )
+        fitted = deferral.fit_needs(read, doubts, calibration)
         if fitted:
             chances = fitted.chances()
             self.ways = {"estimators": deferral.deferral_score(chances)} | self.ways

@@ -15,6 +15,7 @@ import hashlib
 import io
 import json
 import zipfile
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -96,7 +97,8 @@ def teach(
         if (shares[row.set] >= KNOWN or not examples[index].is_labelled) and _is_heard(row.set)
     ]
     known = read_answers(run, rows, examples) if resume else {}
-    new = answer(model, examples, [index for index in asked if index not in known])
+    once = {_key(rows[index]): index for index in asked if index not in known}
+    new = answer(model, examples, sorted(once.values()))
     write_answers(folder, rows, known | new)
 
 
@@ -141,7 +143,7 @@ def answer(model: Heads, examples: list[Example], asked: list[int]) -> dict[int,
         indices.sort(key=lambda index: len(examples[index].ids))
         for start in range(0, len(indices), ANSWER_BATCH):
             batch = indices[start : start + ANSWER_BATCH]
-            stacked = collate([examples[index] for index in batch])
+            stacked = collate([replace(examples[index], edited=None) for index in batch])
             with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=has_bf16()):
                 logits = model(
                     stacked["input_ids"].to(device), stacked["attention_mask"].to(device), task
@@ -189,7 +191,8 @@ def _is_heard(name: str) -> bool:
 
 
 def _key(row: Row) -> str:
-    return hashlib.sha256(f"{row.set}\t{row.text}".encode()).hexdigest()
+    """A text of a task, whichever sets it is in."""
+    return hashlib.sha256(f"{row.task}\t{row.text}".encode()).hexdigest()
 
 
 def _archive() -> bytes:

@@ -17,6 +17,7 @@ import torch
 from tokenizers import Tokenizer
 
 from training import recipe
+from training.canonical import canonical
 from training.data import Row, split
 from training.encode import Example, encode, plan, soften
 from training.fit import fit
@@ -39,6 +40,7 @@ def train(
     torch.manual_seed(hyper.seed)
     model, tokenizer = restore(start) if start else base()
     model.with_odds()
+    tokenizer = canonical(tokenizer)
     run.mkdir(parents=True, exist_ok=True)
     (run / "start.json").write_text(json.dumps(_origin(start, hyper)))
     train_model(model, tokenizer, data, run, hyper, resume, max_steps)

@@ -34,10 +34,11 @@ TINY = dataclasses.replace(recipe.Hyper(), epochs=2, batch=8, learning_rate=1e-3
 
 @pytest.fixture(scope="session", autouse=True)
 def only_the_sample() -> Iterator[None]:
-    """The sentences written for the model stay out, as if there were none: a tiny run reads
-    the sample alone."""
+    """The sentences written for the model stay out, as if there were none, and so do the ones made
+    from word lists: a tiny run reads the sample alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recipe, "WRITTEN", ROOT / "no such folder")
+        patch.setattr(recipe, "TEMPLATES", 0)
         yield
 
 

@@ -159,8 +159,10 @@ def test_too_few_texts_have_no_estimators(converted: tuple[Heads, Tokenizer]) ->
         Row("sentiment/dynasent", "good", {"label": "positive"}),
     ]
     read = [(row, reading(converted[1], row.text)) for row in rows]
-    assert fit_needs(read, CALIBRATION) is None
-    assert fit_needs(read[:1], CALIBRATION) is None
+    doubts = deferral.doubts(read, CALIBRATION)
+    assert not doubts.is_enough()
+    assert fit_needs(read, doubts, CALIBRATION) is None
+    assert fit_needs(read[:1], deferral.doubts([], CALIBRATION), CALIBRATION) is None
     assert deferral.chances(read[0][1], CALIBRATION) == {}
 
 
