@@ -43,6 +43,8 @@ WORTH = 0.004  # what a logit apart has to bring, as a share of the traffic
 # Penalties to choose from.
 PENALTIES = [3e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2, 6.4e-2]
 DIGITS = 5
+# A label with less than this is not likely, and escalates.
+LIKELY = 0.5
 # From which probability on the sarcasm head says so by itself, as responses tell it.
 DETECTED = 0.5
 
@@ -163,6 +165,7 @@ class Fitted:
         for family in np.unique(self.families):
             of = self.families == family
             wrong[of] = self.doubts.of(family, inputs[of])
+        wrong = unsure(wrong, sigmoid(inputs[:, self.names.index("top")]))
         return {"ambiguous": wrong, **chances}
 
     def estimators(self) -> dict[str, dict]:
@@ -173,8 +176,9 @@ class Fitted:
     def thresholds(self) -> dict[str, float]:
         """From which probability on each of them escalates, chosen on texts that it never saw."""
         chosen = common_thresholds(self.chances(), self.mix)
-        # What the verdict itself calls sarcastic is never left at that.
+        # What the verdict itself calls sarcastic, or unlikely, is never left at that.
         chosen["sarcasm"] = min(chosen["sarcasm"], DETECTED)
+        chosen["ambiguous"] = min(chosen["ambiguous"], LIKELY)
         for name in OF_A_TASK:
             of = self.questions[name]
             chosen[name] = _rounded(np.quantile(of.chances(), 1 - ESCALATED))
@@ -253,7 +257,16 @@ def chances(reading: Reading, calibration: dict) -> dict[str, float]:
     }
     if "sarcasm" in chances:
         chances["sarcasm"] = float(told(chances["sarcasm"], sigmoid(numbers["sarcasm"])))
+    if "ambiguous" in chances:
+        chances["ambiguous"] = float(unsure(chances["ambiguous"], sigmoid(numbers["top"])))
     return chances
+
+
+def unsure(chance: np.ndarray | float, confidence: np.ndarray | float) -> np.ndarray:
+    """P(the label is wrong), but no less than what the verdict itself leaves to the other labels where it
+    leaves them more than a half."""
+    confidence = np.asarray(confidence)
+    return np.where(confidence < LIKELY, np.maximum(chance, 1 - confidence), chance)
 
 
 def told(chance: np.ndarray | float, head: np.ndarray | float) -> np.ndarray:

@@ -30,6 +30,7 @@ import numpy as np
 from training import deferral
 from training.calibrate import tuning
 from training.data import FOLDS, alike, fold, split
+from training.doubt import Doubts, report
 from training.metrics import ECE_BINS, auroc, logit
 from training.reader import Reader
 from training.routing import SHARES, Traffic, signals, traffic, traffic_of
@@ -153,7 +154,9 @@ class Measured:
             list(zip(known, reader.read_all([row.text for row in known]), strict=True)), calibration
         )
         fitted = deferral.fit_needs(read, doubts, calibration)
+        self.doubts: Doubts | None = None
         if fitted:
+            self.doubts = fitted.doubts
             chances = fitted.chances()
             self.ways = {"estimators": deferral.deferral_score(chances)} | self.ways
             told = chances | {"ambiguous": chances["ambiguous"] * (everything.kind == "plain")}
@@ -214,11 +217,28 @@ def table(of: Measured) -> str:
     if of.told is not None:
         cell = with_interval(of.told, mix, weighted_ece)
         lines += ["", f"ECE of the estimators where a text's set tells: {cell}"]
+    if of.doubts is not None:
+        lines += ["", *doubt_table(of.doubts)]
     for name, fired in of.fired.items():
         kinds = ", ".join(f"{kind} {value:.2f}" for kind, value in by_kind(fired, mix).items())
         share = mix.weight[fired].sum()
         lines += ["", f"at the thresholds of the {name}: escalated {share:.3f}, caught {catch(fired, mix):.2f}; {kinds}"]
     return "\n".join(lines)
+
+
+def doubt_table(doubts: Doubts) -> list[str]:
+    """How well P(the label is wrong) tells wrong from right, on families of sets that its fit never saw."""
+    told = report(doubts)
+    lines = [
+        f"P(the label is wrong), each set by a fit that saw none of its family; it weighs {', '.join(told['numbers'])}; "
+        f"ECE over all {told['ece']:.3f}",
+        "",
+        "| set | AUROC | of the margin | ECE |",
+        "|---|---|---|---|",
+    ]
+    for name, of in told["auroc"].items():
+        lines.append(f"| `{name}` | {of['estimator']:.3f} | {of['margin']:.3f} | {told['ece_by_set'][name]:.3f} |")
+    return lines
 
 
 def with_interval(score: np.ndarray, of: Traffic, measure: Measure) -> str:

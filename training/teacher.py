@@ -150,6 +150,8 @@ def answer(model: Heads, examples: list[Example], asked: list[int]) -> dict[int,
                 )[task].float()
             if task in ("sarcasm", "odds"):
                 chances = torch.sigmoid(logits).squeeze(-1)
+            elif task == "emotions":
+                chances = torch.sigmoid(logits)
             else:
                 chances = functional.softmax(logits, dim=-1)
             for index, chance in zip(batch, chances.cpu().numpy(), strict=True):

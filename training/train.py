@@ -11,9 +11,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
 from training import recipe
@@ -23,7 +27,7 @@ from training.encode import Example, encode, plan, soften
 from training.fit import fit
 from training.model import Heads, base, save
 from training.restore import restore
-from training.teacher import read_answers
+from training.teacher import answer, read_answers
 
 SET_HELP = "one of the recipe's numbers, as in epochs=1; may be given several times"
 
@@ -42,8 +46,10 @@ def train(
     model.with_odds()
     tokenizer = canonical(tokenizer)
     run.mkdir(parents=True, exist_ok=True)
-    (run / "start.json").write_text(json.dumps(_origin(start, hyper)))
-    train_model(model, tokenizer, data, run, hyper, resume, max_steps)
+    origin = _origin(start, hyper)
+    known = set(origin.get("trained_from", {}).pop("sets", []))
+    (run / "start.json").write_text(json.dumps(origin))
+    train_model(model, tokenizer, data, run, hyper, resume, max_steps, known)
 
 
 def train_model(
@@ -54,8 +60,11 @@ def train_model(
     hyper: recipe.Hyper,
     resume: bool = False,
     max_steps: int = 0,
+    known: set[str] = frozenset(),
 ) -> None:
-    """Trains a given model; writes RUN/model and RUN/aside.jsonl."""
+    """Trains a given model; writes RUN/model and RUN/aside.jsonl. What it says of the sets that it has
+    read already (`known`) it is held to, where no teacher says it better: what it learns besides costs less
+    of what it knew (learning without forgetting, Li and Hoiem 2016)."""
     rows = split(data)
     run.mkdir(parents=True, exist_ok=True)
     _write_aside(rows.aside, run / "aside.jsonl")
@@ -66,14 +75,37 @@ def train_model(
         if rows.train[index].set not in recipe.NOT_TAUGHT
     }
     print(f"{len(answers)} of {len(labelled)} texts have a teacher's answer", flush=True)
+    taught = len(answers)
+    answers |= _own(model, labelled, known, answers, run / "kept.safetensors")
+    print(f"{len(answers) - taught} are held to what the start says of them", flush=True)
     examples = soften(labelled, answers)
     batches = plan(examples, hyper, recipe.SHARES)
     (run / "data.json").write_text(json.dumps(_counts(examples, batches), indent=2))
-    if answers:
-        said = {**recipe.TEACHER, "answers": len(answers), "weight": recipe.TEACHER_WEIGHT}
+    if taught:
+        said = {**recipe.TEACHER, "answers": taught, "weight": recipe.TEACHER_WEIGHT}
         (run / "teacher.json").write_text(json.dumps(said))
     fit(model, examples, batches, run / "checkpoints", hyper, resume, max_steps)
     save(model.cpu().eval(), tokenizer, run / "model")
+
+
+def _own(
+    model: Heads, examples: list[Example], known: set[str], answered: Mapping[int, Any], path: Path
+) -> dict[int, np.ndarray]:
+    """What the model says, before it is trained, of labelled texts of the sets that it knows. Kept in a
+    file, so that a resumed run is held to the same."""
+    asked = [
+        index
+        for index, example in enumerate(examples)
+        if example.set in known
+        and example.is_labelled
+        and index not in answered
+        and recipe.SHARES.get(example.set, 1) >= recipe.KEPT_FROM
+    ]
+    if not path.exists():
+        said = answer(model, examples, asked)
+        save_file({str(index): np.atleast_1d(array) for index, array in said.items()}, path)
+    kept = load_file(path)
+    return {index: kept[str(index)].reshape(np.shape(examples[index].target)) for index in asked}
 
 
 def _origin(start: Path | None, hyper: recipe.Hyper) -> dict:
@@ -88,6 +120,7 @@ def _origin(start: Path | None, hyper: recipe.Hyper) -> dict:
             "name": manifest["name"],
             "version": manifest["version"],
             "graph_sha256": manifest["graph"]["sha256"],
+            "sets": [entry["name"] for entry in manifest["data"]],
         },
     }
 

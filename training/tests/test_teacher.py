@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from conftest import tiny_network
+from tokenizers import Tokenizer
 from transformers import MPNetConfig, MPNetModel
 
 from training.data import Row
 from training.encode import Example
 from training.model import Heads
 from training.teacher import SameTokens, answer, further, read_answers, write_answers
+from training.train import _own
 
 
 def tiny_teacher() -> Heads:
@@ -62,6 +65,29 @@ def test_answers_go_with_their_texts(tmp_path: Path) -> None:
     examples = [Example(row.set, row.task, [101, 2204, 102], None) for row in now]
     # The last one has three tokens now, and had four.
     assert list(read_answers(tmp_path, now, examples)) == [1]
+
+
+def test_a_model_is_held_to_what_it_said_of_the_sets_that_it_knows(
+    converted: tuple[Heads, Tokenizer], tmp_path: Path
+) -> None:
+    examples = [
+        Example("sentiment/a", "sentiment", [101, 2204, 102], [0.0, 0.0, 1.0]),
+        Example("sarcasm/a", "sarcasm", [101, 2204, 102], 1.0),
+        Example("emotion/a", "emotions", [101, 2204, 102], [0.0] * 28),
+        Example("sentiment/new", "sentiment", [101, 2204, 102], [0.0, 0.0, 1.0]),
+        Example("sentiment/a", "sentiment", [101, 102], [0.0, 0.0, 1.0]),
+    ]
+    model, path = tiny_network(converted[1]), tmp_path / "kept.safetensors"
+    known = {"sentiment/a", "sarcasm/a", "emotion/a"}
+    said = _own(model, examples, known, {4: "answered by a teacher"}, path)
+    assert sorted(said) == [0, 1, 2]
+    assert np.shape(said[1]) == () and said[0].shape == (3,)
+    assert said[0].sum() == pytest.approx(1, abs=1e-5)
+    assert said[2].sum() > 2, "emotions are yes or no each"
+    with torch.no_grad():
+        model.sentiment[4].bias.add_(torch.tensor([5.0, 0.0, 0.0]))
+    again = _own(model, examples, known, {4: "answered by a teacher"}, path)
+    np.testing.assert_allclose(again[0], said[0])
 
 
 def test_a_teacher_goes_on_with_a_fresh_head_where_it_had_none(tmp_path: Path) -> None:
