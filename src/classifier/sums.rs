@@ -161,7 +161,10 @@ impl Sums {
                     emotions_contradict: doubts.contradicted,
                     tokens: self.tokens,
                 });
-                let estimated = estimated(task, estimators, &features);
+                let mut estimated = estimated(task, estimators, &features);
+                if task == Task::Sentiment {
+                    estimated.ambiguous = unsure(estimated.ambiguous, own.confidence());
+                }
                 // What the verdict itself calls sarcastic is no less likely to be so.
                 let told = if SarcasmScore(sarcasm).detected() { sarcasm } else { 0.0 };
                 Signals { sarcasm: estimated.sarcasm.max(told), ..estimated }
@@ -221,6 +224,15 @@ fn estimated(task: Task, estimators: &Estimators, features: &Features) -> Signal
         multi_aspect: estimators.multi_aspect.probability(features),
         out_of_domain: 0.0,
     }
+}
+
+/// A label that has less is not likely.
+const LIKELY: f32 = 0.5;
+
+/// P(the label is wrong), but no less than what the verdict itself leaves to the other labels where it
+/// leaves them more than a half: the two never contradict each other.
+fn unsure(chance: f32, confidence: f32) -> f32 {
+    if confidence < LIKELY { chance.max(1.0 - confidence) } else { chance }
 }
 
 /// The scores of the model's labels, with a share for `mixed` where a rule gives it one.
@@ -299,5 +311,19 @@ fn softmax(logits: &mut [f32], temperature: f32) {
     }
     for logit in logits {
         *logit /= sum;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_below_a_half_is_at_least_as_likely_wrong() {
+        for (chance, confidence, expected) in
+            [(0.2, 0.4, 0.6), (0.7, 0.4, 0.7), (0.2, 0.5, 0.2), (0.2, 0.9, 0.2)]
+        {
+            assert_eq!(unsure(chance, confidence), expected, "{chance} at {confidence}");
+        }
     }
 }

@@ -7,6 +7,7 @@ mod classes;
 mod comparison;
 mod confidence;
 mod dataset;
+pub mod edits;
 mod frontier;
 mod interval;
 mod prediction;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::edits::{Edit, HARMLESS};
 use crate::sentiment::Label;
 
 /// By how much a score P(positive) − P(negative) may move against the expected direction.
@@ -56,6 +57,8 @@ pub struct Tally {
     pub escalated: usize,
     /// The failures that nobody hears of.
     pub wrong_not_escalated: usize,
+    /// Either the text or its edited form is escalated, and the other is not.
+    pub rerouted: usize,
 }
 
 /// How a reader takes texts that mean the opposite of their words, and sincere ones in the same words.
@@ -132,6 +135,23 @@ impl Kind {
         Ok(Kind { name: name.to_owned(), about: head.about, cases })
     }
 
+    /// For each harmless edit the texts that it changes, which must be read as before.
+    pub fn of_edits(texts: &[Arc<str>]) -> Vec<Kind> {
+        let of = |edit: &Edit| {
+            let unchanged = |text: &Arc<str>| {
+                let edited = edit.of(text)?;
+                let expected = Expected::Unchanged(edited.into());
+                Some(Case { text: Arc::clone(text), expected, sarcastic: None })
+            };
+            Kind {
+                name: edit.name.to_owned(),
+                about: "An edit that changes nothing of what a text says.".to_owned(),
+                cases: texts.iter().filter_map(unchanged).collect(),
+            }
+        };
+        HARMLESS.iter().map(of).filter(|kind| !kind.cases.is_empty()).collect()
+    }
+
     /// How a reader did; `said` is what it said of a text.
     pub fn tally(&self, said: &impl Fn(&str) -> Said) -> (Tally, Sarcasm) {
         let (mut tally, mut sarcasm) = (Tally::default(), Sarcasm::default());
@@ -144,6 +164,8 @@ impl Kind {
             tally.right += usize::from(is_right);
             tally.escalated += usize::from(is_escalated);
             tally.wrong_not_escalated += usize::from(!is_right && !is_escalated);
+            let is_rerouted = after.is_some_and(|said| said.is_escalated != before.is_escalated);
+            tally.rerouted += usize::from(is_rerouted);
             match case.sarcastic {
                 Some(true) => {
                     sarcasm.sarcastic += 1;
@@ -168,6 +190,7 @@ impl std::iter::Sum for Tally {
             right: sum.right + one.right,
             escalated: sum.escalated + one.escalated,
             wrong_not_escalated: sum.wrong_not_escalated + one.wrong_not_escalated,
+            rerouted: sum.rerouted + one.rerouted,
         })
     }
 }
@@ -275,10 +298,25 @@ mod tests {
         });
         assert_eq!(
             tally,
-            Tally { cases: 6, right: 3, escalated: 1, wrong_not_escalated: 2 },
+            Tally { cases: 6, right: 3, escalated: 1, wrong_not_escalated: 2, rerouted: 0 },
             "right are the first, the third and the fifth; the last is escalated"
         );
         assert_eq!(sarcasm, Sarcasm { sarcastic: 1, caught: 1, sincere: 1, ..Sarcasm::default() });
+    }
+
+    #[test]
+    fn an_edit_is_a_kind_whose_texts_keep_their_label_and_their_route() {
+        let kinds = Kind::of_edits(&["It works.".into(), "fine".into()]);
+        let names: Vec<&str> = kinds.iter().map(|kind| kind.name.as_str()).collect();
+        assert!(!names.contains(&"curly_quotes"), "neither text has a quote: {names:?}");
+        let ticket = kinds.iter().find(|kind| kind.name == "ticket_number").unwrap();
+        let (tally, _) = ticket.tally(&|text| match text {
+            "Ticket 48213: It works." => said(Label::Neutral, true),
+            _ => said(Label::Positive, false),
+        });
+        let expected =
+            Tally { cases: 2, right: 1, escalated: 1, wrong_not_escalated: 0, rerouted: 1 };
+        assert_eq!(tally, expected);
     }
 
     #[test]

@@ -57,6 +57,29 @@ async fn a_suite_is_measured_kind_by_kind() {
 }
 
 #[tokio::test]
+async fn harmless_edits_of_a_file_are_counted_by_label_and_by_route() {
+    let setup = Setup::local();
+    let data = setup.path("data.csv");
+    let rows = "text,label\n\"I LOVE it, it's perfect.\",positive\nTerrible service,negative\n";
+    fs::write(&data, rows).expect("the file can be written");
+    let data = data.to_str().expect("the path is UTF-8");
+    let base = ["evaluate", "--edits", "--data", data, "--strategies", "lexicon,cascade"];
+    let finished = setup.run_within(PATIENCE, &[&base[..], &["--format", "json"]].concat()).await;
+    let report = report(&finished);
+    // A word in capitals counts for more in the lexicon, and its label stays.
+    let lower = &report["strategies"]["lexicon"]["kinds"]["lower_case"];
+    assert_eq!(*lower, json!({"texts": 2, "label_changed": 0.0, "route_changed": 0.0}));
+    let cascade = &report["strategies"]["cascade"];
+    let kinds = cascade["kinds"].as_object().expect("an object");
+    assert_eq!(kinds.len(), 10, "each edit changes one of the texts: {kinds:?}");
+    assert_eq!(kinds["curly_quotes"]["texts"], 1);
+    assert_eq!(kinds["blanks"]["label_changed"], 0.0, "the tokenizer folds white space");
+    let table = setup.run_within(PATIENCE, &base).await;
+    assert!(table.stdout.contains("route changed"), "{}", table.stdout);
+    assert!(table.stdout.contains("swapped_letters"), "{}", table.stdout);
+}
+
+#[tokio::test]
 async fn a_suite_that_cannot_be_measured_is_refused_by_file_and_line() {
     let setup = Setup::local();
     let folder = setup.path("suite");

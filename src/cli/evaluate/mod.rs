@@ -82,6 +82,10 @@ pub struct Evaluate {
     /// each kind it is printed how many cases are right, wrong and not escalated, and escalated
     #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "task", "html", "estimate"])]
     suite: Option<PathBuf>,
+    /// Read every text also after each of ten edits that change nothing (lower case, blanks, curly quotes, a
+    /// mail's frame, two letters swapped …), and print how often the label and the route change
+    #[arg(long, conflicts_with_all = ["suite", "task", "html", "estimate"])]
+    edits: bool,
     /// What is compared, with commas: lexicon, local, local:MODEL, cascade, llm, llm:PROVIDER,
     /// llm:PROVIDER/MODEL
     #[arg(long, value_name = "LIST", value_delimiter = ',', required = true,
@@ -139,7 +143,11 @@ impl Evaluate {
             (Some(folder), _) => Cases::Suite(Suite::read(folder)?),
             (None, Some(file)) => {
                 let (dataset, about) = data::read(file, self.task)?;
-                Cases::Labelled(dataset, about)
+                if self.edits {
+                    Cases::Suite(Suite::of_edits(&dataset, &about))
+                } else {
+                    Cases::Labelled(dataset, about)
+                }
             }
             (None, None) => return Err(usage("--data", "is missing, and so is --suite")),
         };

@@ -1,4 +1,5 @@
-//! `--suite`: strategies on a behaviour suite, kind by kind, and which failures nobody hears of.
+//! `--suite`: strategies on a behaviour suite, kind by kind, and which failures nobody hears of. `--edits`
+//! makes such a suite of a file's texts: each must be read alike after an edit that changes nothing.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,6 +11,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::buying::Purse;
+use super::data::About;
 use super::predict::Predictor;
 use super::run::Run;
 use super::strategies::Strategy;
@@ -20,11 +22,20 @@ use crate::evaluation::suite::{Kind, Said, Sarcasm, Tally};
 use crate::evaluation::{Dataset, Example, Subject, Truth};
 use crate::sentiment::Label;
 
-/// The kinds of a folder, by their names.
+/// The kinds of a folder, by their names, or a file's texts by the edits that they bear.
 pub struct Suite {
-    folder: String,
+    source: String,
     sha256: String,
     kinds: Vec<Kind>,
+    columns: Columns,
+}
+
+/// What the figures of a kind are.
+#[derive(Clone, Copy, PartialEq)]
+enum Columns {
+    Behaviour,
+    /// How often the label, and the route, is another after an edit.
+    Edits,
 }
 
 /// What one strategy made of the suite.
@@ -65,7 +76,20 @@ impl Suite {
             !kinds.is_empty(),
             "{shown} holds no kind: expected files named KIND.jsonl"
         );
-        Ok(Suite { folder: shown.to_string(), sha256: hex::encode(hasher.finalize()), kinds })
+        let sha256 = hex::encode(hasher.finalize());
+        Ok(Suite { source: shown.to_string(), sha256, kinds, columns: Columns::Behaviour })
+    }
+
+    /// The texts of a labelled file, each beside its edited forms.
+    pub fn of_edits(dataset: &Dataset, about: &About) -> Suite {
+        let texts: Vec<Arc<str>> =
+            dataset.examples.iter().map(|example| Arc::clone(&example.text)).collect();
+        Suite {
+            source: about.file.clone(),
+            sha256: about.sha256.clone(),
+            kinds: Kind::of_edits(&texts),
+            columns: Columns::Edits,
+        }
     }
 
     /// Has every strategy read every text once, and prints what came of it.
@@ -120,23 +144,30 @@ impl Suite {
     }
 
     fn print_table(&self, figures: &[Figures]) -> anyhow::Result<ExitCode> {
-        let header =
-            ["kind", "cases", "right", "wrong, not escalated", "escalated"].map(str::to_owned);
+        let header: Vec<String> = match self.columns {
+            Columns::Behaviour => ["kind", "cases", "right", "wrong, not escalated", "escalated"]
+                .map(str::to_owned)
+                .into(),
+            Columns::Edits => {
+                ["edit", "texts", "label changed", "route changed"].map(str::to_owned).into()
+            }
+        };
         for Figures { typed, kinds, all, sarcasm } in figures {
             let row = |name: &str, tally: &Tally| {
                 let share = |count| percent(share(count, tally.cases));
-                vec![
-                    name.to_owned(),
-                    tally.cases.to_string(),
-                    share(tally.right),
-                    share(tally.wrong_not_escalated),
-                    share(tally.escalated),
-                ]
+                let figures = match self.columns {
+                    Columns::Behaviour => {
+                        vec![tally.right, tally.wrong_not_escalated, tally.escalated]
+                    }
+                    Columns::Edits => vec![tally.cases - tally.right, tally.rerouted],
+                };
+                let named = [name.to_owned(), tally.cases.to_string()];
+                named.into_iter().chain(figures.into_iter().map(share)).collect::<Vec<_>>()
             };
             let named = self.kinds.iter().zip(kinds);
             let mut rows: Vec<_> = named.map(|(kind, tally)| row(&kind.name, tally)).collect();
             rows.push(row("all", all));
-            output::line(&format!("{typed} on {}", self.folder))?;
+            output::line(&format!("{typed} on {}", self.source))?;
             output::table(&header, &rows, 1)?;
             if sarcasm.sarcastic > 0 {
                 output::line(&format!(
@@ -159,8 +190,12 @@ impl Suite {
             .map(|Figures { typed, kinds, all, sarcasm }| {
                 let named = self.kinds.iter().zip(kinds);
                 let kinds: Map<String, Value> =
-                    named.map(|(kind, tally)| (kind.name.clone(), of_tally(tally))).collect();
-                let mut value = of_tally(all);
+                    named.map(|(kind, tally)| (kind.name.clone(), self.of_tally(tally))).collect();
+                let mut value = self.of_tally(all);
+                if self.columns == Columns::Edits {
+                    value["kinds"] = Value::Object(kinds);
+                    return (typed.clone(), value);
+                }
                 value["sarcasm"] = json!({
                     "sarcastic": sarcasm.sarcastic,
                     "caught": share(sarcasm.caught, sarcasm.sarcastic),
@@ -174,21 +209,29 @@ impl Suite {
             .collect();
         output::json(&json!({
             "suite": {
-                "folder": self.folder, "kinds": self.kinds.len(), "texts": texts,
+                "folder": self.source, "kinds": self.kinds.len(), "texts": texts,
                 "sha256": self.sha256,
             },
             "strategies": strategies,
         }))
     }
-}
 
-fn of_tally(tally: &Tally) -> Value {
-    json!({
-        "cases": tally.cases,
-        "right": share(tally.right, tally.cases),
-        "wrong_not_escalated": share(tally.wrong_not_escalated, tally.cases),
-        "escalated": share(tally.escalated, tally.cases),
-    })
+    fn of_tally(&self, tally: &Tally) -> Value {
+        let share = |count| share(count, tally.cases);
+        match self.columns {
+            Columns::Behaviour => json!({
+                "cases": tally.cases,
+                "right": share(tally.right),
+                "wrong_not_escalated": share(tally.wrong_not_escalated),
+                "escalated": share(tally.escalated),
+            }),
+            Columns::Edits => json!({
+                "texts": tally.cases,
+                "label_changed": share(tally.cases - tally.right),
+                "route_changed": share(tally.rerouted),
+            }),
+        }
+    }
 }
 
 fn share(count: usize, of: usize) -> f64 {
