@@ -35,8 +35,8 @@ def test_the_folder_is_whole(finished: Chain) -> None:
     assert manifest["heads"]["emotions"]["labels"] == recipe.EMOTIONS
     assert manifest["heads"]["odds"] == {"output": "odds"}
     assert {entry["name"] for entry in manifest["data"]} == {
-        "sentiment/dynasent", "sentiment/overall", "sarcasm/plain", "sarcasm/written",
-        "emotion/goemotions", "aspects/mams", "odds/aspects", "odds/plain",
+        "sentiment/dynasent", "sentiment/edited", "sentiment/overall", "sarcasm/plain",
+        "sarcasm/written", "emotion/goemotions", "aspects/mams", "odds/aspects", "odds/plain",
     }  # fmt: skip
     tokenizer = json.loads((finished.model / "tokenizer.json").read_text())
     assert tokenizer["truncation"] is None
