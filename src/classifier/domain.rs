@@ -2,11 +2,11 @@
 
 use tokenizers::Encoding;
 
-use super::language::{Language, share_in_pieces, without_names};
+use super::language::{Evidence, Language, without_names};
 
-/// Twice the share of words in pieces from which on no text is taken for English, so that the
-/// signal is one half there.
-const PIECES: f32 = 1.3;
+/// Twice the share of strange words from which on no text is taken for English, so that the signal is one
+/// half there.
+const STRANGE: f32 = 1.3;
 
 /// Twice the share of words of a program from which on a text is one. `benches/language.rs` shows how
 /// many English texts have as many, and how many pieces of six lines of programs do.
@@ -17,29 +17,31 @@ const SOME_CODE: usize = 3;
 /// What a tokenizer makes of a text, beside its tokens.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Familiarity {
-    /// The share of words that the vocabulary has in pieces only.
-    pub pieces: f32,
+    /// The share of words that are none of English, not even misspelt.
+    pub strange: f32,
     /// The share of tokens that it does not have at all.
     pub unknown: f32,
 }
 
 impl Familiarity {
     /// `unknown` is the token that stands for what is not in the vocabulary.
-    pub fn of(tokens: &Encoding, unknown: Option<u32>) -> Familiarity {
+    pub fn of(tokens: &Encoding, unknown: Option<u32>, evidence: &Evidence) -> Familiarity {
         let count = tokens.get_ids().iter().filter(|id| Some(**id) == unknown).count();
-        let pieces = share_in_pieces(tokens);
-        Familiarity { pieces, unknown: count as f32 / tokens.len().max(1) as f32 }
+        let unknown = count as f32 / tokens.len().max(1) as f32;
+        Familiarity { strange: evidence.strange(), unknown }
     }
 }
 
 /// The signal `out_of_domain`, 0 to 1: 1 in a language that the model does not read; else how much
-/// of the text is in words that fall to pieces, unknown, or of a program.
+/// of the text is in strange words, unknown, or of a program. Misspelt words are not strange.
 pub fn out_of_domain(text: &str, language: &Language, familiarity: Familiarity) -> f32 {
     if !language.supported {
         return 1.0;
     }
-    let Familiarity { pieces, unknown } = familiarity;
-    (pieces / PIECES).max(unknown).max(share_of_code(text) / CODE).min(1.0)
+    let Familiarity { strange, unknown } = familiarity;
+    // What is strange in English may be plain in another language that the model reads.
+    let strange = if language.is("en") { strange } else { 0.0 };
+    (strange / STRANGE).max(unknown).max(share_of_code(text) / CODE).min(1.0)
 }
 
 /// The share of words that belong to a program, 0 where they are few.
@@ -123,9 +125,10 @@ mod tests {
     }
 
     #[test]
-    fn words_in_pieces_and_unknown_ones_count_by_their_share() {
+    fn strange_words_and_unknown_ones_count_by_their_share() {
         let english = Language { code: Cow::Borrowed("en"), supported: true };
-        let at = |pieces, unknown| out_of_domain("Fine", &english, Familiarity { pieces, unknown });
+        let at =
+            |strange, unknown| out_of_domain("Fine", &english, Familiarity { strange, unknown });
         assert!((at(0.65, 0.0) - 0.5).abs() < 1e-6);
         assert!((at(0.1, 0.6) - 0.6).abs() < 1e-6);
         assert_eq!(at(0.0, 0.0), 0.0);

@@ -33,7 +33,7 @@ pub use domain::{Familiarity, out_of_domain};
 use error::seconds_until;
 pub use error::{Crowd, Error};
 pub use graph::Graph;
-pub use language::Language;
+pub use language::{Evidence, Language, Spelling};
 pub use line::Lane;
 pub use manifest::ModelFolder;
 pub use model::{Encoder, Model};

@@ -31,6 +31,11 @@ impl Encoder {
         Ok(Encoder { tokenizer: Arc::new(tokenizer), unknown })
     }
 
+    /// The vocabulary's tokens, each with its number.
+    pub fn vocabulary(&self) -> impl Iterator<Item = (String, u32)> {
+        self.tokenizer.get_vocab(false).into_iter()
+    }
+
     /// How many tokens a text has, special ones included.
     pub fn count(&self, text: &str) -> Result<usize, Error> {
         let tokens = self.tokenizer.encode_fast(text, true);

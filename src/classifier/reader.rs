@@ -7,6 +7,7 @@ use ort::environment::Environment;
 
 use super::domain::Familiarity;
 use super::estimators::Estimators;
+use super::language::{Evidence, Spelling};
 use super::passes::{Passes, Progress};
 use super::windows;
 use super::{
@@ -49,6 +50,8 @@ pub struct Library {
     heads: Option<Shared>,
     pub categories: Arc<Categories>,
     pub opinions: Arc<Opinions>,
+    /// Of the vocabulary that tells English from other languages: the bundled model's where it is there.
+    spelling: Arc<Spelling>,
     batch_size: usize,
 }
 
@@ -78,9 +81,12 @@ impl Library {
         let heads = (!complete)
             .then(|| ModelFolder::read(&config.bundled, config).and_then(load))
             .transpose()?;
+        let model = load(model)?;
+        let spelling = Spelling::new(&heads.as_ref().unwrap_or(&model).encoder);
         Ok(Library {
-            model: load(model)?,
+            model,
             heads,
+            spelling: Arc::new(spelling),
             categories: Arc::new(Categories::new(categories)),
             opinions: Arc::new(Opinions::new()),
             batch_size: config.batch_size,
@@ -111,7 +117,8 @@ impl Library {
     pub fn language(&self, text: &str) -> Result<Language, Error> {
         let Shared { folder, encoder, .. } = self.heads.as_ref().unwrap_or(&self.model);
         let windows = windows::encode(encoder, text, folder.max_tokens)?;
-        Ok(Language::of(text, None, &windows[0].tokens, &self.model.folder.languages))
+        let evidence = Evidence::of(text, &windows[0].tokens, &self.spelling);
+        Ok(Language::of(text, None, &evidence, &self.model.folder.languages))
     }
 
     /// What was fitted to the model, else to the bundled one whose heads it borrows.
@@ -235,8 +242,10 @@ impl Reader {
         let languages = &library.model.folder.languages;
         let concluded = asked.iter().zip(sums).zip(english).map(|((asked, sums), windows)| {
             let Asked { tasks, text, language } = *asked;
-            let language = Language::of(text, language, &windows[0].tokens, languages);
-            let familiarity = Familiarity::of(&windows[0].tokens, library.english().unknown);
+            let tokens = &windows[0].tokens;
+            let evidence = Evidence::of(text, tokens, &library.spelling);
+            let language = Language::of(text, language, &evidence, languages);
+            let familiarity = Familiarity::of(tokens, library.english().unknown, &evidence);
             let conclude = |task| {
                 let (verdict, signals) =
                     sums.clone().conclude(task, text, &language, familiarity, library);
