@@ -1,3 +1,5 @@
+//! What the language of a text is told by, in sentences and words of sixty languages.
+
 use std::path::Path;
 use std::sync::LazyLock;
 
