@@ -12,7 +12,7 @@ FAUST := deploy/faust/.venv/bin/python
 TEACHER := training/.venv/teacher
 
 .DEFAULT_GOAL := help
-.PHONY: help run build vendor postgresql java kafka flink faust chromium strace demo test test-all test-training check check-licences check-bench bench behaviour train domain quantize clean
+.PHONY: help run build vendor postgresql java kafka flink faust chromium strace demo test test-all test-training check check-licences check-bench bench behaviour compare train domain quantize clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -94,6 +94,20 @@ bench: build postgresql kafka ## How fast it is, part by part, and beside others
 
 behaviour: build ## What the bundled model gets right, kind by kind (tests/behaviour)
 	@"$(BINARY)" evaluate --suite tests/behaviour --strategies lexicon,local,cascade
+
+# Whose recorded answers are compared, and who published them. The texts are read where they lie: the
+# licence of the answers' repository is GPL-3.0, and nothing of it is copied.
+UPPER ?= gpt-4o-2024-08-06
+BESIDE ?= gpt-4o-mini-2024-07-18
+SOURCE ?= https://github.com/jbeno/sentiment (GPL-3.0), about texts of DynaSent (CC BY 4.0)
+comma := ,
+
+compare: build ## The comparison of the docs: make compare ANSWERS=/path/dynasent_gpt4o.jsonl [MODEL=name]
+	@test -n "$(ANSWERS)" || { echo "say which recorded answers: make compare ANSWERS=FILE.jsonl" >&2; exit 2; }
+	@"$(BINARY)" evaluate --data "$(ANSWERS)" --answers "$(ANSWERS)" --strategies \
+		"lexicon,local,$(if $(MODEL),local:$(MODEL)$(comma))recorded:$(UPPER),recorded:$(BESIDE),cascade:$(UPPER),cascade:$(UPPER)@0.35"
+	@echo "The answers of $(UPPER) and $(BESIDE) were published by $(SOURCE)." \
+		"They are read where they lie, and nothing of them is copied."
 
 train: $(TRAINING) $(TEACHER) ## Train the bundled model: make train DATA=DIR
 	@test -n "$(DATA)" || { echo "say where the labelled texts are: make train DATA=DIR" >&2; exit 2; }

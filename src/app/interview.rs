@@ -77,22 +77,11 @@ impl App {
             |name: &&ProviderName| !self.cascade.llm().without_key().contains(&name.name());
         let configured = &self.config.llm.providers;
         let first = || configured.iter().find(has_key).or(configured.first()).copied();
-        let mut config = self.config.clone();
-        if provider.is_some() {
-            config.llm.first.clear();
-        }
+        let is_named = provider.is_some();
         let Some(provider) = provider.or_else(first) else { return Ok(None) };
-        config.llm.providers = vec![provider];
-        let (name, models) = match provider {
-            ProviderName::OpenAi => (&mut config.openai.model, &mut config.openai.models),
-            ProviderName::Anthropic => (&mut config.anthropic.model, &mut config.anthropic.models),
-        };
-        if let Some(model) = model {
-            model.clone_into(name);
-        }
-        // What is measured is the model that is named, or nothing.
-        if let Some(abilities) = models.get_mut(name.as_str()) {
-            abilities.successor = None;
+        let mut config = asking_only(&self.config, provider, model);
+        if !is_named {
+            config.llm.first.clone_from(&self.config.llm.first);
         }
         let llm = Arc::new(ledgered_llm(&config, &self.prices, &self.ledger)?);
         let categories = Arc::clone(self.cascade.categories());
@@ -111,6 +100,26 @@ impl App {
             calls: self.interviews.clone(),
         }))
     }
+}
+
+/// The configuration with one provider alone, and without those of `llm.first`; without a model's name
+/// its configured model is asked.
+pub(super) fn asking_only(config: &Config, provider: ProviderName, model: Option<&str>) -> Config {
+    let mut config = config.clone();
+    config.llm.first.clear();
+    config.llm.providers = vec![provider];
+    let (name, models) = match provider {
+        ProviderName::OpenAi => (&mut config.openai.model, &mut config.openai.models),
+        ProviderName::Anthropic => (&mut config.anthropic.model, &mut config.anthropic.models),
+    };
+    if let Some(model) = model {
+        model.clone_into(name);
+    }
+    // What is measured is the model that is named, or nothing.
+    if let Some(abilities) = models.get_mut(name.as_str()) {
+        abilities.successor = None;
+    }
+    config
 }
 
 impl Interviewer {

@@ -32,6 +32,7 @@ mod signal_log;
 mod statement;
 mod stream;
 mod tag_sets;
+mod tariff;
 mod telemetry;
 mod thresholds;
 mod together;
@@ -92,6 +93,7 @@ pub use statement::{Statement, StatementError};
 pub use stream::{
     Delivery, KafkaProperties, StreamConfig, TopicNames, is_secret as is_secret_property,
 };
+pub use tariff::Tariff;
 pub use telemetry::{logs_are_json, start_logs, tell_error};
 pub use thresholds::{
     CalibratedOn, InForce, ThresholdsFile, graph_sha256, named, own_thresholds,

@@ -19,6 +19,14 @@ pub fn amount(text: &str) -> Result<Usd, String> {
     }
 }
 
+/// A share, from 0 to 1.
+pub fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected a number from 0 to 1".into()),
+    }
+}
+
 /// The most tags of a row, as of a request.
 pub const TAGS_LIMIT: usize = 10;
 

@@ -1,6 +1,7 @@
 //! The command line: a file for each command.
 
 mod analyze;
+mod answers;
 mod arguments;
 mod budgets;
 mod calibrate;

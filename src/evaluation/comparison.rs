@@ -1,6 +1,6 @@
 //! What is known of one strategy, and how it stands against another.
 
-use super::{Latency, Quality};
+use super::{Doubt, Latency, Parts, Quality};
 use crate::pricing::Usd;
 
 /// Where a cost comes from.
@@ -10,6 +10,10 @@ pub enum Basis {
     Measured,
     /// Nobody was called: tokens were counted.
     Projected,
+    /// The answers are somebody else's, with what they had cost.
+    Recorded,
+    /// The answers are somebody else's, and what some or all of them cost was counted from tokens.
+    Counted,
     /// There is no price to tell by.
     Unknown,
 }
@@ -19,6 +23,8 @@ impl Basis {
         match self {
             Basis::Measured => "measured",
             Basis::Projected => "projected",
+            Basis::Recorded => "recorded",
+            Basis::Counted => "counted",
             Basis::Unknown => "unknown",
         }
     }
@@ -37,6 +43,20 @@ impl Cost {
     pub const UNKNOWN: Cost = Cost { per_1k: None, basis: Basis::Unknown };
 }
 
+/// Whose answers were taken from a file, where nobody was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    pub model: String,
+    /// The file that holds them.
+    pub file: String,
+    pub sha256: String,
+    /// Of the texts that the model was wanted for: those with an answer, those with one that holds
+    /// nothing usable, and those without any.
+    pub answered: usize,
+    pub unusable: usize,
+    pub missing: usize,
+}
+
 /// What was found out about one strategy.
 #[derive(Clone, Debug)]
 pub struct Measured {
@@ -47,6 +67,12 @@ pub struct Measured {
     pub band: Option<(Quality, Quality)>,
     /// Texts that `quality` is of.
     pub texts: usize,
+    /// How well the local model knows what it reads wrong; `None` where it gives no such chance.
+    pub doubt: Option<Doubt>,
+    /// Of a cascade: what it keeps and what it escalates.
+    pub parts: Option<Parts>,
+    /// Where the LLM's answers are recorded ones.
+    pub recorded: Option<Recorded>,
     /// The share of the texts for which an LLM is asked.
     pub escalated: f64,
     pub latency: Option<Latency>,

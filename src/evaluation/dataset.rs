@@ -82,7 +82,19 @@ impl Truth {
                 _ => Err(no_label(field, &["sarcastic", "not_sarcastic", "ironic", "not_ironic"])),
             },
             Subject::Emotions => emotions(field),
-            Subject::Aspects => aspects(field),
+            Subject::Aspects => aspects(field, |_| None),
+        }
+    }
+
+    /// Reads what a model said, in the same form. An aspect whose term stands nowhere in the text is
+    /// one that was said all the same: it has a place where no true one is.
+    ///
+    /// # Errors
+    /// As [`Truth::parse`].
+    pub fn parse_said(subject: Subject, field: &str) -> Result<Truth, String> {
+        match subject {
+            Subject::Aspects => aspects(field, |at| Some((usize::MAX - 1 - at, usize::MAX))),
+            _ => Truth::parse(subject, field),
         }
     }
 }
@@ -143,8 +155,9 @@ struct Stated {
     polarity: Option<String>,
 }
 
-/// Null terms are left out, `conflict` is `mixed`.
-fn aspects(field: &str) -> Result<Truth, String> {
+/// Null terms are left out, `conflict` is `mixed`. What has no place in the text is refused, or stands
+/// where `unplaced` puts it.
+fn aspects(field: &str, unplaced: fn(usize) -> Option<(usize, usize)>) -> Result<Truth, String> {
     let form = "is not a list of {\"term\", \"from\", \"to\", \"polarity\"}";
     let stated: Vec<Stated> = serde_json::from_str(field).map_err(|_| form.to_owned())?;
     let mut spans = BTreeSet::new();
@@ -152,8 +165,11 @@ fn aspects(field: &str) -> Result<Truth, String> {
         if aspect.term.is_none() {
             continue;
         }
-        let (Some(from), Some(to), Some(polarity)) = (aspect.from, aspect.to, aspect.polarity)
-        else {
+        let place = match (aspect.from, aspect.to) {
+            (None, None) => unplaced(at),
+            (from, to) => from.zip(to),
+        };
+        let (Some((from, to)), Some(polarity)) = (place, aspect.polarity) else {
             return Err(format!("[{at}] lacks one of from, to and polarity"));
         };
         if from >= to {
@@ -190,6 +206,19 @@ mod tests {
         let bill = AspectSpan { from: 4, to: 8, polarity: Label::Mixed };
         assert_eq!(read(Subject::Aspects, aspects), Ok(Truth::Aspects([bill].into())));
         assert_eq!(read(Subject::Aspects, "[]"), Ok(Truth::Aspects(BTreeSet::new())));
+    }
+
+    #[test]
+    fn an_aspect_that_a_model_made_up_counts_as_said() {
+        let made_up = r#"[{"term":"lamp","from":null,"to":null,"polarity":"positive"},
+            {"term":"bulb","polarity":"positive"}]"#;
+        assert!(Truth::parse(Subject::Aspects, made_up).unwrap_err().contains("[0] lacks"));
+        let Ok(Truth::Aspects(said)) = Truth::parse_said(Subject::Aspects, made_up) else {
+            panic!("it is read")
+        };
+        assert_eq!(said.len(), 2, "each by itself");
+        let half = made_up.replace("\"from\":null", "\"from\":3");
+        assert!(Truth::parse_said(Subject::Aspects, &half).unwrap_err().contains("[0] lacks"));
     }
 
     #[test]

@@ -121,6 +121,14 @@ impl Estimator {
         self.prices.current().worst_case(&name.model, asked, today(), most, longest)
     }
 
+    /// How tokens are counted where nobody has told them.
+    pub fn counting(&self, task: Task) -> String {
+        format!(
+            "{BYTES_A_TOKEN} bytes of instructions, text and schema for a token, {} tokens for an answer",
+            answer_tokens(task)
+        )
+    }
+
     /// How it is estimated, in a sentence.
     pub fn basis(&self) -> String {
         let answers: Vec<String> =

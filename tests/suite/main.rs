@@ -51,6 +51,7 @@ mod postgres;
 mod prices;
 mod quiet;
 mod reckoning;
+mod recorded;
 mod regions;
 mod replay;
 mod sentiment;

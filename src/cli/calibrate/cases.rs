@@ -7,8 +7,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use crate::app::{
     App, Asking, BoughtAnswer, Hint, Interviewer, KeptAnswers, Reading, SharedApp, recall,
 };
+use crate::cli::answers::{Bill, ModelAnswers, RecordedAnswers};
 use crate::cli::evaluate::{progress, unread};
-use crate::evaluation::{Case, Dataset, Prediction, Subject, right};
+use crate::evaluation::{Basis, Case, Dataset, Prediction, Recorded, margin_doubts, right};
 use crate::pricing::Usd;
 use crate::sentiment::Reason;
 
@@ -21,10 +22,16 @@ const A_CALL: Usd = Usd::from_pico(1);
 /// Who answers what is escalated, and how far that is known.
 #[derive(Clone, Debug)]
 pub struct Answerer {
-    /// `provider/model`; `None`: no provider is configured.
+    /// `provider/model`, or the model's name alone where its answers are recorded; `None`: no provider is
+    /// configured.
     pub model: Option<String>,
-    /// Texts whose answer was bought before, and how many of those answers are right; one that the model
-    /// refused leaves the local verdict.
+    /// Where the answers are recorded ones.
+    pub recorded: Option<Recorded>,
+    /// How the costs are known, a sentence each, where they are those of recorded answers.
+    pub cost_notes: Vec<String>,
+    pub cost_basis: Basis,
+    /// Texts whose answer was bought before or recorded, and how many of those answers are right; one
+    /// that the model refused leaves the local verdict.
     pub measured: usize,
     pub measured_right: usize,
     /// How often it is taken to be right about the others.
@@ -38,37 +45,111 @@ impl Answerer {
     }
 }
 
+/// What the LLM says of each text and what asking costs, as far as either is known.
+struct Upper {
+    /// Whether it is right; `None`: it was not asked.
+    right: Vec<Option<bool>>,
+    /// `None` without a price to tell by.
+    costs: Option<Vec<Usd>>,
+    model: Option<String>,
+    recorded: Option<Recorded>,
+    cost_notes: Vec<String>,
+    cost_basis: Basis,
+}
+
+/// `recorded` are the answers to go by, with the model that gave them; without them those that earlier
+/// evaluations bought are.
 pub async fn of(
     app: &SharedApp,
     dataset: &Dataset,
+    recorded: Option<(&RecordedAnswers, &ModelAnswers)>,
     llm_accuracy: f64,
 ) -> anyhow::Result<(Vec<Case>, Answerer)> {
     let readings = read(app, dataset).await?;
     let predictions: Vec<Prediction> =
         readings.iter().map(|one| Prediction::of(dataset.subject, &one.verdict)).collect();
     let local = right(dataset, &predictions);
-    let model = app.interviewer(None, None)?;
-    let answers = match &model {
-        Some(model) => kept(app, model, dataset, &readings).await?,
-        None => vec![None; readings.len()],
+    let upper = match recorded {
+        Some((all, answers)) => of_recorded(app, dataset, &predictions, all, answers),
+        None => of_bought(app, dataset, &predictions, &readings).await?,
     };
-    let llm = llm_right(dataset, &predictions, &answers);
-    let costs = costs(model.as_ref(), dataset, &answers);
     let answerer = Answerer {
-        model: model.map(|model| format!("{}/{}", model.provider(), model.model())),
-        measured: llm.iter().flatten().count(),
-        measured_right: llm.iter().flatten().filter(|is| **is).count(),
+        model: upper.model,
+        recorded: upper.recorded,
+        cost_notes: upper.cost_notes,
+        cost_basis: upper.cost_basis,
+        measured: upper.right.iter().flatten().count(),
+        measured_right: upper.right.iter().flatten().filter(|is| **is).count(),
         assumed_accuracy: llm_accuracy,
-        has_price: costs.is_some(),
+        has_price: upper.costs.is_some(),
     };
+    let margins = margin_doubts(dataset, &predictions);
     let cases = readings.iter().enumerate().map(|(at, reading)| Case {
         signals: reading.signals,
-        doubt: doubt(dataset.subject, reading),
+        doubt: margins.as_ref().map_or(reading.signals.ambiguous, |margins| margins[at] as f32),
         local: local[at],
-        llm: llm[at].map_or(llm_accuracy, |is| f64::from(u8::from(is))),
-        cost: costs.as_ref().map_or(A_CALL, |costs| costs[at]),
+        llm: upper.right[at].map_or(llm_accuracy, |is| f64::from(u8::from(is))),
+        cost: upper.costs.as_ref().map_or(A_CALL, |costs| costs[at]),
     });
     Ok((cases.collect(), answerer))
+}
+
+fn of_recorded(
+    app: &App,
+    dataset: &Dataset,
+    local: &[Prediction],
+    all: &RecordedAnswers,
+    answers: &ModelAnswers,
+) -> Upper {
+    let places: Vec<usize> = (0..dataset.examples.len()).collect();
+    let said: Vec<Option<&Prediction>> =
+        answers.answers.iter().map(|answer| answer.as_ref().map(|answer| &answer.said)).collect();
+    let last: Vec<Prediction> = said
+        .iter()
+        .zip(local)
+        .map(|(said, local)| match said {
+            Some(Prediction::Nothing) | None => local.clone(),
+            Some(said) => (*said).clone(),
+        })
+        .collect();
+    let is_right = right(dataset, &last);
+    let bill = Bill::of(app, dataset, answers, &places);
+    Upper {
+        right: said.iter().zip(is_right).map(|(said, is)| said.map(|_| is)).collect(),
+        costs: bill.costs.iter().copied().collect(),
+        model: Some(answers.model.clone()),
+        recorded: Some(answers.recorded(&all.about, &places)),
+        cost_notes: bill.notes(),
+        cost_basis: bill.basis(),
+    }
+}
+
+async fn of_bought(
+    app: &App,
+    dataset: &Dataset,
+    local: &[Prediction],
+    readings: &[Reading],
+) -> anyhow::Result<Upper> {
+    let model = app.interviewer(None, None)?;
+    let answers = match &model {
+        Some(model) => kept(app, model, dataset, readings).await?,
+        None => vec![None; readings.len()],
+    };
+    let costs = costs(model.as_ref(), dataset, &answers);
+    let is_paid = |answer: &BoughtAnswer| answer.cost.is_some();
+    let all_paid = answers.iter().all(|answer| answer.as_ref().is_some_and(is_paid));
+    Ok(Upper {
+        right: llm_right(dataset, local, &answers),
+        cost_basis: match &costs {
+            None => Basis::Unknown,
+            Some(_) if all_paid => Basis::Measured,
+            Some(_) => Basis::Projected,
+        },
+        costs,
+        model: model.map(|model| format!("{}/{}", model.provider(), model.model())),
+        recorded: None,
+        cost_notes: Vec::new(),
+    })
 }
 
 /// Reads all texts, as fast as it goes.
@@ -154,15 +235,6 @@ fn costs(
         paid.or_else(|| Some(model?.estimate(task, text)?.likely))
     };
     texts.map(|(example, answer)| cost(&example.text, answer)).collect()
-}
-
-/// 1 less the margin between the two likeliest answers.
-fn doubt(subject: Subject, reading: &Reading) -> f32 {
-    match subject {
-        Subject::Sentiment => 1.0 - reading.verdict.scores.margin(),
-        Subject::Sarcasm => 1.0 - (2.0 * reading.verdict.sarcasm.0 - 1.0).abs(),
-        Subject::Emotions | Subject::Aspects => reading.signals.ambiguous,
-    }
 }
 
 #[cfg(test)]

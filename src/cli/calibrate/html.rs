@@ -8,7 +8,7 @@ use super::Outcome;
 use super::table::{basis, cost, promise, sureness, thresholds};
 use crate::cli::evaluate::{dollars, percent};
 use crate::cli::page::{Axis, Figure, Interval, Line, Page, Plot, Point, figures, section};
-use crate::evaluation::CurvePoint;
+use crate::evaluation::{CurvePoint, Recorded};
 use crate::pricing::Usd;
 
 pub fn page(outcome: &Outcome) -> Markup {
@@ -33,6 +33,10 @@ pub fn page(outcome: &Outcome) -> Markup {
                 (sureness(outcome)) " to either side. Margin only escalates as many texts as the "
                 "signals do, those of the least margin between the two likeliest labels; random any; the "
                 "oracle those that gain most. SHA-256 of the file: " code { (outcome.about.sha256) }
+                @if let Some(Recorded { model, file, sha256, .. }) = &outcome.answerer.recorded {
+                    ". The LLM's answers are recorded ones of " (model) ", from " code { (file) }
+                    ", SHA-256 " code { (sha256) }
+                }
             }
         },
     };

@@ -6,6 +6,7 @@ use super::cases::Answerer;
 use super::written::goal;
 use super::{Destinations, Outcome};
 use crate::app::named;
+use crate::cli::evaluate::recorded_json as recorded;
 use crate::evaluation::{CurvePoint, Refused};
 
 pub fn outcome(outcome: &Outcome, destinations: &Destinations) -> Value {
@@ -55,6 +56,8 @@ pub fn llm(answerer: &Answerer, texts: usize) -> Value {
     let assumed = texts - answerer.measured;
     json!({
         "model": answerer.model,
+        "recorded": answerer.recorded.as_ref().map(recorded),
+        "cost_basis": answerer.cost_basis.name(),
         "measured_texts": answerer.measured,
         "measured_accuracy": answerer.measured_accuracy().map(short),
         "assumed_texts": assumed,

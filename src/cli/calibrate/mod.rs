@@ -17,13 +17,14 @@ use std::process::ExitCode;
 use anyhow::ensure;
 use clap::{ArgGroup, Args};
 
-use super::arguments::{amount, usage};
-use super::evaluate::data::{self, About};
+use super::answers::{self, ModelAnswers, RecordedAnswers};
+use super::arguments::{amount, share, usage};
+use super::evaluate::data::{self, About, Labelled};
 use super::evaluate::subject;
 use super::output::{self, TableOrJson};
 use super::page::Destination;
 use crate::app::{App, Config, SharedApp, ThresholdsFile, start_logs};
-use crate::evaluation::{Calibration, Dataset, Goal, Subject, calibrate, halves};
+use crate::evaluation::{Calibration, Goal, Subject, calibrate, halves};
 use crate::pricing::Usd;
 
 use cases::Answerer;
@@ -37,6 +38,8 @@ Examples:
     undertone calibrate --data mine.csv --min-accuracy 0.85
   The same, and the gateway goes by it from its next start on:
     undertone calibrate --data mine.csv --min-accuracy 0.85 --apply
+  By answers that GPT-4o has given already, which somebody has recorded:
+    undertone calibrate --data mine.csv --answers gpt4o.jsonl --min-accuracy 0.85
   What would that have changed last week?
     undertone replay --from 2026-11-20 --thresholds models/undertone-mini/thresholds.json";
 
@@ -51,7 +54,8 @@ Examples:
 /// What the LLM would say of a text is known where an earlier `undertone evaluate` has bought its
 /// answer (strategies llm or cascade): such answers count, at the cost that they had. Elsewhere the LLM
 /// is ASSUMED to be right as often as --llm-accuracy says, at the estimated cost of a call to the first
-/// configured model. A bound that rests on the assumption is as good as the assumption.
+/// configured model. A bound that rests on the assumption is as good as the assumption. With --answers
+/// the answers of that file count instead, and what they cost is as recorded or counted from tokens.
 ///
 /// Prints the curve and draws it on a page; nothing else changes. With --apply it writes what was certified to
 /// thresholds.json beside the model (`ambiguous` for the task of the file, the others for all), and the
@@ -66,6 +70,13 @@ pub struct Calibrate {
     /// CSV with a header or JSON lines, labelled as for `undertone evaluate`
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
+    /// Answers of an LLM that somebody has recorded, in the form that `undertone evaluate --answers` takes;
+    /// they count in place of those that earlier evaluations bought
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
+    /// Whose answers count, where the file holds those of several models
+    #[arg(long, value_name = "MODEL", requires = "answers")]
+    answers_model: Option<String>,
     /// The most that a thousand texts may cost
     #[arg(long, value_name = "USD", value_parser = amount, allow_negative_numbers = true)]
     max_cost_per_1k: Option<Usd>,
@@ -123,15 +134,33 @@ impl Calibrate {
         }
         start_logs(&config.telemetry)?;
         let destinations = self.destinations(&config)?;
-        let (dataset, about) = data::read(&self.data, self.task)?;
+        let labelled = data::read(&self.data, self.task)?;
+        let answers = self.recorded(&labelled)?;
         // By the thresholds that the model came with: a file that no longer fits it is no obstacle.
         let app = App::start_uncalibrated(config).await?;
         let result = tokio::select! {
-            result = self.work(&app, &dataset, about, &destinations) => result,
+            result = self.work(&app, labelled, answers.as_ref(), &destinations) => result,
             _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted; nothing is written")),
         };
         app.close().await;
         result
+    }
+
+    /// The recorded answers to go by, where a file of them is named.
+    fn recorded(&self, labelled: &Labelled) -> anyhow::Result<Option<RecordedAnswers>> {
+        let Some(file) = &self.answers else { return Ok(None) };
+        let answers = answers::read(file, labelled)?;
+        self.model(&answers)?;
+        Ok(Some(answers))
+    }
+
+    /// Those of the model that is named, else of the only one.
+    fn model<'a>(&self, answers: &'a RecordedAnswers) -> anyhow::Result<&'a ModelAnswers> {
+        const OPTION: &str = "--answers-model";
+        match &self.answers_model {
+            Some(model) => answers.of(model, OPTION),
+            None => answers.only(OPTION, "--answers-model says whose answers count"),
+        }
     }
 
     fn destinations(&self, config: &Config) -> anyhow::Result<Destinations> {
@@ -156,20 +185,29 @@ impl Calibrate {
     async fn work(
         &self,
         app: &SharedApp,
-        dataset: &Dataset,
-        about: About,
+        labelled: Labelled,
+        answers: Option<&RecordedAnswers>,
         destinations: &Destinations,
     ) -> anyhow::Result<ExitCode> {
+        let Labelled { dataset, about, .. } = labelled;
         let (choosing, certifying) = halves(dataset.examples.iter().map(|one| &*one.text));
         ensure!(
             !choosing.is_empty() && !certifying.is_empty(),
             "{} has too few different texts: some choose the thresholds, others certify them",
             about.file
         );
-        let (cases, answerer) = cases::of(app, dataset, self.llm_accuracy).await?;
+        let recorded = match answers {
+            Some(answers) => Some((answers, self.model(answers)?)),
+            None => None,
+        };
+        let (cases, answerer) = cases::of(app, &dataset, recorded, self.llm_accuracy).await?;
         let goal = self.goal();
         if matches!(goal, Goal::MaxCostPer1k(_)) && !answerer.has_price {
-            let message = "what a call costs is not known: the first configured model has no price";
+            let whose = match recorded {
+                Some((_, answers)) => answers.model.as_str(),
+                None => "the first configured model",
+            };
+            let message = format!("what a call costs is not known: {whose} has no price");
             return Err(usage("--max-cost-per-1k", message));
         }
         let of = |places: &[usize]| -> Vec<_> { places.iter().map(|at| cases[*at]).collect() };
@@ -205,13 +243,6 @@ impl Calibrate {
                 Ok(ExitCode::FAILURE)
             }
         }
-    }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err("expected a number from 0 to 1".into()),
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Destinations, Outcome};
 use crate::app::{Config, ThresholdsFile, named, thresholds_in_force};
 use crate::cli::evaluate::{dollars, percent};
 use crate::cli::output;
-use crate::evaluation::{CurvePoint, Goal, Refused, is_never};
+use crate::evaluation::{CurvePoint, Goal, Recorded, Refused, is_never};
 use crate::pricing::Usd;
 use crate::sentiment::Thresholds;
 
@@ -82,7 +82,22 @@ pub fn basis(outcome: &Outcome) -> Vec<String> {
     let model = answerer.model.as_deref().unwrap_or("no provider is configured; an LLM");
     let assumed = outcome.texts - answerer.measured;
     let mut sentences = Vec::new();
-    if let Some(accuracy) = answerer.measured_accuracy() {
+    if let Some(of_file) = &answerer.recorded {
+        let Recorded { file, sha256, answered, unusable, missing, .. } = of_file;
+        let accuracy = answerer.measured_accuracy().map_or("none".into(), percent);
+        sentences.push(format!(
+            "LLM: recorded answers of {model}, from {file} (SHA-256 {sha256}), to {} of the texts; {accuracy} \
+             come out right. Nobody is asked.",
+            answered + unusable
+        ));
+        if unusable + missing > 0 {
+            sentences.push(format!(
+                "Texts without a recorded answer: {missing}; with an empty one, which leaves the local \
+                 verdict: {unusable}."
+            ));
+        }
+        sentences.extend(answerer.cost_notes.iter().map(|note| format!("Cost: {note}.")));
+    } else if let Some(accuracy) = answerer.measured_accuracy() {
         sentences.push(format!(
             "LLM: {model} was asked about {} of the texts by earlier evaluations, and was right on {}.",
             answerer.measured,
@@ -90,9 +105,13 @@ pub fn basis(outcome: &Outcome) -> Vec<String> {
         ));
     }
     if assumed > 0 {
+        let remedy = match answerer.recorded {
+            Some(_) => "",
+            None => "; `undertone evaluate --strategies llm` finds out",
+        };
         sentences.push(format!(
             "LLM: {model} is ASSUMED to be right on {} of the {assumed} texts that it was not asked \
-             about (--llm-accuracy); `undertone evaluate --strategies llm` finds out.",
+             about (--llm-accuracy){remedy}.",
             percent(answerer.assumed_accuracy),
         ));
     }

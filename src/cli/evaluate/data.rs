@@ -25,33 +25,35 @@ pub struct About {
     pub sha256: String,
 }
 
+/// The labelled file, with what its rows are called.
+#[derive(Debug)]
+pub struct Labelled {
+    pub dataset: Dataset,
+    /// The `id` of each text, where its row has one.
+    pub ids: Vec<Option<String>>,
+    pub about: About,
+}
+
 /// # Errors
 /// A file that cannot be read, holds no rows, or holds one that cannot be measured; the first ones
 /// are named with their lines.
-pub fn read(path: &Path, subject: Subject) -> anyhow::Result<(Dataset, About)> {
+pub fn read(path: &Path, subject: Subject) -> anyhow::Result<Labelled> {
     let about = About { file: path.display().to_string(), sha256: sha256(path)? };
-    let mut input = Input::open(Some(path), "text").map_err(under_own_name)?;
-    let mut examples = Vec::new();
+    let mut input =
+        Input::open(Some(path), "text").map_err(|error| under_own_name(error, "--data"))?;
+    let (mut examples, mut ids) = (Vec::new(), Vec::new());
     let mut faults = Vec::new();
     while let Some(row) = input.next() {
         let row = row.with_context(|| format!("the rest of {} cannot be read", path.display()))?;
         let line = row.line;
+        ids.push(input.field(&row.original, "id").filter(|id| !id.is_empty()));
         match example(&input, row, subject) {
             Ok(example) => examples.push(example),
             Err(fault) => faults.push(format!("line {line}: {fault}")),
         }
     }
     if !faults.is_empty() {
-        let rest = match faults.len() {
-            ..=TOLD => String::new(),
-            all => format!("\n  and {} more", all - TOLD),
-        };
-        faults.truncate(TOLD);
-        anyhow::bail!(
-            "{} has rows that cannot be measured:\n  {}{rest}",
-            path.display(),
-            faults.join("\n  ")
-        );
+        anyhow::bail!("{} has rows that cannot be measured:{}", path.display(), told(faults));
     }
     anyhow::ensure!(
         !examples.is_empty(),
@@ -66,13 +68,24 @@ pub fn read(path: &Path, subject: Subject) -> anyhow::Result<(Dataset, About)> {
         "{} names no aspect in any row: there is nothing that could be found or missed",
         path.display()
     );
-    Ok((Dataset { subject, examples }, about))
+    Ok(Labelled { dataset: Dataset { subject, examples }, ids, about })
 }
 
-/// What is wrong with the file's columns is the file's fault here: no option names them.
-fn under_own_name(error: anyhow::Error) -> anyhow::Error {
+/// The first of the faults, a line each, and how many more there are.
+pub fn told(mut faults: Vec<String>) -> String {
+    let rest = match faults.len() {
+        ..=TOLD => String::new(),
+        all => format!("\n  and {} more", all - TOLD),
+    };
+    faults.truncate(TOLD);
+    format!("\n  {}{rest}", faults.join("\n  "))
+}
+
+/// What is wrong with the file's columns is the file's fault here: no option but that of the file
+/// names them.
+pub fn under_own_name(error: anyhow::Error, option: &'static str) -> anyhow::Error {
     match error.downcast::<BadParameter>() {
-        Ok(BadParameter { message, .. }) => usage("--data", message),
+        Ok(BadParameter { message, .. }) => usage(option, message),
         Err(other) => other,
     }
 }
@@ -104,7 +117,8 @@ fn check_spans<'a>(
     }
 }
 
-fn sha256(path: &Path) -> anyhow::Result<String> {
+/// Of a whole file.
+pub fn sha256(path: &Path) -> anyhow::Result<String> {
     let mut file = open(path)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; BUFFER_BYTES];

@@ -46,14 +46,14 @@ async fn of(run: &mut Run<'_>, strategy: &Strategy) -> anyhow::Result<Estimate> 
     let app = run.app;
     let texts = run.dataset.examples.len();
     let (model, wanted) = match &strategy.reader {
-        Reader::Lexicon | Reader::Local(_) => {
+        Reader::Lexicon | Reader::Local(_) | Reader::Recorded(_) => {
             let cost = Some(CallEstimate { likely: Usd::ZERO, at_most: Usd::ZERO });
             let typed = strategy.typed.clone();
             return Ok(Estimate { typed, model: None, asked: 0, kept: 0, cost });
         }
-        Reader::Cascade => {
+        Reader::Cascade { share, .. } => {
             run.read_locally(&strategy.typed).await?;
-            (app.interviewer(None, None)?, run.escalated_texts())
+            (app.interviewer(None, None)?, run.escalated_texts(*share))
         }
         Reader::Llm { provider, model } => {
             let wanted = (0..texts).map(|at| Wanted { at, hint: None }).collect();

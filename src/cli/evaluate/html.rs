@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::Comparison;
 use super::table::{columns, dollars, figure, milliseconds, percent, provider_cost, significant};
+use super::{Comparison, doubt};
 use crate::cli::page::{
     Axis, Bar, Dot, Interval, Line, Page, Plot, Point, Tone, bars, confusion, section,
 };
@@ -14,7 +14,7 @@ use crate::evaluation::{Basis, Classes, LabelFigures, Measured, Quality};
 use crate::pricing::Usd;
 
 pub fn page(comparison: &Comparison) -> Markup {
-    let Comparison { about, subject, texts, strategies, .. } = comparison;
+    let Comparison { about, answers, subject, texts, strategies, .. } = comparison;
     let today = OffsetDateTime::now_utc().date();
     let today = today.format(format_description!("[year]-[month]-[day]")).unwrap_or_default();
     let title = format!("Who reads {} best?", subject.name());
@@ -23,11 +23,13 @@ pub fn page(comparison: &Comparison) -> Markup {
         about: html! {
             (texts) " labelled texts of " code { (about.file) } ", measured on " (today) " (UTC) by "
             "undertone " (env!("CARGO_PKG_VERSION")) "."
+            @if let Some(answers) = answers { " " (answers.told()) "." }
         },
         body: html! {
             (section("At a glance", &glance(comparison)))
             (section("Quality for the price", &price(strategies)))
             (section("How far a confidence can be believed", &trust(strategies)))
+            (section("Whether the local model knows when it is wrong", &doubt::page(*subject, strategies)))
             (section("What is taken for what", &taken(strategies)))
             (section("How long one text takes", &waiting(strategies)))
             (section("What was measured, and what was not", &basis(comparison)))
@@ -37,6 +39,9 @@ pub fn page(comparison: &Comparison) -> Markup {
                 "Scores count as far as their labels occur in the file. An interval is Wilson's, of 95 %, or "
                 "the band between an LLM no better than the local model and one that is always right. "
                 "SHA-256 of the file: " code { (about.sha256) }
+                @if answers.is_some() {
+                    ". Recorded answers were given before this comparison; nobody was asked for them"
+                }
             }
         },
     };
@@ -358,6 +363,8 @@ fn said_of(measured: &Measured) -> String {
     let cost = match measured.cost.basis {
         Basis::Measured => "cost measured",
         Basis::Projected => "cost projected from counted tokens (~)",
+        Basis::Recorded => "cost as recorded",
+        Basis::Counted => "cost counted from tokens, not billed (~)",
         Basis::Unknown => "cost unknown, the model has no price",
     };
     let notes = measured.notes.iter().map(String::as_str);

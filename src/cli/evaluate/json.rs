@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::Comparison;
-use crate::evaluation::{Classes, LabelFigures, Measured, Quality, Spans, Subject, Tags};
+use super::doubt::{doubt_json, parts_json};
+use crate::evaluation::{Classes, LabelFigures, Measured, Quality, Recorded, Spans, Subject, Tags};
 
 /// All that was found out, keyed by the strategies as they were typed.
 pub fn comparison(comparison: &Comparison) -> Value {
@@ -19,6 +20,12 @@ pub fn comparison(comparison: &Comparison) -> Value {
             "sha256": about.sha256,
             "task": subject.name(),
         },
+        "answers": comparison.answers.as_ref().map(|answers| json!({
+            "file": answers.about.file,
+            "sha256": answers.about.sha256,
+            "models": answers.models,
+            "elsewhere": answers.elsewhere,
+        })),
         "strategies": each.collect::<Map<_, _>>(),
         "spent_usd": comparison.spent,
     })
@@ -31,6 +38,9 @@ fn strategy(subject: Subject, measured: &Measured, first: &Measured) -> Map<Stri
             json!({"lower": summary(lower), "upper": summary(upper)})
         }),
         "measured_texts": measured.texts,
+        "recorded": measured.recorded.as_ref().map(recorded),
+        "p_wrong": doubt_json(measured.doubt.as_ref()),
+        "parts": parts_json(measured.parts.as_ref()),
         "escalated": short(measured.escalated),
         "latency_ms": measured.latency.map_or(
             json!({"p50": null, "p95": null, "p99": null}),
@@ -52,6 +62,19 @@ fn strategy(subject: Subject, measured: &Measured, first: &Measured) -> Map<Stri
         object.extend(rest);
     }
     object
+}
+
+/// Whose answers they are that nobody was asked for, and to how many texts there is none.
+pub fn recorded(recorded: &Recorded) -> Value {
+    let Recorded { model, file, sha256, answered, unusable, missing } = recorded;
+    json!({
+        "model": model,
+        "file": file,
+        "sha256": sha256,
+        "answered": answered,
+        "unusable": unusable,
+        "missing": missing,
+    })
 }
 
 /// The figures of a subject; all `null` where nothing was measured.
@@ -161,7 +184,7 @@ fn labels(per_label: &[(&'static str, LabelFigures)]) -> Map<String, Value> {
 }
 
 /// What a band's ends are compared by.
-fn summary(quality: &Quality) -> Value {
+pub fn summary(quality: &Quality) -> Value {
     match quality {
         Quality::Sentiment(classes) => {
             json!({"accuracy": short(classes.accuracy), "macro_f1": short(classes.macro_f1)})
@@ -177,6 +200,6 @@ fn summary(quality: &Quality) -> Value {
 }
 
 /// To six digits after the point: no file has enough texts for more.
-fn short(value: f64) -> Value {
+pub fn short(value: f64) -> Value {
     json!((value * 1e6).round() / 1e6)
 }

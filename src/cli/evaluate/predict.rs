@@ -7,7 +7,8 @@ use super::buying::{self, Bought, Wanted};
 use super::run::{Run, answers, no_provider};
 use super::strategies::{Reader, Strategy, folder};
 use super::{lexicon, progress};
-use crate::app::{Classifier, Hint, Reading};
+use crate::app::{Classifier, Reading};
+use crate::cli::arguments::usage;
 use crate::evaluation::Prediction;
 use crate::evaluation::suite::Said;
 
@@ -25,7 +26,7 @@ impl<'a> Predictor<'a> {
     /// In the order of the texts; `None` where an LLM was asked and gave no usable answer.
     pub async fn all(&mut self, strategy: &Strategy) -> anyhow::Result<Vec<Option<Said>>> {
         let run = self.run;
-        if self.own.is_none() && matches!(strategy.reader, Reader::Local(None) | Reader::Cascade) {
+        if self.own.is_none() && is_of_configured(&strategy.reader) {
             self.own = Some(read(run, run.app.classifier(), &strategy.typed).await?);
         }
         let own = self.own.as_deref().unwrap_or_default();
@@ -41,7 +42,11 @@ impl<'a> Predictor<'a> {
                 let model = run.app.open_model(&folder(name, run.app.config())?).await?;
                 Ok(local(run, &read(run, &model, &strategy.typed).await?))
             }
-            Reader::Cascade => cascade(run, own, &strategy.typed).await,
+            Reader::Cascade { share, .. } => cascade(run, own, *share, &strategy.typed).await,
+            Reader::Recorded(_) => {
+                let message = "recorded answers are about the texts of --data, not about a suite";
+                Err(usage("--strategies", message))
+            }
             Reader::Llm { provider, model } => {
                 let model = run.app.interviewer(*provider, model.as_deref())?;
                 let model = model.ok_or_else(no_provider)?;
@@ -57,6 +62,11 @@ impl<'a> Predictor<'a> {
     }
 }
 
+/// Whether the configured model reads.
+fn is_of_configured(reader: &Reader) -> bool {
+    matches!(reader, Reader::Local(None) | Reader::Cascade { .. })
+}
+
 fn local(run: &Run<'_>, readings: &[Reading]) -> Vec<Option<Said>> {
     readings.iter().map(|reading| said(&of_reading(run, reading), false)).collect()
 }
@@ -65,19 +75,11 @@ fn local(run: &Run<'_>, readings: &[Reading]) -> Vec<Option<Said>> {
 async fn cascade(
     run: &Run<'_>,
     readings: &[Reading],
+    share: Option<f64>,
     typed: &str,
 ) -> anyhow::Result<Vec<Option<Said>>> {
     let mut all = local(run, readings);
-    let wanted: Vec<Wanted> = readings
-        .iter()
-        .enumerate()
-        .filter_map(|(at, reading)| {
-            let text = &run.dataset.examples[at].text;
-            let reasons = run.app.reasons(run.dataset.subject.task(), text, &reading.signals);
-            let is_asked = !reasons.is_empty();
-            is_asked.then(|| Wanted { at, hint: Some(Hint::of(&reading.verdict.scores, reasons)) })
-        })
-        .collect();
+    let wanted = run.wanted(readings, share);
     for Wanted { at, .. } in &wanted {
         all[*at].iter_mut().for_each(|said| said.is_escalated = true);
     }

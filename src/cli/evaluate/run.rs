@@ -4,10 +4,12 @@ use super::buying::{self, Bought, Purse, Wanted};
 use super::locally::{self, Locally};
 use super::strategies::{Reader, Strategy, folder};
 use super::{lexicon, progress};
-use crate::app::{BoughtAnswer, CallEstimate, Classifier, Hint, Interviewer, SharedApp};
+use crate::app::{BoughtAnswer, CallEstimate, Classifier, Interviewer, SharedApp};
+use crate::cli::answers::RecordedAnswers;
 use crate::cli::arguments::usage;
 use crate::evaluation::{
-    Basis, Cost, Dataset, Latency, Measured, Prediction, Subject, Timing, per_thousand, quality,
+    Basis, Cost, Dataset, Doubt, Latency, Measured, Prediction, Subject, Timing, per_thousand,
+    quality,
 };
 use crate::pricing::Usd;
 
@@ -19,13 +21,19 @@ pub struct Run<'a> {
     pub app: &'a SharedApp,
     pub dataset: &'a Dataset,
     pub purse: &'a Purse,
+    /// Those of `--answers`.
+    pub answers: Option<&'a RecordedAnswers>,
     /// What the configured model made of it.
     local: Option<Locally>,
 }
 
 impl<'a> Run<'a> {
     pub fn new(app: &'a SharedApp, dataset: &'a Dataset, purse: &'a Purse) -> Run<'a> {
-        Run { app, dataset, purse, local: None }
+        Run { app, dataset, purse, answers: None, local: None }
+    }
+
+    pub fn with_answers(self, answers: Option<&'a RecordedAnswers>) -> Run<'a> {
+        Run { answers, ..self }
     }
 
     pub async fn measure(&mut self, strategy: &Strategy) -> anyhow::Result<Measured> {
@@ -40,7 +48,10 @@ impl<'a> Run<'a> {
                 let model = self.app.open_model(&folder(name, self.app.config())?).await?;
                 Ok(self.of_local(&self.read(&model, &strategy.typed).await?))
             }
-            Reader::Cascade => self.cascade(&strategy.typed).await,
+            Reader::Cascade { recorded, share } => {
+                self.cascade(&strategy.typed, recorded.as_deref(), *share).await
+            }
+            Reader::Recorded(model) => self.recorded(model),
             Reader::Llm { provider, model } => {
                 let model = self.app.interviewer(*provider, model.as_deref())?;
                 let model = model.ok_or_else(no_provider)?;
@@ -83,13 +94,27 @@ impl<'a> Run<'a> {
         (config.sessions() * TEXTS_A_SESSION).min(config.queue)
     }
 
-    fn of_local(&self, local: &Locally) -> Measured {
-        let predictions: Vec<_> = self.local_predictions(local).into_iter().map(Some).collect();
+    pub fn of_local(&self, local: &Locally) -> Measured {
+        let predictions = self.local_predictions(local);
+        let doubt = self.doubt(local, &predictions);
+        let predictions: Vec<_> = predictions.into_iter().map(Some).collect();
         Measured {
+            doubt,
             latency: local.latency(),
             throughput_per_s: Some(local.speed.texts_per_second),
             compute_per_1k: Some(self.compute(local.speed)),
             ..self.of_predictions(&predictions)
+        }
+    }
+
+    /// P(wrong) is about the answer to the task: of sarcasm alone the signals say no such thing.
+    fn doubt(&self, local: &Locally, predictions: &[Prediction]) -> Option<Doubt> {
+        let p_wrong = local.readings.iter().map(|reading| f64::from(reading.signals.ambiguous));
+        match self.dataset.subject {
+            Subject::Sarcasm => None,
+            Subject::Sentiment | Subject::Emotions | Subject::Aspects => {
+                Some(Doubt::of(self.dataset, predictions, &p_wrong.collect::<Vec<_>>()))
+            }
         }
     }
 
@@ -124,99 +149,30 @@ impl<'a> Run<'a> {
         })
     }
 
-    async fn cascade(&mut self, typed: &str) -> anyhow::Result<Measured> {
-        self.read_locally(typed).await?;
-        let local = self.local.as_ref().expect("it has just been read");
-        let own = self.local_predictions(local);
-        let wanted = self.escalated(local);
-        let plain = self.of_local(local);
-        if wanted.is_empty() {
-            return Ok(Measured { notes: vec!["no text is escalated".into()], ..plain });
-        }
-        let Some(model) = self.app.interviewer(None, None)? else { return Err(no_provider()) };
-        let bar = progress::bar(typed, wanted.len());
-        let bought = buying::ask_all(&model, self.dataset, &wanted, self.purse, &bar).await;
-        bar.finish_and_clear();
-        let bought = bought?;
-
-        // Where nobody answered, the worst and the best that somebody could have.
-        let (mut lower, mut upper) = (own.clone(), own);
-        for (wanted, answer) in wanted.iter().zip(&bought.answers) {
-            let at = wanted.at;
-            match answer.as_ref().map(|answer| &answer.verdict) {
-                Some(Ok(verdict)) => {
-                    lower[at] = Prediction::of(self.dataset.subject, verdict);
-                    upper[at] = lower[at].clone();
-                }
-                // The gateway then gives the local verdict.
-                Some(Err(_)) => {}
-                None => upper[at] = Prediction::right(&self.dataset.examples[at].truth),
-            }
-        }
-        let all = |predictions: Vec<Prediction>| -> Vec<Option<Prediction>> {
-            predictions.into_iter().map(Some).collect()
-        };
-        let missed = bought.missed();
-        let measured = self.of_predictions(&all(lower.clone()));
-        let band = match missed {
-            0 => None,
-            _ => quality(self.dataset, &all(lower)).zip(quality(self.dataset, &all(upper))),
-        };
-        let share = wanted.len() as f64 / self.dataset.examples.len() as f64;
-        let mut notes = self.unmeasured(&model, &bought);
-        if missed > 0 {
-            notes.push(format!(
-                "the quality lies between that with an LLM no better than the local model on the \
-                 {missed} texts without an answer and that with one that is always right"
-            ));
-        }
-        Ok(Measured {
-            quality: measured.quality.filter(|_| missed == 0),
-            band,
-            texts: self.dataset.examples.len() - missed,
-            escalated: share,
-            latency: mixed_latency(local, &wanted, &bought),
-            throughput_per_s: bought.texts_per_second.map(|llm| {
-                // Both parts work at once: the slower one sets the pace.
-                local.speed.texts_per_second.min(llm / share)
-            }),
-            cost: self.cost(&model, &bought, &wanted, self.dataset.examples.len()),
-            compute_per_1k: plain.compute_per_1k,
-            bought: bought.bought,
-            reused: bought.reused,
-            notes,
-            is_partial: missed > 0 && model.has_key(),
-        })
+    /// What the configured model made of the file, once it has read it.
+    pub fn local(&self) -> Option<&Locally> {
+        self.local.as_ref()
     }
 
-    /// The texts that the gateway would ask an LLM about, with what it would tell.
-    fn escalated(&self, local: &Locally) -> Vec<Wanted> {
-        let wanted = local.readings.iter().enumerate().filter_map(|(at, reading)| {
-            let text = &self.dataset.examples[at].text;
-            let task = self.dataset.subject.task();
-            let reasons = self.app.reasons(task, text, &reading.signals);
-            let is_asked = !reasons.is_empty();
-            is_asked.then(|| Wanted { at, hint: Some(Hint::of(&reading.verdict.scores, reasons)) })
-        });
-        wanted.collect()
+    /// What the cascade would escalate of the configured model's readings, once they are there.
+    pub fn escalated_texts(&self, share: Option<f64>) -> Vec<Wanted> {
+        self.local.as_ref().map(|local| self.wanted(&local.readings, share)).unwrap_or_default()
     }
 
-    /// The same of the configured model's readings, once they are there.
-    pub fn escalated_texts(&self) -> Vec<Wanted> {
-        self.local.as_ref().map(|local| self.escalated(local)).unwrap_or_default()
-    }
-
-    fn local_predictions(&self, local: &Locally) -> Vec<Prediction> {
+    pub fn local_predictions(&self, local: &Locally) -> Vec<Prediction> {
         let subject = self.dataset.subject;
         local.readings.iter().map(|reading| Prediction::of(subject, &reading.verdict)).collect()
     }
 
     /// What is known of a reader of which nothing is known but what it said.
-    fn of_predictions(&self, predictions: &[Option<Prediction>]) -> Measured {
+    pub fn of_predictions(&self, predictions: &[Option<Prediction>]) -> Measured {
         Measured {
             quality: quality(self.dataset, predictions),
             band: None,
             texts: predictions.iter().flatten().count(),
+            doubt: None,
+            parts: None,
+            recorded: None,
             escalated: 0.0,
             latency: None,
             throughput_per_s: None,
@@ -235,12 +191,15 @@ impl<'a> Run<'a> {
 
     /// What the calls for `wanted` cost for a thousand of all texts: the mean of the answers, else
     /// that of the estimates.
-    fn cost(&self, model: &Interviewer, bought: &Bought, wanted: &[Wanted], texts: usize) -> Cost {
+    pub fn cost(
+        &self,
+        model: &Interviewer,
+        bought: &Bought,
+        wanted: &[Wanted],
+        texts: usize,
+    ) -> Cost {
         let (total, known) = bought.cost();
-        let of_all = |mean_1k: Usd| {
-            let share = wanted.len() as f64 / texts.max(1) as f64;
-            Usd::from_pico((mean_1k.pico() as f64 * share).round() as i64)
-        };
+        let of_all = |mean_1k: Usd| share_of(mean_1k, wanted.len() as f64 / texts.max(1) as f64);
         if known > 0 {
             return Cost { per_1k: per_thousand(total, known).map(of_all), basis: Basis::Measured };
         }
@@ -253,7 +212,7 @@ impl<'a> Run<'a> {
     }
 
     /// Says whether the LLM's part is measured, and how sure it is.
-    fn unmeasured(&self, model: &Interviewer, bought: &Bought) -> Vec<String> {
+    pub fn unmeasured(&self, model: &Interviewer, bought: &Bought) -> Vec<String> {
         let (provider, name) = (model.provider(), model.model());
         let mut notes = Vec::new();
         if bought.missed() > 0 && !model.has_key() {
@@ -288,27 +247,9 @@ pub fn projected(
     wanted.iter().map(|wanted| model.estimate(task, &dataset.examples[wanted.at].text)).sum()
 }
 
-/// Texts of both kinds in their true proportion: of the escalated ones only those that had the line
-/// to themselves were timed, and stand for all of them.
-fn mixed_latency(local: &Locally, wanted: &[Wanted], bought: &Bought) -> Option<Latency> {
-    let is_alone = |answer: &&BoughtAnswer| answer.alone;
-    let alone = bought.answers.iter().flatten().filter(is_alone).count();
-    if alone == 0 {
-        return None;
-    }
-    let weight = wanted.len() as f64 / alone as f64;
-    let mut timings: Vec<Timing> = local.milliseconds.iter().copied().map(Timing::of).collect();
-    for (wanted, answer) in wanted.iter().zip(&bought.answers) {
-        let timing = &mut timings[wanted.at];
-        match answer.as_ref().filter(is_alone) {
-            Some(answer) => {
-                timing.milliseconds += answer.latency.as_secs_f64() * 1e3;
-                timing.weight = weight;
-            }
-            None => timing.weight = 0.0,
-        }
-    }
-    Latency::of(timings)
+/// What a share of so much comes to.
+pub fn share_of(amount: Usd, share: f64) -> Usd {
+    Usd::from_pico((amount.pico() as f64 * share).round() as i64)
 }
 
 pub fn no_provider() -> anyhow::Error {

@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use super::Comparison;
+use super::{Comparison, doubt};
 use crate::cli::output;
 use crate::evaluation::{Basis, Measured, Quality, Subject};
 use crate::pricing::Usd;
 
 pub fn print(comparison: &Comparison) -> anyhow::Result<ExitCode> {
-    let Comparison { about, subject, texts, strategies, spent } = comparison;
+    let Comparison { about, answers, subject, texts, strategies, spent } = comparison;
     let (_, first) = &strategies[0];
     let quality = columns(*subject);
     let mut header = vec!["strategy".to_owned()];
@@ -44,10 +44,18 @@ pub fn print(comparison: &Comparison) -> anyhow::Result<ExitCode> {
         output::several(*texts as u64, "text"),
         subject.name()
     ))?;
+    if let Some(answers) = answers {
+        output::line(&answers.told())?;
+    }
     output::table(&header, &rows, 1)?;
-    if strategies.iter().any(|(_, measured)| measured.cost.basis == Basis::Projected) {
+    let has = |basis| strategies.iter().any(|(_, measured)| measured.cost.basis == basis);
+    if has(Basis::Projected) {
         output::line("~ projected, not measured: see the notes")?;
     }
+    if has(Basis::Counted) {
+        output::line("~ counted from tokens, not billed: see the notes")?;
+    }
+    doubt::print(*subject, strategies)?;
     for (typed, measured) in strategies {
         for note in &measured.notes {
             output::line(&format!("{typed}: {note}"))?;
@@ -65,7 +73,7 @@ pub struct Column {
     pub name: &'static str,
     pub read: fn(&Quality) -> Option<f64>,
     /// Whether it rises with every text that is right, so that a band has a lower and an upper end.
-    is_banded: bool,
+    pub is_banded: bool,
 }
 
 const ACCURACY: Column = banded("accuracy", |quality| Some(quality.classes()?.accuracy));
@@ -131,10 +139,10 @@ pub fn figure(measured: &Measured, column: &Column) -> String {
     }
 }
 
-/// With a mark where it is projected.
+/// With a mark where it is projected or counted.
 pub fn provider_cost(measured: &Measured) -> String {
     match (measured.cost.per_1k, measured.cost.basis) {
-        (Some(cost), Basis::Projected) => format!("~{}", dollars(cost)),
+        (Some(cost), Basis::Projected | Basis::Counted) => format!("~{}", dollars(cost)),
         (Some(cost), _) => dollars(cost),
         (None, _) => "unknown".into(),
     }

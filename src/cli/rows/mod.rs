@@ -1,6 +1,7 @@
 //! Rows in: CSV with a header, or JSON lines, one at a time. A row that is bad is a row all the
 //! same, with what is wrong with it in place of its text.
 
+mod objects;
 mod records;
 
 use std::io::{BufRead, BufReader, Read};
@@ -17,6 +18,8 @@ use crate::http::text_faults;
 use crate::json;
 
 use records::{Record, Records};
+
+pub use objects::Objects;
 
 const BUFFER_BYTES: usize = 1 << 16;
 
@@ -71,17 +74,8 @@ impl Input {
     /// # Errors
     /// Wrong usage where CSV has no such column; a file that cannot be read.
     pub fn open(source: Option<&Path>, text_column: &str) -> anyhow::Result<Input> {
-        let reader: Box<dyn Read + Send> = match source {
-            Some(path) => Box::new(open(path)?),
-            None => Box::new(std::io::stdin()),
-        };
-        let mut reader = BufReader::with_capacity(BUFFER_BYTES, reader);
-        let name =
-            source.map_or_else(|| "standard input".into(), |path| path.display().to_string());
-        let head = reader.fill_buf().with_context(|| format!("{name} cannot be read"))?;
-        let byte_order_mark = head.len() - json::unmarked(head).len();
-        let shape = shape(source, &head[byte_order_mark..])?;
-        reader.consume(byte_order_mark);
+        let (shape, reader) = begin(source)?;
+        let name = named(source);
         let rows = match shape {
             Shape::JsonLines => Rows::JsonLines { reader: Box::new(reader), line: 0 },
             Shape::Csv => {
@@ -198,6 +192,24 @@ pub fn open(path: &Path) -> anyhow::Result<std::fs::File> {
     std::fs::File::open(path).with_context(|| format!("{} cannot be read", path.display()))
 }
 
+fn named(source: Option<&Path>) -> String {
+    source.map_or_else(|| "standard input".into(), |path| path.display().to_string())
+}
+
+/// Opens a file, or standard input, finds out its form, and goes past a byte order mark.
+fn begin(source: Option<&Path>) -> anyhow::Result<(Shape, BufReader<Box<dyn Read + Send>>)> {
+    let reader: Box<dyn Read + Send> = match source {
+        Some(path) => Box::new(open(path)?),
+        None => Box::new(std::io::stdin()),
+    };
+    let mut reader = BufReader::with_capacity(BUFFER_BYTES, reader);
+    let head = reader.fill_buf().with_context(|| format!("{} cannot be read", named(source)))?;
+    let byte_order_mark = head.len() - json::unmarked(head).len();
+    let shape = shape(source, &head[byte_order_mark..])?;
+    reader.consume(byte_order_mark);
+    Ok((shape, reader))
+}
+
 /// An object that was left without its closing brace.
 fn object(open: &[u8]) -> Option<Map<String, Value>> {
     serde_json::from_slice(&[open, b"}"].concat()).ok()
@@ -239,13 +251,15 @@ fn csv_row(mut record: ByteRecord, fields: usize, text_at: usize) -> Parsed {
     let has = record.len();
     let text = match has == fields {
         true => text_of(&record[text_at]),
-        false => {
-            Err(format!("the row has {} and the header has {fields}", several(has as u64, "field")))
-        }
+        false => Err(uneven(has, fields)),
     };
     record.truncate(fields);
     (has..fields).for_each(|_| record.push_field(b""));
     (Original::Csv(record), text)
+}
+
+fn uneven(has: usize, fields: usize) -> String {
+    format!("the row has {} and the header has {fields}", several(has as u64, "field"))
 }
 
 fn unclosed(line: u64) -> String {
@@ -253,15 +267,9 @@ fn unclosed(line: u64) -> String {
 }
 
 fn json_row(line: &[u8], text_column: &str) -> Parsed {
-    let fault = |message: String| (Original::JsonLines(b"{".to_vec()), Err(message));
-    let Ok(utf8) = std::str::from_utf8(line) else {
-        return fault("the line is not UTF-8".into());
-    };
-    let Ok(object) = serde_json::from_str::<Map<String, Value>>(utf8) else {
-        return fault(match json::fault(line) {
-            Some(fault) => format!("the line {}", fault.told(&format!("column {}", fault.column))),
-            None => "the line is not a JSON object".into(),
-        });
+    let object = match json_object(line) {
+        Ok(object) => object,
+        Err(message) => return (Original::JsonLines(b"{".to_vec()), Err(message)),
     };
     let text = match object.get(text_column) {
         None => Err(format!("the field \"{text_column}\" is missing")),
@@ -271,6 +279,14 @@ fn json_row(line: &[u8], text_column: &str) -> Parsed {
     // Spliced rather than written anew: numbers and the order of keys stay as they are.
     let open = line[..line.len() - 1].trim_ascii_end();
     (Original::JsonLines(open.to_vec()), text)
+}
+
+fn json_object(line: &[u8]) -> Result<Map<String, Value>, String> {
+    let utf8 = std::str::from_utf8(line).map_err(|_| "the line is not UTF-8".to_owned())?;
+    serde_json::from_str(utf8).map_err(|_| match json::fault(line) {
+        Some(fault) => format!("the line {}", fault.told(&format!("column {}", fault.column))),
+        None => "the line is not a JSON object".into(),
+    })
 }
 
 fn text_of(bytes: &[u8]) -> Result<Arc<str>, String> {
