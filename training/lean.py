@@ -21,8 +21,6 @@ PRODUCER = "undertone"  # by which the gateway knows that texts may share a pass
 # of 8 bits, added, stay within 16, and AVX2's `vpmaddubsw` is as exact as VNNI.
 MOST = 63
 MOST_OF_WORDS = 127  # the table of words is looked up, not multiplied
-# The step of a row that loses least is often a little smaller than its largest weight wants.
-CLIPS = np.linspace(0.7, 1.0, 13, dtype=np.float32)
 EPSILON = 1e-12  # of DistilBERT's norms
 
 Weights = Mapping[str, np.ndarray]
@@ -102,19 +100,9 @@ class Graph(Nodes):
 
 
 def steps_of(weight: np.ndarray, most: int = MOST) -> tuple[np.ndarray, np.ndarray]:
-    """Weights [rows, columns] as steps of −`most` to `most`, and what a step of each row is worth:
-    [rows]. Of some clippings of a row's largest weights, the one of the least squared error counts."""
-    largest = np.maximum(np.abs(weight).max(axis=1), 1e-12)
-    tried = [(largest * clip / most).astype(np.float32) for clip in CLIPS]
-    errors = [
-        ((_rounded(weight, scale, most) * scale[:, None] - weight) ** 2).sum(axis=1) for scale in tried
-    ]
-    scale = np.take_along_axis(np.stack(tried), np.argmin(errors, axis=0)[None], axis=0)[0]
-    return _rounded(weight, scale, most).astype(np.int8), scale
-
-
-def _rounded(weight: np.ndarray, scale: np.ndarray, most: int) -> np.ndarray:
-    return np.clip(np.rint(weight / scale[:, None]), -most, most)
+    """Weights [rows, columns] as steps of −`most` to `most`, and what a step of each row is worth: [rows]."""
+    scale = np.maximum(np.abs(weight).max(axis=1), 1e-12) / most
+    return np.rint(weight / scale[:, None]).astype(np.int8), scale.astype(np.float32)
 
 
 def encoder(
