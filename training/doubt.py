@@ -85,7 +85,7 @@ class Doubts:
         chances = np.zeros(len(self.wrong))
         for family in np.unique(self.family):
             of = self.family == family
-            chances[of] = self.fit(family)(self.inputs[of])
+            chances[of] = self.of(family, self.inputs[of])
         return chances
 
     def of(self, family: str, inputs: np.ndarray) -> np.ndarray:

@@ -127,10 +127,10 @@ def rating(dice: random.Random) -> Labelled:
     """A rating by digits, stars or words, bare or with what it is for."""
     most = dice.choice((5, 5, 5, 10, 10, 10, 100))
     step = dice.choice((1, 1, 1, 0.5)) if most < 100 else 1
-    points = min(most, max(0, round(dice.randrange(0, most + 1) / step) * step + (step if step < 1 else 0)))
+    points = min(most, dice.randrange(0, most + 1) + (0.5 if step < 1 else 0))
     share, said = points / most, f"{points:g}"
     label = POSITIVE if share >= 0.7 else NEGATIVE if share <= 0.45 else NEUTRAL
-    forms = [f"{said}/{most}", f"{said} / {most}", f"{said} out of {most}", f"Rating: {said}/{most}", f"Score {said}/{most}", f"{said} von {most}"[:0] or f"{said}/{most}"]
+    forms = [f"{said}/{most}", f"{said} / {most}", f"{said} out of {most}", f"Rating: {said}/{most}", f"Score {said}/{most}", f"{said}/{most}"]
     if most == 5:
         whole = int(points)
         forms += [f"{said} stars", f"{said} star{'' if points == 1 else 's'}.", f"{said}*", f"{said}-star"]

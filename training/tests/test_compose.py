@@ -8,7 +8,7 @@ import random
 
 import torch
 
-from training import edits, recipe
+from training import recipe
 from training.canonical import canonical
 from training.compose import composed, with_edits
 from training.data import as_written
@@ -68,7 +68,6 @@ def test_frames_of_each_part_are_there() -> None:
     for part in "greeting opening sign_off signature footer device reference quoted marker".split():
         assert len(frames(part)) >= 20, part
     assert any("\n\n" in edited("The soup was cold.", str(n)) for n in range(40))
-    assert sum(edits.EDITS.values()) > 0
 
 
 def test_templates_know_the_sign_of_a_rating_and_what_rates_nothing() -> None:
@@ -85,13 +84,15 @@ def test_templates_know_the_sign_of_a_rating_and_what_rates_nothing() -> None:
     assert min(counts[label] for label in recipe.SENTIMENTS) > 500
 
 
-def test_a_group_of_people_has_no_label(tmp_path) -> None:
+def test_a_group_of_people_has_no_label() -> None:
     groups = collections.defaultdict(collections.Counter)
     for text, label in templates(60_000, seed=5):
         for group in ("muslim", "jewish", "gay", "black", "polish", "deaf"):
             if f" {group} " in text.lower():
                 groups[group][label] += 1
+    assert len(groups) == 6
     for group, labels in groups.items():
+        assert min(labels[POSITIVE], labels[NEGATIVE]) > 5, group
         assert abs(labels[POSITIVE] - labels[NEGATIVE]) < 0.5 * max(labels.values()), (group, labels)
 
 
