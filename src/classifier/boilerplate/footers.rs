@@ -11,8 +11,9 @@ const MOST_PIECES: usize = 60;
 const MOST_BYTES: usize = 8_000;
 /// How often an opening is looked for inside a sentence.
 const MOST_TRIES: usize = 4;
-/// A line of so few words may be the end of the one before it.
+/// A line of so few words may be the end of the one before it; not many such lines.
 const FEW_WORDS: usize = 4;
+const MOST_UNKNOWN: usize = 3;
 
 /// Words of notices alone: two of them make one.
 static OF_NOTICES: LazyLock<Words> = LazyLock::new(|| {
@@ -23,7 +24,8 @@ static OF_NOTICES: LazyLock<Words> = LazyLock::new(|| {
          confidentiel confidentielle confidentielles confidentiels destinataire destinataires \
          confidencial confidenciales destinatario destinatarios destinatário confidenciais riservato \
          riservata riservate destinatari confidenziale confidenziali vertrouwelijk vertrouwelijke \
-         geadresseerde bestemd",
+         geadresseerde bestemd constitute constitutes advice solicitation purposes binding disclosed \
+         addressees",
     )
 });
 
@@ -33,7 +35,7 @@ static OF_LISTS: LazyLock<Words> = LazyLock::new(|| {
         "click visit link subscribed subscription subscriptions unsubscribe list group preferences \
          settings here mailing newsletter browser account notifications abonniert newsletters cliquez \
          ici haga clic aquí clicca qui clique aqui klik hier abmelden github email emails e-mail \
-         e-mails",
+         e-mails reply stop messages",
     )
 });
 
@@ -49,7 +51,9 @@ static OF_FOOTERS: LazyLock<Words> = LazyLock::new(|| {
          accept responsibility warranty damage directors england limited ltd inc gmbh vat nachricht \
          absender vernichten löschen mitteilung anhänge inhalt informationen weitergabe courriel \
          expéditeur détruire supprimer pièces mensaje correo remitente eliminar messaggio mittente \
-         cancellare mensagem remetente bericht afzender verwijderen bijlagen",
+         cancellare mensagem remetente bericht afzender verwijderen bijlagen guarantee threats \
+         gateway charged rate lines hours investment investments value terms conditions apply law \
+         data protection trademarks trademark offer contract contracts monitored inbox declarations",
     )
 });
 
@@ -59,7 +63,8 @@ static OF_DEVICES: LazyLock<Words> = LazyLock::new(|| {
          blackberry tablet device windows mac outlook yahoo gmail mail proton protonmail thunderbird \
          ios handy mobiltelefon smarttelefoon telefoon telefon téléphone teléfono móvil telefono \
          cellulare telemóvel celular mobil mobiel portable nokia oneplus sony lg htc web.de gmx apple \
-         watch aol icloud spark superhuman hey",
+         watch aol icloud spark superhuman hey form website web portal site survey kiosk chat widget \
+         browser ipados",
     )
 });
 
@@ -68,7 +73,7 @@ static BESIDE_DEVICES: LazyLock<Words> = LazyLock::new(|| {
     words(
         "for on my a the using with via from gesendet verschickt geschickt für von mit meinem pour \
          mon sur para mi en per il mio meu voor mijn verzonden app free secure email new personal \
-         work wireless 5g 4g lte",
+         work wireless 5g 4g lte our your this contact feedback online customer support page",
     )
 });
 
@@ -90,7 +95,7 @@ fn any(text: &str, list: &Words) -> bool {
 
 /// Where the footer starts that `text[start..end]` ends with.
 pub fn start(text: &str, start: usize, end: usize) -> Option<usize> {
-    let mut at = end;
+    let (mut at, mut unknown) = (end, 0);
     for _ in 0..MOST_PIECES {
         let piece = last_piece(text, start, at);
         let body = &text[piece..at];
@@ -102,7 +107,9 @@ pub fn start(text: &str, start: usize, end: usize) -> Option<usize> {
         }
         let words = || Cursor::new(body, 0, body.len()).words();
         let goes_on = || words().any(|word| Folded::new(word).is_in(&KNOWN));
-        if words().nth(FEW_WORDS).is_some() && !goes_on() {
+        let is_short = words().nth(FEW_WORDS).is_none();
+        unknown = if goes_on() { 0 } else { unknown + 1 };
+        if unknown > if is_short { MOST_UNKNOWN } else { 0 } {
             return None;
         }
         at = start + text[start..piece].trim_end().len();
@@ -138,7 +145,7 @@ fn opening(text: &str, piece: usize, at: usize, end: usize) -> Option<usize> {
 }
 
 fn is_of_footers(kind: Kind) -> bool {
-    matches!(kind, Kind::Notice | Kind::List | Kind::Footer)
+    matches!(kind, Kind::Notice | Kind::List | Kind::Footer | Kind::Banner)
 }
 
 /// Whether a footer opens with the piece from `piece` to `at`, of which the rest to `end` is part.
@@ -146,9 +153,12 @@ fn is_opening(text: &str, piece: usize, at: usize, end: usize) -> bool {
     let mut cursor = Cursor::new(text, piece, at);
     cursor.skip(|c| !c.is_alphanumeric());
     let found = phrase(cursor, is_of_footers);
+    if text[piece..at].starts_with('©') || text[piece..at].ends_with("rights reserved.") {
+        return true;
+    }
     let whole = &text[piece..end];
     match found {
-        Some((Kind::Footer, _)) => true,
+        Some((Kind::Footer | Kind::Banner, _)) => true,
         Some((Kind::Notice, _)) => says_notice(whole),
         Some((Kind::List, _)) => {
             any(whole, &OF_LISTS)
@@ -175,12 +185,36 @@ fn says_notice(whole: &str) -> bool {
 
 /// "Unsubscribe", "Unsubscribe | Privacy policy", "Unsubscribe: https://…"
 fn is_bare_unsubscribe(piece: &str) -> bool {
-    let cursor = Cursor::new(piece, 0, piece.len());
-    let Some(first) = cursor.words().next() else { return false };
+    const OF_LINKS: &[&str] =
+        &["unsubscribe", "privacy", "preferences", "imprint", "abmelden", "désabonner"];
+    let words = || Cursor::new(piece, 0, piece.len()).words();
+    let is_link = |word: &str| Folded::new(word).is_among(OF_LINKS);
     let is_parted = piece.contains(['|', '·', '•']) || piece.contains("http");
-    let is_alone = cursor.words().count() == 1 && !piece.ends_with('!');
-    Folded::new(first).is_among(&["unsubscribe", "abmelden", "désabonner"])
-        && (is_parted || is_alone)
+    let is_alone = words().nth(1).is_none() && !piece.ends_with('!');
+    is_parted && words().any(is_link)
+        || is_alone && words().any(|word| Folded::new(word).as_str() == "unsubscribe")
+}
+
+/// "Get Mailbox for Android", "Download Mailbox for free".
+pub fn is_advert(piece: &str) -> bool {
+    const MOST_WORDS: usize = 5;
+    let words = || Cursor::new(piece, 0, piece.len()).words();
+    let begins =
+        words().next().is_some_and(|first| Folded::new(first).is_among(&["get", "download"]));
+    let for_what = words().skip_while(|word| *word != "for").nth(1).map(Folded::new);
+    let is_device = for_what.is_some_and(|what| what.is_in(&OF_DEVICES) || what.as_str() == "free");
+    begins && is_device && words().count() <= MOST_WORDS && !piece.contains(['?', '!'])
+}
+
+/// Whether the words behind "Sent" or "Typed", on a line of their own, may say with what or where.
+pub fn is_of_device(rest: &str) -> bool {
+    const MOST_WORDS: usize = 8;
+    let words = || Cursor::new(rest, 0, rest.len()).words();
+    let says = |word: &str| {
+        super::names::is_telling(word)
+            || Folded::new(word).is_among(&["i", "never", "that", "which", "was", "is"])
+    };
+    (1..=MOST_WORDS).contains(&words().count()) && !rest.contains(['?', '!']) && !words().any(says)
 }
 
 /// Whether the words behind "Sent from my" name a device or a program, and nothing else.

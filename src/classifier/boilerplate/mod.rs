@@ -5,8 +5,10 @@
 //! what could be an opinion stays, and where nothing would be left, everything does. Parsers of replies to mails would find a part of it
 //! only; `email_reply_parser`, the one on crates.io, takes any line with a hyphenated word for a signature and backtracks.
 
+mod fields;
 mod footers;
 mod head;
+mod letters;
 mod manners;
 mod names;
 mod phrases;
@@ -157,7 +159,7 @@ fn reference(text: &str) -> Vec<Range<usize>> {
     let mut cursor = Cursor::new(text, 0, text.len());
     cursor.skip_blanks();
     match references::leading(cursor) {
-        Some(end) if text[end..].contains(says_something) => vec![0..end],
+        Some(end) if text[end..].contains(says_something) => std::iter::once(0..end).collect(),
         _ => Vec::new(),
     }
 }

@@ -25,14 +25,21 @@ static ADDRESSEES: LazyLock<Words> = LazyLock::new(|| {
     )
 });
 
-/// What no name holds, in whatever letters: it stands in sentences.
+/// Words of sentences: neither a name nor a line of a signature holds them.
+static OF_SENTENCES: LazyLock<Words> = LazyLock::new(|| {
+    words(
+        "i i'm i've i'd i'll my me we you your you're it it's its this that these those he she they \
+         is was were are be been has have had do does did would can could should might not no never \
+         nobody nothing none very too ever again more most just only still what which why how where \
+         than then now so but because if when while anyway please also even can't don't didn't won't \
+         doesn't isn't wasn't",
+    )
+});
+
+/// What no name holds besides.
 static STOP_WORDS: LazyLock<Words> = LazyLock::new(|| {
     words(
-        "i i'm i've i'd i'll my me we our us you your you're it it's its this that these those he she \
-         they his her their a an the is was are were am be been has have had do does did will would \
-         can could should may might for to in on with about as by if when while because so but not no \
-         never nobody nothing none very too ever again more most just only still what which who why \
-         how where there here than then now out up down off over all every anyway please also even",
+        "a an the for to in on with about as by who our us her his their there here out up down off over all every",
     )
 });
 
@@ -53,7 +60,18 @@ static TELLING: LazyLock<Words> = LazyLock::new(|| {
          horrible bad good nice love loved hate hated victim fan scammed cheated robbed livid cold \
          hungry broke broken stranded lost ignored forgotten impressed unimpressed amazing perfect \
          useless poor ever enttäuschter enttäuschte zufriedener zufriedene déçu déçue satisfait \
-         decepcionado contento deluso delusa teleurgestelde tevreden",
+         decepcionado contento deluso delusa teleurgestelde tevreden highly recommended recommend \
+         recommends absolutely brilliant awesome excellent fantastic fabulous superb wonderful \
+         outstanding lovely rubbish garbage crap trash junk avoid beware unacceptable disgrace \
+         disgraceful shame shameful scam fraud pathetic ridiculous outrageous appalling dreadful \
+         atrocious abysmal mediocre meh ok okay worked worth waste wasted dirty clean rude friendly \
+         slow fast cheap expensive easy hard late noisy quiet comfortable uncomfortable boring fun \
+         funny beautiful ugly pretty strong weak fresh stale tasty delicious bland faulty defective \
+         damaged missing wrong right better worse fine cool hot freezing stuck dead failed fails fail \
+         problem problems issue issues complaint refund disaster nightmare joke mess fiasco letdown \
+         bargain gem winner loser steal ripoff rip-off treat delight triumph failure catastrophe \
+         miracle masterpiece insult lies liar liars thieves hell heaven blessing curse regret regrets \
+         sucks suck sucked",
     )
 });
 
@@ -69,8 +87,27 @@ fn is_small(word: &str) -> bool {
     word.chars().next().is_some_and(char::is_lowercase)
 }
 
+fn is_stop(word: &Folded) -> bool {
+    word.is_in(&OF_SENTENCES) || word.is_in(&STOP_WORDS)
+}
+
 pub fn is_telling(word: &str) -> bool {
     Folded::new(word).is_in(&TELLING)
+}
+
+/// Whether words may be part of a sentence, or tell an opinion.
+pub fn says_something(piece: &str) -> bool {
+    // "IT" is no word of a sentence where not all is in capitals.
+    let is_short = |word: &str| word.len() == 2 && word.chars().all(char::is_uppercase);
+    let is_mixed = piece.contains(char::is_lowercase);
+    let words = Cursor::new(piece, 0, piece.len()).words();
+    let mut words = words.filter(|word| !(is_mixed && is_short(word))).map(Folded::new);
+    // "Customer no. 4711"
+    let is_number =
+        |word: &Folded| word.as_str() == "no" && piece.contains(|c: char| c.is_ascii_digit());
+    let says =
+        |word: &Folded| word.is_in(&TELLING) || word.is_in(&OF_SENTENCES) && !is_number(word);
+    piece.contains(['?', '!']) || words.any(|word| says(&word))
 }
 
 /// Past those who are greeted, if any are: names, and words for people. `None` where a word is neither.
@@ -81,7 +118,7 @@ pub fn addressee(at: Cursor<'_>) -> Option<Cursor<'_>> {
         ahead.skip(|c| matches!(c, ' ' | '\t' | '\u{a0}' | '/' | '&' | '(' | ')'));
         let Some(word) = ahead.word() else { return Some(cursor) };
         let folded = Folded::new(word);
-        let is_name = !is_small(word) && !folded.is_in(&STOP_WORDS);
+        let is_name = !is_small(word) && !is_stop(&folded);
         let is_known = folded.is_in(&ADDRESSEES);
         if !(is_name || is_known) || folded.is_in(&NO_ADDRESSEES) || folded.is_in(&TELLING) {
             return None;
@@ -113,7 +150,7 @@ pub fn name(at: Cursor<'_>, may_be_small: bool) -> Option<Cursor<'_>> {
         }
         let is_particle = count > 1 && folded.is_in(&PARTICLES);
         let is_initial = word.chars().count() == 1 && !is_small(word) && ahead.peek() == Some('.');
-        if !is_particle && !is_initial && folded.is_in(&STOP_WORDS) {
+        if !is_particle && !is_initial && is_stop(&folded) {
             return None;
         }
         if is_small(word) && !is_particle {
@@ -133,29 +170,84 @@ pub fn name(at: Cursor<'_>, may_be_small: bool) -> Option<Cursor<'_>> {
 /// Whether a line or a sentence may stand in a signature: a name, a title, a place, a number to call.
 pub fn is_of_signature(piece: &str) -> bool {
     const MOST_BYTES: usize = 120;
-    if piece.len() > MOST_BYTES || piece.ends_with(['?', '!']) {
+    const MOST_WORDS: usize = 8;
+    if piece.len() > MOST_BYTES || says_something(piece) {
         return false;
     }
-    let cursor = Cursor::new(piece, 0, piece.len());
-    let (mut words, mut capital) = (0, 0);
-    for word in cursor.words() {
-        if is_telling(word)
-            || Folded::new(word).is_among(&["i", "i'm", "my", "me", "was", "is", "not"])
-        {
-            return false;
-        }
-        words += 1;
-        capital += usize::from(!is_small(word));
-    }
-    is_contact(piece)
-        || (1..=10).contains(&words)
-            && 2 * capital > words
-            && !piece.starts_with(char::is_lowercase)
+    let words = Cursor::new(piece, 0, piece.len()).words().count();
+    let is_title = (1..=MOST_WORDS).contains(&words) && !piece.starts_with(char::is_lowercase);
+    is_title || is_contact(piece)
 }
 
-/// An address, a link, a number to call.
-pub fn is_contact(piece: &str) -> bool {
-    const LABELS: [&str; 12] = [
+/// Whether most words of a piece are capital, as those of names and addresses are.
+pub fn is_capital(piece: &str) -> bool {
+    let words = || Cursor::new(piece, 0, piece.len()).words();
+    2 * words().filter(|word| !is_small(word)).count() > words().count()
+}
+
+/// Past those who are greeted where a line greets: any few words that neither tell an opinion nor make a sentence.
+pub fn any_addressee(at: Cursor<'_>) -> Option<Cursor<'_>> {
+    const MOST_WORDS: usize = 5;
+    const ALLOWED: &[&str] = &["my", "your", "again", "may"];
+    let mut cursor = at;
+    for count in 0.. {
+        let mut ahead = cursor;
+        ahead.skip(|c| matches!(c, ' ' | '\t' | '\u{a0}' | '/' | '&'));
+        let Some(word) = ahead.word() else { return (count > 0).then_some(cursor) };
+        let word = Folded::new(word);
+        let is_allowed = word.is_among(ALLOWED) || !word.is_in(&OF_SENTENCES);
+        if count == MOST_WORDS || !is_allowed || word.is_in(&TELLING) || word.is_in(&NO_ADDRESSEES)
+        {
+            return None;
+        }
+        cursor = ahead;
+    }
+    None
+}
+
+/// "The Reception Team".
+pub fn is_team(piece: &str) -> bool {
+    const TEAMS: &[&str] =
+        &["team", "staff", "department", "office", "service", "support", "crew", "committee"];
+    let words = || Cursor::new(piece, 0, piece.len()).words();
+    let is_team = words().last().is_some_and(|last| Folded::new(last).is_among(TEAMS));
+    is_team && words().count() <= NAME_WORDS && is_capital(piece) && !piece.contains(['!', '?'])
+}
+
+/// "R. Moore", "Alex M."
+pub fn has_initial(at: Cursor<'_>) -> bool {
+    let mut words = at.words();
+    let is_initial = |word: &str| word.chars().count() == 1 && word.chars().all(char::is_uppercase);
+    is_short_name(at) && at.rest().contains('.') && words.any(is_initial)
+}
+
+/// Whether the rest of a line is a name of a few capital words.
+pub fn is_short_name(at: Cursor<'_>) -> bool {
+    const MOST_WORDS: usize = 3;
+    at.words().count() <= MOST_WORDS
+        && !at.rest().contains(['!', '?', ':', '"'])
+        && name(at, false).is_some_and(text_is_over)
+}
+
+/// Whether the rest of a line is a name, with a title, a place or a number behind it, if any: "Sam Moore, flat 4".
+pub fn signs(at: Cursor<'_>) -> bool {
+    let rest = at.rest();
+    let part = rest.find([',', '|', '(', '–', '—', '/', ';', '\n']).or_else(|| rest.find(" - "));
+    let Some(part) = part.filter(|part| *part > 0) else { return false };
+    let detail = rest[part..].trim_matches(|c: char| !c.is_alphanumeric());
+    let words = Cursor::new(detail, 0, detail.len()).words().count();
+    name(Cursor { end: at.at + part, ..at }, false).is_some_and(text_is_over)
+        && words <= NAME_WORDS + 1
+        && !says_something(detail)
+}
+
+fn text_is_over(cursor: Cursor<'_>) -> bool {
+    !cursor.rest().contains(char::is_alphanumeric)
+}
+
+/// "Tel. 0113 496 0000", "Customer services: 0800 100 200", "ACME Ltd, 12 High Street".
+pub fn is_labelled(piece: &str) -> bool {
+    const LABELS: &[&str] = &[
         "tel",
         "phone",
         "mobile",
@@ -168,13 +260,45 @@ pub fn is_contact(piece: &str) -> bool {
         "telefono",
         "telefone",
         "telefoon",
+        "hotline",
+        "helpline",
+        "ext",
+        "reception",
+        "enquiries",
+        "bookings",
+        "services",
+        "office",
+        "desk",
+        "call",
     ];
-    let first = Cursor::new(piece, 0, piece.len()).words().next().map(Folded::new);
+    const FIRMS: &[&str] =
+        &["ltd", "limited", "gmbh", "inc", "llc", "plc", "ag", "llp", "co", "bv", "sarl", "srl"];
+    const FIRST: usize = 3;
+    let words = || Cursor::new(piece, 0, piece.len()).words().map(Folded::new);
     let digits = piece.bytes().filter(u8::is_ascii_digit).count();
-    let is_labelled = first.is_some_and(|first| first.is_among(&LABELS));
+    let is_short = || words().next().is_some_and(|word| word.is_among(&["t", "m", "ph"]));
+    let is_named =
+        digits >= 5 && (words().take(FIRST).any(|word| word.is_among(LABELS)) || is_short());
+    let is_firm = words().any(|word| word.is_among(FIRMS)) && piece.contains(',') && digits > 0;
+    (is_named || is_firm) && !says_something(piece)
+}
+
+/// An address, a link, a number to call.
+pub fn is_contact(piece: &str) -> bool {
+    let digits = piece.bytes().filter(u8::is_ascii_digit).count();
     let words = || Cursor::new(piece, 0, piece.len()).words().filter(|word| word.len() > 2).count();
     let has_link = piece.contains("http") || piece.contains("www.") || piece.contains('@');
-    is_labelled && digits >= 5 || has_link && words() <= 10 || digits >= 7 && words() <= 4
+    is_labelled(piece) || has_link && words() <= 10 || digits >= 7 && words() <= 4
+}
+
+/// An address for mails, which a signature has and a sentence hardly: `sam@example.com`.
+pub fn is_address(piece: &str) -> bool {
+    let is_mail = |word: &str| {
+        word.split_once('@').is_some_and(|(name, host)| {
+            name.ends_with(|c: char| c.is_ascii_alphanumeric()) && host.contains('.')
+        })
+    };
+    piece.split_whitespace().any(is_mail)
 }
 
 #[cfg(test)]

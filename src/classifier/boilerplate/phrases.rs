@@ -16,6 +16,8 @@ pub enum Kind {
     Greeting,
     /// "Dear": with a name only.
     Salutation,
+    /// "To the", "Team": on a line of its own.
+    Address,
     /// "I hope this finds you well."
     Courtesy,
     /// "Thanks in advance": at the end of any text.
@@ -38,6 +40,8 @@ pub enum Kind {
     Footer,
     /// "Caution: this email originated from outside".
     Banner,
+    /// "Posted on", "Verified purchase": how a text came, on a line of its own.
+    Origin,
 }
 
 struct Token {

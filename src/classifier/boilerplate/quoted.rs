@@ -39,11 +39,20 @@ static HEADERS: LazyLock<Words> = LazyLock::new(|| {
 /// What stands between dashes above another's mail.
 const DIVIDERS: &[&str] = &[
     "original message",
+    "original mail",
+    "previous message",
+    "earlier message",
+    "previous reply",
+    "previous correspondence",
+    "ticket history",
+    "conversation history",
+    "message history",
     "forwarded message",
     "original email",
     "forwarded by",
     "original appointment",
     "ursprüngliche nachricht",
+    "urspr. nachricht",
     "weitergeleitete nachricht",
     "message d'origine",
     "message original",
@@ -76,7 +85,12 @@ pub fn cut(text: &str, cuts: &mut Vec<(usize, usize)>) -> usize {
         let body = text[line.start..line.end].trim_start();
         let is_in_quote =
             || cuts.last().is_some_and(|cut| cut.1 == line.start) || text[at..].starts_with('>');
-        if is_quoted(body) || is_bare_quote(body) && is_in_quote() {
+        let is_in_bars =
+            || cuts.last().is_some_and(|cut| cut.1 == line.start) || text[at..].starts_with("| ");
+        if is_quoted(body)
+            || is_bare_quote(body) && is_in_quote()
+            || is_barred(body) && is_in_bars()
+        {
             cuts.push((line.start, line.next));
             continue;
         }
@@ -103,6 +117,11 @@ fn is_quoted(body: &str) -> bool {
     behind.is_some_and(|behind| behind.is_empty() || behind.starts_with([' ', '>', '\t', '\u{a0}']))
 }
 
+/// `|` before a line, as some programs quote; not a row of a table.
+fn is_barred(body: &str) -> bool {
+    body.starts_with("| ") && !body[1..].contains('|')
+}
+
 /// `>` right before a word, which alone quotes nobody; nor does that of a comparison or of a face: ">10 hours", ">:(".
 fn is_bare_quote(body: &str) -> bool {
     body.strip_prefix('>').is_some_and(|behind| behind.starts_with(char::is_alphabetic))
@@ -115,9 +134,9 @@ fn opens(
     has_own: bool,
     cuts: &mut Vec<(usize, usize)>,
 ) -> Option<Opens> {
-    let first = body.chars().next()?;
-    if matches!(first, '-' | '_' | '=') || body.starts_with("Begin forwarded") {
-        is_divider(body).then(|| found(line.start, line.next, has_own, cuts))
+    let is_marked = body.starts_with(['-', '_', '=', '*']) || body.ends_with(':');
+    if is_marked && is_divider(body) {
+        Some(found(line.start, line.next, has_own, cuts))
     } else if let Some((next, is_sure)) = attribution(text, line, body) {
         // Without a `>` below it, where the other's text ends is not known: all the rest is it.
         match has_own && is_sure {
@@ -140,12 +159,14 @@ fn found(start: usize, next: usize, has_own: bool, cuts: &mut Vec<(usize, usize)
 
 /// "-----Original Message-----", "Begin forwarded message:".
 fn is_divider(body: &str) -> bool {
-    let mark = |c: char| matches!(c, '-' | '_' | '=' | ' ' | ':' | '>');
+    let mark = |c: char| matches!(c, '-' | '_' | '=' | '*' | ' ' | ':' | '>');
     let inner = body.trim_matches(mark);
-    if inner.len() == body.len() || inner.len() > 40 {
+    if inner.len() == body.len() || inner.len() > ATTRIBUTION_BYTES {
         return false;
     }
-    inner == "Begin forwarded message" || is_dividing(inner)
+    // "---- On Mon, 3 June 2024, Alex wrote ----"
+    let attributes = body.starts_with('-') && inner.starts_with("On ") && inner.ends_with(" wrote");
+    attributes || inner == "Begin forwarded message" || is_dividing(inner)
 }
 
 fn is_dividing(inner: &str) -> bool {
@@ -175,11 +196,14 @@ fn attribution(text: &str, line: Line, body: &str) -> Option<(usize, bool)> {
         last = next;
     }
     let told = &text[start..last.end];
-    if told.len() > ATTRIBUTION_BYTES || !told.ends_with(':') || !says_who_wrote(told) {
+    if told.len() > ATTRIBUTION_BYTES || !told.ends_with(':') {
         return None;
     }
     if is_followed_by_quote(text, last.next) {
         return Some((last.next, false));
+    }
+    if !says_who_wrote(told) {
+        return None;
     }
     let has_digit = told.contains(|c: char| c.is_ascii_digit());
     (is_known && has_digit && (told.contains('@') || has_time_or_year(told)))

@@ -4,6 +4,7 @@
 
 use std::sync::LazyLock;
 
+use super::names::says_something;
 use super::words::{Cursor, Folded, Words, words};
 
 static PREFIXES: LazyLock<Words> = LazyLock::new(|| {
@@ -22,17 +23,37 @@ static NOUNS: LazyLock<Words> = LazyLock::new(|| {
          vorgangsnummer rechnungsnummer commande dossier facture réf référence réservation pedido \
          factura referencia reclamación reserva caso encomenda fatura referência processo ordine \
          fattura riferimento pratica prenotazione bestelling factuur kenmerk klantnummer ordernummer \
-         dossiernummer",
+         dossiernummer work member membership loan meter patient student serial feedback review \
+         survey issue bug task item file docket application appointment transaction payment delivery \
+         consignment package return warranty subscription client record entry submission report \
+         message pnr pr inv quote matter tenancy course cust permit",
     )
 });
 
 /// These alone don't make a reference: "my 2019 car".
-const HALF_NOUNS: &[&str] =
-    &["our", "your", "my", "support", "service", "sales", "customer", "repair"];
+const HALF_NOUNS: &[&str] = &[
+    "our", "your", "my", "support", "service", "sales", "customer", "repair", "work", "item",
+    "room", "client", "patient", "student", "member",
+];
 
 const NUMBERS: &[&str] = &[
     "no", "nr", "num", "number", "id", "n°", "nº", "n", "numéro", "número", "numero", "nummer",
     "code",
+];
+
+/// Words that mark a file in company of a number only.
+const FILING: &[&str] = &[
+    "sr",
+    "cr",
+    "p.o",
+    "helpdesk",
+    "file",
+    "folio",
+    "id",
+    "log",
+    "form",
+    "response",
+    "respondent",
 ];
 
 /// The beginnings of numbers that programs for tickets give.
@@ -56,6 +77,7 @@ pub fn leading(at: Cursor<'_>) -> Option<usize> {
     let begins = |c: char| c.is_uppercase();
     let is_apart =
         bracket.is_some() || is_parted || noun == Noun::Short && behind.peek().is_some_and(begins);
+    skip_prefixes(&mut behind);
     is_apart.then_some(behind.at)
 }
 
@@ -71,6 +93,30 @@ pub fn is_whole(piece: Cursor<'_>) -> bool {
     }) || is_thread_mark(piece.rest())
 }
 
+/// Whether a line of its own files the text: it begins with a noun or a number of a file, and says nothing.
+pub fn is_filing(line: Cursor<'_>) -> bool {
+    const MOST_WORDS: usize = 8;
+    const FIRST: usize = 3;
+    let mut cursor = line;
+    skip_prefixes(&mut cursor);
+    let rest = cursor.rest();
+    let words = || cursor.words();
+    let is_noun = |word: &str| {
+        let word = Folded::new(word);
+        word.is_in(&NOUNS) && !word.is_among(HALF_NOUNS) || word.is_among(FILING)
+    };
+    let is_number = |word: &str| digits(word) >= 2 && !word.starts_with(char::is_lowercase);
+    let is_named = words().take(FIRST).any(is_noun) && words().any(is_number);
+    let is_sentence = rest.ends_with('.') && words().count() > FIRST + 1;
+    let is_short = words().count() <= MOST_WORDS;
+    let mut telling = words().filter(|word| !Folded::new(word).is_among(&["your", "my", "no"]));
+    is_named
+        && is_short
+        && !is_sentence
+        && !rest.contains(['!', '?'])
+        && !telling.any(says_something)
+}
+
 /// Where a reference in brackets starts that a part ends with, a full stop aside.
 pub fn trailing(text: &str, start: usize, end: usize) -> Option<usize> {
     let body = text[start..end].trim_end_matches(['.', ' ']);
@@ -84,7 +130,8 @@ pub fn trailing(text: &str, start: usize, end: usize) -> Option<usize> {
     (found == start + body.len()).then_some(open)
 }
 
-fn skip_prefixes(cursor: &mut Cursor<'_>) {
+/// Past "Re:", "Fwd:", "Subject:".
+pub fn skip_prefixes(cursor: &mut Cursor<'_>) {
     loop {
         let mut ahead = *cursor;
         ahead.skip_blanks();
@@ -129,16 +176,18 @@ enum Noun {
 /// Past a noun and its number, or a number of a form of its own.
 fn plain(at: Cursor<'_>) -> Option<(Cursor<'_>, Noun)> {
     let mut cursor = at;
-    let (mut nouns, mut is_short, mut is_numbered) = (0, false, false);
+    let (mut nouns, mut halves, mut is_short, mut is_numbered) = (0, 0, false, false);
     for _ in 0..4 {
         let mut ahead = cursor;
         ahead.skip(|c| c == ' ' || c == '\u{a0}');
         let Some(word) = ahead.word() else { break };
         let folded = Folded::new(word);
         if folded.is_in(&NOUNS) {
-            nouns += usize::from(!folded.is_among(HALF_NOUNS));
+            let is_half = folded.is_among(HALF_NOUNS);
+            nouns += usize::from(!is_half);
+            halves += usize::from(is_half);
             is_short |= folded.is_among(&["ref", "réf", "reference"]);
-        } else if nouns > 0 && folded.is_among(NUMBERS) || folded.is_among(&["id"]) {
+        } else if nouns + halves > 0 && folded.is_among(NUMBERS) || folded.is_among(&["id"]) {
             is_numbered = true;
         } else {
             break;
@@ -153,16 +202,21 @@ fn plain(at: Cursor<'_>) -> Option<(Cursor<'_>, Noun)> {
     if nouns == 0 {
         // "#48213" and "INC0012345" by themselves.
         if before.at != at.at {
-            return None;
+            // "Customer no. 118820"
+            let code = code(&mut cursor).filter(|code| digits(code) >= 4);
+            return code.filter(|_| is_numbered && halves > 0).map(|_| (cursor, noun));
         }
         let code = code(&mut cursor)?;
         let digits = digits(code);
-        // Shorter ones are hashtags: "#2024".
-        let is_own = is_marked && digits >= 5 && digits == code.len() || has_form(code);
+        // On a line of their own "WEB-119" and "#482" are no product and no hashtag.
+        let ends_line = cursor.rest().trim_start_matches([' ', ':', '\r']).starts_with('\n');
+        let least = if ends_line { 3 } else { 5 };
+        let is_number = is_marked && digits == code.len() && digits >= least;
+        let is_own = is_number || has_form(code) || ends_line && is_plainly_filed(code);
         return is_own.then_some((cursor, noun));
     }
     let code = code(&mut cursor)?;
-    let least = if is_marked || is_short { 1 } else { 3 };
+    let least = if is_marked || is_short { 1 } else { 2 };
     (code.len() >= least).then_some((cursor, noun))
 }
 
@@ -197,6 +251,15 @@ fn is_filed(code: &str) -> bool {
     letters >= 2 && digits(code) >= 2 && code[letters..].starts_with(['-', '_']) || has_form(code)
 }
 
+/// "WEB-119", but not "WH-1000XM4".
+fn is_plainly_filed(code: &str) -> bool {
+    let (letters, number) = code.split_once('-').unwrap_or_default();
+    letters.len() >= 2
+        && letters.bytes().all(|byte| byte.is_ascii_uppercase())
+        && number.len() >= 3
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Past what parts a reference from the text: `:`, a dash between blanks, the end of a sentence or line.
 fn part(cursor: &mut Cursor<'_>) -> bool {
     let mut ahead = *cursor;
@@ -210,16 +273,16 @@ fn part(cursor: &mut Cursor<'_>) -> bool {
             let is_end = behind.eat('.') || behind.eat(';');
             is_end && behind.peek().is_none_or(char::is_whitespace)
         }
-        Some('-') => {
+        Some('-' | '/') => {
             let mut behind = ahead;
-            behind.skip(|c| c == '-');
+            behind.skip(|c| matches!(c, '-' | '/'));
             is_after_blank && behind.peek().is_none_or(char::is_whitespace)
         }
         _ => false,
     };
     if is_parted {
         ahead.skip(|c| {
-            c.is_whitespace() || matches!(c, ':' | '|' | '–' | '—' | '•' | '.' | ';' | '-')
+            c.is_whitespace() || matches!(c, ':' | '|' | '–' | '—' | '•' | '.' | ';' | '-' | '/')
         });
     } else {
         ahead.skip(char::is_whitespace);

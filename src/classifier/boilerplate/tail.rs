@@ -2,13 +2,12 @@
 
 use std::sync::LazyLock;
 
+use super::letters::{Letter, closes, is_postscript, is_separator};
 use super::phrases::{Kind, phrase};
 use super::words::{Cursor, Folded, Words, last_piece, words};
-use super::{footers, names, references};
+use super::{fields, footers, names, references};
 
-/// The most lines of a signature, and the bytes in which a sign-off is looked for that no sentence's end parts from the
-/// text.
-const SIGNATURE_PIECES: usize = 10;
+/// The bytes in which a sign-off is looked for that no sentence's end parts from the text.
 const UNPARTED_BYTES: usize = 120;
 
 /// How often something is cut off inside a sentence.
@@ -64,10 +63,7 @@ fn postscript(text: &str, start: usize, end: usize) -> Option<usize> {
     let mut cursor = Cursor::new(text, start + at, end);
     cursor.skip_blanks();
     let from = cursor.at;
-    let rest = cursor.rest();
-    let marks = ["PS", "P.S", "P.P.S", "PPS", "ps:", "p.s", "NB:"];
-    let behind = marks.iter().find_map(|mark| rest.strip_prefix(mark))?;
-    behind.starts_with(|c: char| !c.is_alphanumeric()).then_some(from)
+    is_postscript(cursor.rest()).then_some(from)
 }
 
 impl Tail<'_> {
@@ -91,7 +87,11 @@ impl Tail<'_> {
         if self.is_line(piece) && is_separator(cursor.rest()) || self.is_courtesy(cursor) {
             return Some(piece);
         }
-        if references::is_whole(cursor) {
+        if references::is_whole(cursor) || fields::is_trailing(cursor, self.is_line(piece)) {
+            return Some(piece);
+        }
+        let is_advert = || self.is_line(piece) && footers::is_advert(cursor.rest());
+        if self.is_dashed_name(cursor) || self.is_bare_name(cursor) || is_advert() {
             return Some(piece);
         }
         let found = footers::start(self.text, self.start, self.end).or_else(|| self.signature());
@@ -116,7 +116,10 @@ impl Tail<'_> {
         let is_courtesy = match kind {
             Kind::SignOff | Kind::Closing => closes(behind, true),
             Kind::Parting => (self.is_mail || self.is_signed) && closes(behind, false),
-            Kind::Device => footers::names_device(behind.rest()),
+            Kind::Device => {
+                footers::names_device(behind.rest())
+                    || self.is_line(piece.at) && footers::is_of_device(behind.rest())
+            }
             _ => self.is_weakly_signed(kind, piece, behind),
         };
         self.is_signed |= is_courtesy && kind == Kind::SignOff;
@@ -136,66 +139,42 @@ impl Tail<'_> {
             return is_mail && is_apart;
         }
         let is_named = rest.trim_start().starts_with([',', '-', '–']) && closes(behind, false);
-        is_named && (is_mail || kind == Kind::Farewell)
+        is_named && (is_mail || kind == Kind::Farewell || self.is_paragraph(piece.at))
     }
 
-    /// Where a sign-off starts that stands above what may be a signature.
+    /// Whether a paragraph of its own starts here, under another one.
+    fn is_paragraph(&self, at: usize) -> bool {
+        let above = trimmed(self.text, self.start, at);
+        above > self.start && self.text[above..at].matches('\n').count() > 1
+    }
+
+    /// "— Alex Moore" under a text; not the last line of a list.
+    fn is_dashed_name(&self, piece: Cursor<'_>) -> bool {
+        let mut cursor = piece;
+        let Some(dash @ ('-' | '–' | '—' | '~' | '/')) = cursor.peek() else { return false };
+        cursor.skip(|c| c == dash || c == ' ');
+        let is_item = || self.text[self.start..piece.at].contains(dash);
+        let is_sure = dash == '—' || dash == '–' || self.is_line(piece.at);
+        piece.at > self.start && is_sure && names::is_short_name(cursor) && !is_item()
+    }
+
+    /// "Alex Moore" on the last line of a mail.
+    fn is_bare_name(&self, piece: Cursor<'_>) -> bool {
+        let is_apart = self.is_line(piece.at) && piece.at > self.start;
+        let is_name =
+            || names::is_short_name(piece) || names::is_team(piece.rest()) || names::signs(piece);
+        let is_mail = self.is_mail && !self.is_signed;
+        is_apart
+            && (is_mail && is_name()
+                || self.is_paragraph(piece.at)
+                    && (names::has_initial(piece) || names::is_team(piece.rest())))
+    }
+
     fn signature(&mut self) -> Option<usize> {
-        let (mut at, mut is_contact, mut is_small) = (self.end, false, false);
-        for count in 0..SIGNATURE_PIECES {
-            let piece = last_piece(self.text, self.start, at);
-            let body = &self.text[piece..at];
-            if piece == at {
-                return None;
-            }
-            if count > 0 && self.opens_signature(piece, at, is_small) {
-                self.is_signed = true;
-                return Some(piece);
-            }
-            is_small |= is_small_name(body);
-            if !names::is_of_signature(body) && !is_small_name(body) && !is_separator(body) {
-                return None;
-            }
-            is_contact |= names::is_contact(body);
-            let above = trimmed(self.text, self.start, piece);
-            let is_paragraph = self.text[above..piece].matches('\n').count() > 1;
-            if is_paragraph && is_contact && !is_small && (self.is_mail || self.is_signed) {
-                return Some(piece);
-            }
-            at = above;
-        }
-        None
-    }
-
-    /// Whether a signature starts with this piece: a sign-off, or the two dashes of RFC 3676.
-    fn opens_signature(&self, piece: usize, at: usize, is_small: bool) -> bool {
-        let body = &self.text[piece..at];
-        if body == "--" && self.is_line(piece) {
-            return !is_small;
-        }
-        let mut cursor = Cursor::new(self.text, piece, at);
-        cursor.skip(|c| matches!(c, '-' | '–' | '—' | '*' | '_' | ' '));
-        let Some((kind, end)) = phrase(cursor, is_of_tails) else { return false };
-        let behind = Cursor { at: end, ..cursor };
-        let is_bare = behind.rest().trim_matches([',', '.', ' ', '*', '-', '–', '—']).is_empty();
-        let below = &self.text[at..self.end];
-        let is_above_name = || {
-            let first = below.trim_start();
-            let first = &first[..first.find('\n').unwrap_or(first.len())];
-            let name = Cursor::new(first, 0, first.len());
-            below.trim_start_matches([' ', '\r']).starts_with('\n')
-                && names::name(name, true).is_some()
-        };
-        match kind {
-            Kind::SignOff => closes(behind, true),
-            Kind::Closing => is_bare && is_above_name(),
-            // "Best" above "Phone Ever" is a headline.
-            Kind::Thanks | Kind::Farewell => {
-                let is_meant = behind.rest().contains(',') || self.is_mail;
-                is_bare && is_meant && self.is_line(piece) && is_above_name()
-            }
-            _ => false,
-        }
+        let Tail { text, start, end, is_mail, is_signed, .. } = *self;
+        let found = Letter { text, start, end, is_mail: is_mail || is_signed }.signature();
+        self.is_signed |= found.is_some();
+        found
     }
 
     /// Where a sign-off starts inside the last sentence: "my money back Kind regards Alex".
@@ -233,41 +212,4 @@ impl Tail<'_> {
 fn is_of_tails(kind: Kind) -> bool {
     use Kind::{Closing, Device, Farewell, Parting, SignOff, Thanks};
     matches!(kind, Closing | Parting | SignOff | Thanks | Farewell | Device)
-}
-
-/// Whether nothing follows but further sign-offs and a name.
-fn closes(behind: Cursor<'_>, may_be_small: bool) -> bool {
-    let mut cursor = behind;
-    loop {
-        cursor.skip(|c| {
-            c.is_whitespace()
-                || matches!(c, ',' | '.' | ':' | ';' | '!' | '-' | '–' | '—' | '*' | '_' | ')')
-        });
-        if cursor.rest().is_empty() {
-            return true;
-        }
-        match phrase(cursor, |kind| is_of_tails(kind) && kind != Kind::Device) {
-            Some((_, end)) => cursor.at = end,
-            None => break,
-        }
-    }
-    // Small letters make a name only behind a comma or a line break.
-    let is_apart = behind.text[behind.at..cursor.at].contains([',', '\n']);
-    let Some(mut named) = names::name(cursor, may_be_small && is_apart) else { return false };
-    named.skip(|c| !c.is_alphanumeric() && c != '?');
-    named.rest().is_empty()
-}
-
-/// A line of dashes.
-fn is_separator(piece: &str) -> bool {
-    piece.chars().count() >= 2
-        && piece.chars().all(|c| matches!(c, '-' | '_' | '=' | '~' | '–' | '—' | ' '))
-}
-
-/// "alex", "alex moore".
-fn is_small_name(piece: &str) -> bool {
-    let name = Cursor::new(piece, 0, piece.len());
-    piece.starts_with(char::is_lowercase)
-        && piece.chars().all(|c| c.is_alphabetic() || c == ' ')
-        && names::name(name, true).is_some()
 }

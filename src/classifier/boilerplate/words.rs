@@ -150,6 +150,13 @@ pub struct Line {
     pub next: usize,
 }
 
+impl Line {
+    /// Whether a blank line follows.
+    pub fn is_above_blank(&self, text: &str) -> bool {
+        text[self.next..].starts_with(['\n', '\r'])
+    }
+}
+
 /// The line that starts at `start`, of a part that ends at `end`.
 pub fn line(text: &str, start: usize, end: usize) -> Line {
     let length = text[start..end].find('\n');

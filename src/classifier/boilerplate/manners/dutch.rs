@@ -9,6 +9,7 @@ pub const DUTCH: Manners = Manners {
         "goede morgen|middag|avond|dag",
     ],
     salutations: &["geachte|beste|lieve"],
+    addresses: &["aan|t.a.v de|het", "allen|team"],
     courtesies: &["ik hoop dat alles|het goed met|gaat u|je|jullie|goed gaat|maakt?"],
     closings: &[
         "alvast hartelijk|heel? bedankt|dank voor? uw|je|de? hulp|reactie|moeite|antwoord?",
@@ -34,4 +35,5 @@ pub const DUTCH: Manners = Manners {
         "gelieve niet te antwoorden",
     ],
     banners: &[],
+    origins: &["geplaatst|verzonden|ontvangen|aangemaakt op|door|via", "geverifieerde aankoop"],
 };

@@ -5,6 +5,7 @@ use super::Manners;
 pub const FRENCH: Manners = Manners {
     greetings: &["bonjour|bonsoir|salut|coucou", "madame monsieur", "monsieur madame"],
     salutations: &["cher|chère|chers|chères"],
+    addresses: &["à l'attention|l'équipe", "messieurs|mesdames"],
     courtesies: &["j'espère que vous|tu allez|vas bien", "j'espère que tout va bien"],
     closings: &[
         "merci|d'avance|en beaucoup|vous? d'avance|avance|merci|remerciant par? avance? pour? votre|ton? \
@@ -41,4 +42,5 @@ pub const FRENCH: Manners = Manners {
         "ce message a été généré automatiquement",
     ],
     banners: &[],
+    origins: &["publié|envoyé|reçu|créé|avis le|par|via|publié", "achat vérifié"],
 };

@@ -5,6 +5,7 @@ use super::Manners;
 pub const GERMAN: Manners = Manners {
     greetings: &["hallo|servus|moin", "guten tag|morgen|abend", "grüß gott"],
     salutations: &["sehr? geehrte|geehrter|geehrtes|verehrte|verehrter", "liebe|lieber|liebes"],
+    addresses: &["an das|die|den", "team|leute", "morgen|mahlzeit"],
     courtesies: &[
         "ich|wir hoffe|hoffen sie|ihr|du|euch|ihnen|dir es? geht|ihnen|euch|dir|sind|bist? geht? es? ihnen|euch|dir? \
          gut|wohlauf",
@@ -47,10 +48,16 @@ pub const GERMAN: Manners = Manners {
         "newsletter abbestellen",
     ],
     footers: &[
+        "sitz der gesellschaft",
+        "registergericht|amtsgericht|geschäftsführer|handelsregister",
         "diese e-mail|mail|nachricht wurde automatisch|von|auf",
         "bitte antworten sie nicht auf",
         "virenfrei",
         "bitte? denken sie an die umwelt",
     ],
     banners: &[],
+    origins: &[
+        "gesendet|gesandt|eingegangen|erstellt|geschrieben am|über|von|per",
+        "verifizierter kauf|käufer",
+    ],
 };

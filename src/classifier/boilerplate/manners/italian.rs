@@ -8,6 +8,7 @@ pub const ITALIAN: Manners = Manners {
         "gentile|gentili|gentilissimo|gentilissima|gentilissimi|egregio|egregi|spettabile|spett|spett.le",
         "caro|cara|cari",
     ],
+    addresses: &["alla|al|alle|ai cortese?", "signori"],
     courtesies: &["spero che lei|tu|voi|tutto? stia|sta|stiate|vada bene"],
     closings: &[
         "molte|mille|vi? grazie|ringrazio in|anticipatamente anticipo? per? la|il? vostra|suo|tua? \
@@ -41,4 +42,8 @@ pub const ITALIAN: Manners = Manners {
     ],
     footers: &["questo è un messaggio automatico|generato", "si prega di non rispondere"],
     banners: &[],
+    origins: &[
+        "pubblicato|inviato|ricevuto|creato|recensito il|da|tramite|in",
+        "acquisto verificato",
+    ],
 };

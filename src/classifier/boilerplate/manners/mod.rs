@@ -16,6 +16,7 @@ use super::phrases::Kind;
 pub struct Manners {
     greetings: &'static [&'static str],
     salutations: &'static [&'static str],
+    addresses: &'static [&'static str],
     courtesies: &'static [&'static str],
     closings: &'static [&'static str],
     partings: &'static [&'static str],
@@ -27,6 +28,7 @@ pub struct Manners {
     lists: &'static [&'static str],
     footers: &'static [&'static str],
     banners: &'static [&'static str],
+    origins: &'static [&'static str],
 }
 
 impl Manners {
@@ -34,6 +36,7 @@ impl Manners {
         let kinds = [
             (Kind::Greeting, self.greetings),
             (Kind::Salutation, self.salutations),
+            (Kind::Address, self.addresses),
             (Kind::Courtesy, self.courtesies),
             (Kind::Closing, self.closings),
             (Kind::Parting, self.partings),
@@ -45,6 +48,7 @@ impl Manners {
             (Kind::List, self.lists),
             (Kind::Footer, self.footers),
             (Kind::Banner, self.banners),
+            (Kind::Origin, self.origins),
         ];
         kinds.into_iter().flat_map(|(kind, all)| all.iter().map(move |phrase| (kind, *phrase)))
     }

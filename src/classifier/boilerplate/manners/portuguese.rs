@@ -7,6 +7,7 @@ pub const PORTUGUESE: Manners = Manners {
     salutations: &[
         "caro|cara|caros|caras|prezado|prezada|prezados|prezadas|exmo|exma|exmos|estimados|ilmo",
     ],
+    addresses: &["à|ao|aos equipe|equipa|senhor|senhores|gerente", "senhores"],
     courtesies: &["espero que esteja|estejam|estejas|tudo esteja? tudo? bem"],
     closings: &[
         "muito? obrigado|obrigada|grato|grata desde|antecipadamente já? pela? atenção|ajuda|resposta?",
@@ -34,4 +35,5 @@ pub const PORTUGUESE: Manners = Manners {
     ],
     footers: &["esta é uma mensagem automática", "por favor não responda"],
     banners: &[],
+    origins: &["publicado|enviado|recebido|criado|avaliado em|por|via", "compra verificada"],
 };

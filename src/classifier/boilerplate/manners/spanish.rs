@@ -14,6 +14,7 @@ pub const SPANISH: Manners = Manners {
         "estimado|estimada|estimados|estimadas|querido|querida|queridos|queridas",
         "muy señor|señores mío|míos|nuestro",
     ],
+    addresses: &["a la|los|quien", "señores"],
     courtesies: &[
         "espero que estés|esté|estén|se|te|todo encuentre|encuentres|encuentren|esté|vaya|va? muy? bien",
     ],
@@ -45,4 +46,5 @@ pub const SPANISH: Manners = Manners {
     ],
     footers: &["este es un mensaje|correo automático|generado", "por favor no responda|responder"],
     banners: &[],
+    origins: &["publicado|enviado|recibido|creado el|por|en|a", "compra verificada"],
 };

@@ -31,6 +31,82 @@ fn greetings_go() {
 }
 
 #[test]
+fn greetings_of_any_kind_go_on_a_line_of_their_own() {
+    for greeting in [
+        "Dear landlord,",
+        "Dear hotel manager:",
+        "Hi neighbours!",
+        "Hello my friend,",
+        "Mum,",
+        "Respected Sir,",
+        "Tom/Agnes,",
+        "Team,",
+        "Morning all,",
+        "To the manager:",
+        "Attn: Billing department",
+        "Ladies and gentlemen,",
+        "Dear Ana, dear Sam,",
+        "Hello there —",
+    ] {
+        check(&[(&format!("{greeting}\n\nThe hinge broke."), "The hinge broke.")]);
+    }
+    check(&[("Dear landlord, the heating is cold again.", "the heating is cold again.")]);
+}
+
+#[test]
+fn what_forms_and_tickets_put_around_a_text_goes() {
+    for above in [
+        "Name: Alex Moore\nOrder number: 4711\nSubmitted on: 3 May 2024\n",
+        "Ticket ID: 4711\nPriority: high",
+        "New message from the contact form",
+        "Reviewed in the United Kingdom on 3 May 2024",
+        "Verified Purchase",
+        "Customer comment:",
+        "Respondent 118:",
+        "Case #31 (reopened)",
+        "Our ref: KL/2207",
+        "Subject: my order",
+        "Leeds, 3 June 2024",
+        "Alex Moore\n12 High Street\nLeeds",
+    ] {
+        check(&[(&format!("{above}\n\nThe hinge broke."), "The hinge broke.")]);
+    }
+    check(&[
+        ("[2024-03-12 10:12] The hinge broke on day two.", "The hinge broke on day two."),
+        ("The hinge broke.\n\nVerified Purchase", "The hinge broke."),
+        ("The hinge broke.\n\n12 people found this helpful", "The hinge broke."),
+        ("The hinge broke.\nSent via the contact form", "The hinge broke."),
+    ]);
+}
+
+#[test]
+fn endings_of_any_kind_go_on_lines_of_their_own() {
+    for ending in [
+        "In haste,\nCordelia",
+        "See you Monday,\nAlex",
+        "Thanks in advance!\nAlex",
+        "Have a nice day,\nAlex Moore",
+        "Best\nAlex",
+        "Mit freundlichen Grüßen / Kind regards\nAlex Moser",
+        "On behalf of the parents' council\nAlex Moore",
+        "Kind regards,\nAlex Moore, flat 4",
+        "Kind regards,\nAlex (room 12)",
+        "Kind regards,\nAlex Moore\nTeacher at Hillview primary school",
+        "— Alex Moore",
+        "A. Moore",
+        "The Reception Team",
+        "Alex Moore\nHead of Sales\nACME",
+        "Alex Moore | Field Sales",
+        "Kind regards,\nAlex Moore\n\nOur office hours: Monday to Friday, 8 to 5.\nWe're hiring! See our web site.",
+        "typed on the train, excuse typos",
+        "Get Mailbox for Android",
+    ] {
+        check(&[(&format!("The hinge broke.\n\n{ending}"), "The hinge broke.")]);
+    }
+    check(&[("Hi team,\nthe hinge broke.\n\nE. Sands, Orchard Cottage", "the hinge broke.")]);
+}
+
+#[test]
 fn empty_courtesy_behind_a_greeting_goes() {
     check(&[
         ("Hi team,\n\nI hope this finds you well. The hinge broke.", "The hinge broke."),
@@ -127,7 +203,7 @@ fn signatures_go() {
         ("The hinge broke on day two Sent from my iPhone", "The hinge broke on day two"),
         ("The hinge broke.\n\nSent from my Samsung Galaxy smartphone.", "The hinge broke."),
         ("The hinge broke.\n\nGet Outlook for Android", "The hinge broke."),
-        ("The hinge broke.\nAlex\nSent from Yahoo Mail on Android", "The hinge broke.\nAlex"),
+        ("The hinge broke.\nAlex\nSent from Yahoo Mail on Android", "The hinge broke."),
         (
             "The hinge broke.\n\nKind regards,\nAlex\n\nSent from my phone. Please excuse any typos.",
             "The hinge broke.",
@@ -194,7 +270,7 @@ fn quoted_replies_go() {
         ),
         (
             "It never came.\nSam\n\nFrom: Alex\nSent: Monday\nTo: Sam\nSubject: Lamp\n\nWe are glad!",
-            "It never came.\nSam",
+            "It never came.",
         ),
         ("> Did it come?\n\nNo, never.", "No, never."),
         (

@@ -75,6 +75,40 @@ fn opinions_stay() {
 }
 
 #[test]
+fn opinions_on_lines_of_their_own_stay() {
+    keeps(
+        &[
+            "Disappointed,\n\nI sent it back.",
+            "Great product,\nfair price.",
+            "Service: slow\nFood: cold",
+            "Status: disappointed\nI waited for a month.",
+            "Time: wasted\nMoney: gone",
+            "Rating 4:\ntoo loud for a library",
+            "Room: dirty\nBed: hard",
+            "Subject: Terrible service\n\nNobody came.",
+            "It came on Monday.\n\nHighly Recommended",
+            "It came on Monday.\n\nTotal Disaster",
+            "It came on Monday.\n- Price\n- Weight",
+            "It came on Monday.\n\nA joke,\nreally",
+            "It came on Monday.\n\nSent back twice, never again",
+            "It came on Monday.\nReceived broken on 3 May",
+            "Posted twice and nobody answered.\nBad.",
+            "On Monday it came.\nOn Tuesday it broke.",
+            "| price | weight |\n| 20 | 30 |",
+            "10:30 was too early for breakfast",
+        ]
+        .map(|text| text.strip_prefix("Subject: ").unwrap_or(text)),
+    );
+    check(&[
+        ("Subject: Terrible service\n\nNobody came.", "Terrible service\n\nNobody came."),
+        (
+            "It broke.\n\nKind regards,\nAlex\n\nI am still furious about this.",
+            "It broke.\n\nKind regards,\nAlex\n\nI am still furious about this.",
+        ),
+    ]);
+}
+
+#[test]
 fn a_review_that_greets_keeps_its_first_sentence() {
     check(&[
         ("Hi, I bought this last week and love it.", "I bought this last week and love it."),
