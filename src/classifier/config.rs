@@ -20,6 +20,8 @@ pub struct Config {
     pub queue: usize,
     pub max_wait_ms: u64,
     pub max_tokens: usize,
+    /// Whether what frames a text, and is no opinion, is left out.
+    pub boilerplate: bool,
     pub cpu_hour_usd: Usd,
     #[serde(default)]
     pub labels: BTreeMap<String, Label>,

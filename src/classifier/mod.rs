@@ -3,6 +3,7 @@
 //! Owns the model folders, the tokenizer, ONNX Runtime's sessions, calibration and the language
 //! check. What follows from a reading is the cascade's business.
 
+mod boilerplate;
 mod calibration;
 mod categories;
 mod config;

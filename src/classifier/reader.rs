@@ -1,10 +1,12 @@
 //! Reads texts: passes of the model over their windows, then probabilities and signals.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ort::environment::Environment;
 
+use super::boilerplate::{self, Part, Rest};
 use super::domain::Familiarity;
 use super::estimators::Estimators;
 use super::language::{Evidence, Spelling};
@@ -30,7 +32,10 @@ pub struct Reading {
 pub struct Sentence {
     /// The first code point of the text that is in it, and the first that is not.
     pub span: (usize, usize),
+    /// Neutral where it is boilerplate, which is not read.
     pub scores: Scores,
+    /// It frames the text, and says nothing of what its writer thinks.
+    pub boilerplate: bool,
 }
 
 /// A text to read.
@@ -53,6 +58,7 @@ pub struct Library {
     /// Of the vocabulary that tells English from other languages: the bundled model's where it is there.
     spelling: Arc<Spelling>,
     batch_size: usize,
+    boilerplate: bool,
 }
 
 /// What the sessions of one model share.
@@ -90,6 +96,7 @@ impl Library {
             categories: Arc::new(Categories::new(categories)),
             opinions: Arc::new(Opinions::new()),
             batch_size: config.batch_size,
+            boilerplate: config.boilerplate,
         })
     }
 
@@ -113,8 +120,21 @@ impl Library {
         Ok(own.max(self.heads.as_ref().map_or(Ok(0), count)?))
     }
 
+    /// What frames a text and is not read: bytes of it, in order.
+    pub fn frame(&self, text: &str) -> Vec<Range<usize>> {
+        if self.boilerplate { boilerplate::find(text) } else { Vec::new() }
+    }
+
+    /// What is left of a text that something frames.
+    fn rest(&self, text: &str) -> Option<Rest> {
+        let frame = self.frame(text);
+        (!frame.is_empty()).then(|| Rest::new(text, &frame))
+    }
+
     /// The language that a text is taken to be in.
     pub fn language(&self, text: &str) -> Result<Language, Error> {
+        let rest = self.rest(text);
+        let text = Part::new(text, rest.as_ref()).text;
         let Shared { folder, encoder, .. } = self.heads.as_ref().unwrap_or(&self.model);
         let windows = windows::encode(encoder, text, folder.max_tokens)?;
         let evidence = Evidence::of(text, &windows[0].tokens, &self.spelling);
@@ -148,6 +168,8 @@ impl Library {
 
 /// Texts of which some has been read.
 pub struct Halfway {
+    /// What is read of each text, where that is not all of it.
+    rests: Vec<Option<Rest>>,
     own: Progress,
     heads: Option<Progress>,
     took: Duration,
@@ -195,17 +217,20 @@ impl Reader {
     /// Takes texts apart, and reads nothing yet.
     pub fn begin(&self, asked: &[Asked<'_>]) -> Result<Halfway, Error> {
         let started = Instant::now();
+        let rests: Vec<_> = asked.iter().map(|asked| self.library.rest(asked.text)).collect();
         let cut = |shared: &Shared| -> Result<Progress, Error> {
             let most = shared.folder.max_tokens;
             let windows = asked
                 .iter()
-                .map(|asked| windows::encode(&shared.encoder, asked.text, most))
+                .zip(&rests)
+                .map(|(asked, rest)| Part::new(asked.text, rest.as_ref()))
+                .map(|part| windows::encode(&shared.encoder, part.text, most))
                 .collect::<Result<_, Error>>()?;
             Ok(Progress::new(&shared.folder, windows))
         };
         let own = cut(&self.library.model)?;
         let heads = self.library.heads.as_ref().map(cut).transpose()?;
-        Ok(Halfway { own, heads, took: started.elapsed() })
+        Ok(Halfway { rests, own, heads, took: started.elapsed() })
     }
 
     /// Reads one pass more, of so many tokens of the model's own. `None` once all has been read.
@@ -240,15 +265,17 @@ impl Reader {
             }
         }
         let languages = &library.model.folder.languages;
-        let concluded = asked.iter().zip(sums).zip(english).map(|((asked, sums), windows)| {
+        let each = asked.iter().zip(&halfway.rests).zip(sums).zip(english);
+        let concluded = each.map(|(((asked, rest), sums), windows)| {
             let Asked { tasks, text, language } = *asked;
+            let part = Part::new(text, rest.as_ref());
             let tokens = &windows[0].tokens;
-            let evidence = Evidence::of(text, tokens, &library.spelling);
-            let language = Language::of(text, language, &evidence, languages);
+            let evidence = Evidence::of(part.text, tokens, &library.spelling);
+            let language = Language::of(part.text, language, &evidence, languages);
             let familiarity = Familiarity::of(tokens, library.english().unknown, &evidence);
             let conclude = |task| {
                 let (verdict, signals) =
-                    sums.clone().conclude(task, text, &language, familiarity, library);
+                    sums.clone().conclude(task, part, &language, familiarity, library);
                 Reading { verdict, signals, language: language.clone(), took: Duration::ZERO }
             };
             tasks.iter().map(conclude).collect()

@@ -14,8 +14,8 @@ use super::error::{Crowd, ms, seconds_until};
 use super::line::{Lane, Line, Load, Patience, Refused, WAITING_BYTES};
 use super::runtime::{return_free_memory, start_runtime};
 use super::session::{Session, Waiting};
-use super::{Config, Error, Library, Reader, Reading, Sentence, windows};
-use crate::sentiment::{Category, Task, Tasks, Thresholds};
+use super::{Config, Error, Library, Reader, Reading, Sentence, boilerplate, windows};
+use crate::sentiment::{Category, Scores, Task, Tasks, Thresholds};
 
 /// Texts of so many bytes are short for any vocabulary, and are not counted beforehand.
 const SHORT_BYTES: usize = 744;
@@ -185,7 +185,7 @@ impl Classifier {
     }
 
     /// Reads a text sentence by sentence, a few at once, so that a text of a thousand sentences holds up
-    /// nobody.
+    /// nobody. Those that frame the text are not read.
     ///
     /// # Errors
     /// As [`Classifier::read_for`], and [`Error::TooManySentences`].
@@ -203,7 +203,9 @@ impl Classifier {
                     Some(given) => given,
                     None => this.0.library.language(&text)?.code.into_owned(),
                 };
-                Ok((windows::sentences(&text), language))
+                let library = &this.0.library;
+                let sentences = windows::sentences(&text);
+                Ok((boilerplate::parted(&text, sentences, &library.frame(&text)), language))
             })
             .await?;
         let sentences = bounds.len();
@@ -216,7 +218,10 @@ impl Classifier {
             admitted.map_err(|refused| self.refusal(refused, whole))?;
         }
         let language = &language;
-        let read = bounds.into_iter().map(|(start, end)| async move {
+        let read = bounds.into_iter().map(|((start, end), boilerplate)| async move {
+            if boilerplate {
+                return Ok(((start, end), Scores::NEUTRAL, boilerplate));
+            }
             let text: Arc<str> = query.text[start..end].into();
             let sentence = Query {
                 tasks: Task::Sentiment.into(),
@@ -228,7 +233,7 @@ impl Classifier {
             // The text has been let in: its parts wait rather than be turned away half done.
             let readings = self.read_weighed(sentence, load, Entrance::Begun).await?;
             let reading = readings.into_iter().next().ok_or(Error::Stopped)?;
-            Ok::<_, Error>(((start, end), reading.verdict.scores))
+            Ok::<_, Error>(((start, end), reading.verdict.scores, boilerplate))
         });
         let read: Vec<_> =
             futures::stream::iter(read).buffered(SENTENCES_AT_ONCE).try_collect().await?;
@@ -239,8 +244,11 @@ impl Classifier {
             byte = to;
             point
         };
-        let sentence =
-            |((start, end), scores)| Sentence { span: (place(start), place(end)), scores };
+        let sentence = |((start, end), scores, boilerplate)| Sentence {
+            span: (place(start), place(end)),
+            scores,
+            boilerplate,
+        };
         Ok(read.into_iter().map(sentence).collect())
     }
 

@@ -1,5 +1,6 @@
 //! A text's windows put together: from logits to a verdict and its signals.
 
+use super::boilerplate::Part;
 use super::calibration::{EMOTION_THRESHOLD, MixedRule, Temperatures};
 use super::domain::{Familiarity, out_of_domain};
 use super::estimators::{Estimators, Facts, Features};
@@ -122,11 +123,11 @@ impl Sums {
         self.aspects = self.aspects.take().or(tagged);
     }
 
-    /// What the whole text comes to.
+    /// What the whole text comes to, of which `part` was read.
     pub fn conclude(
         self,
         task: Task,
-        text: &str,
+        part: Part<'_>,
         language: &Language,
         familiarity: Familiarity,
         library: &Library,
@@ -179,13 +180,13 @@ impl Sums {
         let signals = Signals {
             // That there are several is no difficulty where they are what is asked for.
             multi_aspect: if task == Task::Aspects { 0.0 } else { signals.multi_aspect },
-            out_of_domain: out_of_domain(text, language, familiarity),
+            out_of_domain: out_of_domain(part.text, language, familiarity),
             ..signals
         };
         let findings = match (task, emotions) {
-            (Task::Aspects, _) => Findings::Aspects(aspects(text, terms, library)),
+            (Task::Aspects, _) => Findings::Aspects(aspects(part, terms, library)),
             (Task::Emotions, Some((emotions, thresholds))) => {
-                Findings::Emotions(meant(emotions, &thresholds, text, scores.label()))
+                Findings::Emotions(meant(emotions, &thresholds, part.text, scores.label()))
             }
             _ => Findings::None,
         };
@@ -270,28 +271,30 @@ fn doubt(terms: &[Term], whole: Label) -> f32 {
     }
 }
 
-/// The terms with their words, places in code points, categories and opinions, in the order of the
-/// text.
-fn aspects(text: &str, terms: Vec<Term>, library: &Library) -> Vec<Aspect> {
+/// The terms with their words, places in the text as it was sent in code points, categories and opinions, in the order of
+/// the text.
+fn aspects(part: Part<'_>, terms: Vec<Term>, library: &Library) -> Vec<Aspect> {
+    let text = part.text;
     // Terms come in the order of the text, so each place is counted on from the last.
     let (mut byte, mut point) = (0, 0);
     let mut place = |to: usize| {
-        point += text[byte..to].chars().count();
+        point += part.whole[byte..to].chars().count();
         byte = to;
         point
     };
     terms
         .into_iter()
         .filter_map(|Term { bytes, sentiment, confidence, .. }| {
-            let (start, end) = tidied(text, bytes)?;
+            let (start, end) = tidied(text, part.unbroken(bytes))?;
             let term = &text[start..end];
+            let (first, last) = part.place((start, end));
             Some(Aspect {
                 term: term.to_owned(),
                 category: library.categories.of(term).map(str::to_owned),
                 sentiment: Some(sentiment),
                 opinion: library.opinions.of(text, (start, end), sentiment).map(str::to_owned),
                 confidence,
-                span: Some((place(start), place(end))),
+                span: Some((place(first), place(last))),
             })
         })
         .collect()

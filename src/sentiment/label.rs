@@ -63,6 +63,9 @@ pub struct Scores {
 }
 
 impl Scores {
+    /// Those of a text that says nothing of what its writer thinks.
+    pub const NEUTRAL: Scores = Scores { negative: 0.0, neutral: 1.0, positive: 0.0, mixed: 0.0 };
+
     /// Normalises non-negative weights, in the order of [`Label::ALL`]. Weights that have no
     /// finite, positive sum say nothing, and give the uniform distribution.
     pub fn from_weights(weights: [f32; 4]) -> Scores {

@@ -18,6 +18,7 @@ mod analyze_rows;
 mod batch;
 mod behaviour;
 mod billing;
+mod boilerplate;
 mod budgets;
 mod cache;
 mod calibrate;

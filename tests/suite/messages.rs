@@ -16,6 +16,9 @@ const SQL: [&str; 15] = [
     "LOCK", "PRAGMA", "SELECT", "UPDATE", "WITH",
 ];
 
+/// Words that texts are searched for, which the program says to nobody.
+const LOOKED_FOR: &str = "classifier/boilerplate";
+
 #[test]
 fn every_message_is_in_the_reviewed_list() {
     let mut files = sources();
@@ -25,6 +28,7 @@ fn every_message_is_in_the_reviewed_list() {
         // What only tests say.
         if matches!(file.file_stem().and_then(|stem| stem.to_str()), Some("tests" | "testing"))
             || file.components().any(|part| part.as_os_str() == "tests")
+            || file.starts_with(LOOKED_FOR)
         {
             continue;
         }

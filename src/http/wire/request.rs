@@ -64,7 +64,7 @@ pub struct AnalysisRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Include {
-    /// Each sentence's span, label and scores, as the local model reads it alone.
+    /// Each sentence's span, label and scores, as the local model reads it alone, and whether it is boilerplate.
     Sentences,
     /// Each routing signal's name, value and threshold.
     Signals,

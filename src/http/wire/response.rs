@@ -135,6 +135,10 @@ pub struct SentenceResponse {
     pub label: Label,
     #[schemars(with = "std::collections::BTreeMap<String, f32>")]
     pub scores: Scores,
+    /// `true` where the sentence is a greeting, a sign-off, a signature, a footer, a quoted reply or a reference number: it counts
+    /// for no verdict and isn't read, so its label is `neutral` with the score 1. Of other sentences the field is absent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub boilerplate: bool,
 }
 
 /// Code points of the text: `start` is included, `end` is not.
@@ -145,8 +149,9 @@ pub struct SpanResponse {
 }
 
 impl From<Sentence> for SentenceResponse {
-    fn from(Sentence { span: (start, end), scores }: Sentence) -> SentenceResponse {
-        SentenceResponse { span: SpanResponse { start, end }, label: scores.label(), scores }
+    fn from(Sentence { span: (start, end), scores, boilerplate }: Sentence) -> SentenceResponse {
+        let span = SpanResponse { start, end };
+        SentenceResponse { span, label: scores.label(), scores, boilerplate }
     }
 }
 
