@@ -35,7 +35,8 @@ def calibrate(data: Path, run: Path, model: Path) -> dict:
     graph = model / "model.onnx"
     reader = Reader(graph, model / "tokenizer.json")
     readings = reader.read_all([row.text for row in rows])
-    measured = [row for name in sets(data) for row in read(data, name, "dev")]
+    labelled = [name for name in sets(data) if name not in recipe.WITHOUT_LABEL]
+    measured = [row for name in labelled for row in read(data, name, "dev")]
     measured_readings = reader.read_all([row.text for row in measured])
     of_traffic = traffic_of(rows, measured)
     traffic_readings = reader.read_all([alike(row.text) for row in of_traffic])
@@ -199,8 +200,9 @@ def mixed_rule(read: list[tuple[Row, Reading]], fitted: dict) -> dict[str, float
     """How `mixed` follows from tags that are at odds, and from a sentiment head that is.
 
     The slopes by logistic regression: texts of the aspect sets are mixed where they like one
-    thing and dislike another; of the sentiment sets, whose labels know no `mixed`, none is. Whole
-    reviews are left out: nearly all of them like one thing and dislike another, whatever their label.
+    thing and dislike another, written ones where their writers say so; of the other sentiment sets,
+    whose labels know no `mixed`, none is. Whole reviews are left out: nearly all of them like one thing
+    and dislike another, whatever their label.
     The intercept is the highest under which at most MOST_CALLED_MIXED of the treebank's
     sentences get that label. None where too few texts were set aside."""
     chosen = [
@@ -208,7 +210,7 @@ def mixed_rule(read: list[tuple[Row, Reading]], fitted: dict) -> dict[str, float
         for row, reading in read
         if row.task in ("aspects", "sentiment") and row.set not in recipe.MOST_WORDS
     ]
-    truth = np.array([row.task == "aspects" and at_odds(row) for row, _ in chosen], dtype=float)
+    truth = np.array([doubt.truth(row) == "mixed" for row, _ in chosen], dtype=float)
     treebank = [reading for row, reading in read if row.set == TREEBANK]
     if min(truth.sum(), (1 - truth).sum(), len(treebank)) < FEWEST_POSITIVES:
         return None

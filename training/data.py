@@ -217,13 +217,15 @@ def _not_sarcastic(train: list[Row], apart: set[str]) -> list[Row]:
 
 def _odds(train: list[Row]) -> list[Row]:
     """Whole texts that like one thing and dislike another, or do not: what the aspect sets' terms
-    come to, sentences that somebody labelled so, and plain texts, which rarely do."""
+    come to, what their writers labelled so, and plain texts, which rarely do."""
     odds = []
     for row in train:
         if row.task == "aspects" and "aspects" in row.fields:
             name, is_so = "odds/aspects", overall_label(row.fields["aspects"]) == "mixed"
+        elif row.set in recipe.MIXED_IS_KNOWN:
+            name, is_so = "odds/written", row.fields.get("label") == "mixed"
         elif row.set in recipe.PLAIN_SETS:
-            name, is_so = "odds/plain", row.fields.get("label") == "mixed"
+            name, is_so = "odds/plain", False
         else:
             continue
         odds.append(Row(name, row.text, {"text": row.text, "odds": is_so}))

@@ -103,7 +103,7 @@ def _contradict(chances: np.ndarray, scores: np.ndarray, thresholds: dict[str, f
     detected = {
         name for name, chance in zip(recipe.EMOTIONS, chances, strict=True) if chance >= thresholds[name]
     }
-    label = [*recipe.SENTIMENTS, "mixed"][int(scores.argmax())]
+    label = recipe.LABELS[int(scores.argmax())]
     glad, sorry = bool(detected & JOY), bool(detected - JOY - EITHER)
     return float({"positive": sorry and not glad, "negative": glad and not sorry}.get(label, False))
 
@@ -232,10 +232,14 @@ def doubts(read: list[tuple[Row, Reading]], calibration: dict) -> Doubts:
     return Doubts(
         list(numbers[0]) if numbers else [],
         np.array([list(one.values()) for one in numbers]),
-        np.array([recipe.SENTIMENTS[int(reading.sentiment.argmax())] != label for _, reading, label in known], dtype=bool),
+        np.array([_label(reading, calibration) != label for _, reading, label in known], dtype=bool),
         np.array([row.set for row, _, _ in known]),
         np.array([doubt.family(row.set) for row, _, _ in known]),
     )
+
+
+def _label(reading: Reading, calibration: dict) -> str:
+    return recipe.LABELS[int(verdict(reading, calibration).argmax())]
 
 
 def _penalised(fitted: Fitted, questions: dict[str, Question]) -> Fitted | None:

@@ -134,12 +134,12 @@ def calibration_error(chances: np.ndarray, wrong: np.ndarray) -> float:
 
 
 def truth(row: Row) -> str | None:
-    """The label of a text, of the three; None where its set does not tell. The terms of an aspect
+    """The label of a text, of the four; None where its set does not tell. The terms of an aspect
     set's text may come to one."""
     label = row.fields.get("label3", row.fields.get("label"))
     if "aspects" in row.fields:
         label = overall_label(row.fields["aspects"])
-    return label if label in recipe.SENTIMENTS and row.set not in OF_TARGETS else None
+    return label if label in recipe.LABELS and row.set not in OF_TARGETS else None
 
 
 def family(name: str) -> str:

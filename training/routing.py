@@ -126,7 +126,7 @@ def _show(reader: Reader, calibration: dict, text: str) -> None:
         name for name, chance in emotions if chance >= calibration["emotion_thresholds"][name]
     ]
     print(text)
-    labels = zip([*recipe.SENTIMENTS, "mixed"], scores, strict=True)
+    labels = zip(recipe.LABELS, scores, strict=True)
     print("  ", ", ".join(f"{name} {score:.3f}" for name, score in labels))
     for name, value in (signals(reading, calibration) | chances(reading, calibration)).items():
         fires = "fires" if value >= thresholds[name] else "-"

@@ -197,15 +197,17 @@ def test_the_odds_of_whole_texts_follow_from_what_their_sets_tell(tmp_path: Path
         {"text": "e f", "aspects": aspects("conflict")},
     ]
     write(tmp_path / "aspects" / "mams", "train", rows)
-    plain = [{"text": "g h", "label": "negative"}, {"text": "i j", "label": "mixed"}]
-    write(tmp_path / "sentiment" / "product_sentences", "train", plain)
+    write(tmp_path / "sentiment" / "dynasent", "train", [{"text": "g h", "label": "negative"}])
+    written = [{"text": "i j", "label": "mixed"}, {"text": "k l", "label": "neutral"}]
+    write(tmp_path / "sentiment" / "kinds", "train", written)
     odds = [row for row in split(tmp_path).train if row.task == "odds"]
     assert {row.text: (row.set, row.fields.get("odds")) for row in odds} == {
         "a b": ("odds/aspects", True),
         "c d": ("odds/aspects", False),
         "e f": ("odds/aspects", True),
         "g h": ("odds/plain", False),
-        "i j": ("odds/plain", True),
+        "i j": ("odds/written", True),
+        "k l": ("odds/written", False),
     }
 
 

@@ -71,7 +71,7 @@ def test_a_label_is_known_where_the_set_tells() -> None:
     assert truth(Row("sentiment/sst5", "x", {"label3": "neutral", "label5": 2})) == "neutral"
     assert truth(Row("cascade/sst3", "x", {"label": "positive"})) == "positive"
     both = [{"polarity": "positive"}, {"polarity": "negative"}]
-    assert truth(Row("aspects/mams", "x", {"aspects": both})) is None
+    assert truth(Row("aspects/mams", "x", {"aspects": both})) == "mixed"
     assert truth(Row("aspects/mams", "x", {"aspects": both[:1]})) == "positive"
     assert truth(Row("sarcasm/isarcasm", "x", {"label": "sarcastic"})) is None
     assert truth(Row("sentiment/news_targets", "x", {"label": "positive"})) is None
