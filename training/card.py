@@ -48,8 +48,8 @@ sentiment head: P(mixed) = sigmoid({mixed_intercept} + {mixed_slope} · logit(x)
 x being the smaller of the strongest positive and the strongest negative evidence of any token
 (B + I), y the smaller of the negative and the positive probability{mixed_z}. The other three labels share
 the rest in the proportions of the sentiment head. The numbers come from texts set aside: the
-slopes by logistic regression, the aspect sets' texts with both polarities against all others but long reviews; the
-intercept is the highest with which at most 3.3 % of the treebank's sentences are called mixed.
+slopes by logistic regression, texts of the aspect sets with both polarities and written ones that their writers call mixed
+against all others but long reviews; the intercept is the highest with which at most 3.3 % of the treebank's sentences are called mixed.
 
 A text of more than {max_tokens} tokens is read in pieces of whole sentences; probabilities and
 evidence are the means over its pieces.
