@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from training import deferral, doubt, logistic, recipe
-from training.data import FOLDS, Row, alike, fingerprint, fold, read, sets
+from training.data import FOLDS, Row, alike, fingerprint, fold, measured_sets, read
 from training.metrics import MIXED_SLOPES, f1, mixed_evidence, odds, restricted
 from training.reader import Reader, Reading, sigmoid, softmax
 from training.routing import DEFAULTS, at_odds, traffic_of, verdict
@@ -35,8 +35,7 @@ def calibrate(data: Path, run: Path, model: Path) -> dict:
     graph = model / "model.onnx"
     reader = Reader(graph, model / "tokenizer.json")
     readings = reader.read_all([row.text for row in rows])
-    labelled = [name for name in sets(data) if name not in recipe.WITHOUT_LABEL]
-    measured = [row for name in labelled for row in read(data, name, "dev")]
+    measured = [row for name in measured_sets(data) for row in read(data, name, "dev")]
     measured_readings = reader.read_all([row.text for row in measured])
     of_traffic = traffic_of(rows, measured)
     traffic_readings = reader.read_all([alike(row.text) for row in of_traffic])

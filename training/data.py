@@ -112,6 +112,11 @@ def sets(data: Path) -> list[str]:
     return sorted(found | _folders(recipe.WRITTEN))
 
 
+def measured_sets(data: Path) -> list[str]:
+    """The sets whose dev texts have labels to measure by."""
+    return [name for name in sets(data) if name not in recipe.WITHOUT_LABEL]
+
+
 def _folders(data: Path) -> set[str]:
     return {
         f"{folder}/{path.name}"

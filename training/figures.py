@@ -19,7 +19,7 @@ import numpy as np
 
 from training import long_text, recipe
 from training.calibrate import cross_fitted, sentiment_truth
-from training.data import Row, fold, read, sets
+from training.data import Row, fold, measured_sets, read
 from training.metrics import auroc, calibration_error, f1, macro_f1, restricted, spans, true_spans
 from training.reader import Reader, Reading, sigmoid, softmax
 from training.routing import at_odds, verdict
@@ -58,7 +58,7 @@ def measure(
     reader = Reader(graph, model / "tokenizer.json")
     calibration = json.loads((model / "calibration.json").read_text())
     by_set: dict[str, list[tuple[Row, Reading]]] = {}
-    for name in sets(data) if names is None else names:
+    for name in measured_sets(data) if names is None else names:
         rows = [row for row in read(data, name, "dev") if _measurable(row)]
         readings = reader.read_all([row.text for row in rows])
         by_set[name] = list(zip(rows, readings, strict=True))
