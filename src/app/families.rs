@@ -1,5 +1,6 @@
-//! What `/metrics` tells: every family once, with its kind, its labels and a sentence. `docs/reference/metrics.md` is
-//! this table, and a test holds it, the table and what the source counts to each other.
+//! What `/metrics` tells: every family once, with its kind, its labels and a sentence.
+//! `docs/reference/metrics.md` is this table, and a test holds it, the table and what the source counts to
+//! each other.
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
