@@ -1,5 +1,6 @@
-//! What `/metrics` tells: every family once, with its kind, its labels and a sentence. `docs/metrics.md` is
-//! this table, and a test holds it, the table and what the source counts to each other.
+//! What `/metrics` tells: every family once, with its kind, its labels and a sentence.
+//! `docs/reference/metrics.md` is this table, and a test holds it, the table and what the source counts to
+//! each other.
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
@@ -203,7 +204,7 @@ mod tests {
     #[test]
     fn the_documented_metrics_are_those_that_are_told() {
         let rows: Vec<String> = FAMILIES.iter().map(row).collect();
-        let shown = include_str!("../../docs/metrics.md");
+        let shown = include_str!("../../docs/reference/metrics.md");
         let shown: Vec<&str> = shown.lines().filter(|line| line.starts_with("| `")).collect();
         assert_eq!(shown, rows, "docs/metrics.md has to hold:\n{}", rows.join("\n"));
     }

@@ -12,7 +12,7 @@ use crate::gateway::Setup;
 use crate::metrics::{metric, reaches};
 use crate::verdict::outcome;
 
-const DOCUMENTED: &str = include_str!("../../docs/metrics.md");
+const DOCUMENTED: &str = include_str!("../../docs/reference/metrics.md");
 
 #[tokio::test]
 async fn every_family_has_its_help_its_type_and_its_place_in_the_documentation() {
