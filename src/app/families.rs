@@ -206,7 +206,7 @@ mod tests {
         let rows: Vec<String> = FAMILIES.iter().map(row).collect();
         let shown = include_str!("../../docs/reference/metrics.md");
         let shown: Vec<&str> = shown.lines().filter(|line| line.starts_with("| `")).collect();
-        assert_eq!(shown, rows, "docs/metrics.md has to hold:\n{}", rows.join("\n"));
+        assert_eq!(shown, rows, "docs/reference/metrics.md has to hold:\n{}", rows.join("\n"));
     }
 
     /// The names of families that the source counts: whole literals after a macro of `metrics`.
