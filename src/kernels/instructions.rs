@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "what needs instructions is called where they were found")]
 
 use super::attention::Buffers;
-use super::linear::{Activation, Linear, Steps};
+use super::linear::{Activation, Linear, Packing, Steps};
 use super::norm::Norm;
 use super::{avx2, avx512};
 
@@ -33,6 +33,14 @@ impl Instructions {
         let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
         let forms = [(has_avx512, Form::Avx512Vnni), (has_avx2, Form::Avx2)];
         forms.into_iter().filter(|(is_there, _)| *is_there).map(|(_, form)| Instructions(form))
+    }
+
+    /// How the form reads weights.
+    pub fn packing(self) -> Packing {
+        match self.0 {
+            Form::Avx512Vnni => Packing { wide: avx512::linear::WIDE, has_short_sums: false },
+            Form::Avx2 => Packing { wide: 1, has_short_sums: true },
+        }
     }
 
     /// `out` = activation(`x` · weights + bias); `x` is [rows, inputs], `out` [rows, outputs].

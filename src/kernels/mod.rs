@@ -21,6 +21,8 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
+mod gelu;
+#[cfg(target_arch = "x86_64")]
 mod instructions;
 #[cfg(target_arch = "x86_64")]
 mod layer;
@@ -30,6 +32,8 @@ mod linear;
 mod norm;
 #[cfg(target_arch = "x86_64")]
 mod operators;
+#[cfg(target_arch = "x86_64")]
+mod short_sums;
 #[cfg(all(test, target_arch = "x86_64"))]
 mod tests;
 

@@ -3,8 +3,15 @@
 
 use super::attention::Buffers;
 use super::instructions::Instructions;
-use super::linear::{Activation, Linear, Steps};
+use super::linear::{Activation, Linear, Packing, Steps};
 use super::norm::Norm;
+
+/// All forms that this processor has; a run of the tests says which (`--nocapture`).
+fn forms() -> Vec<Instructions> {
+    let forms: Vec<Instructions> = Instructions::all().collect();
+    println!("kernels by {forms:?}");
+    forms
+}
 
 /// Numbers between −1 and 1, the same ones every time.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
@@ -46,15 +53,21 @@ fn gelu(x: f64) -> f64 {
 
 #[test]
 fn a_product_is_that_of_the_quantised_rows() {
-    for (rows, inputs, outputs) in [(1, 16, 16), (8, 64, 48), (9, 384, 80), (17, 96, 400)] {
+    // Weights of 7 bits, and of 8.
+    for (rows, inputs, outputs, most) in [
+        (1, 16, 16, 127),
+        (8, 64, 48, 63),
+        (9, 384, 80, 127),
+        (17, 96, 400, 63),
+        (400, 384, 16, 63),
+    ] {
         let weights: Vec<i8> =
-            numbers(inputs * outputs, 1).iter().map(|x| (x * 127.0) as i8).collect();
+            numbers(inputs * outputs, 1).iter().map(|x| (x * most as f32) as i8).collect();
         let scale: Vec<f32> = numbers(outputs, 2).iter().map(|x| x.abs() / 1000.0).collect();
         let bias = numbers(outputs, 3);
         let divide: Vec<f32> = numbers(inputs, 10).iter().map(|x| 1.0 + x.abs()).collect();
         let mut x = numbers(rows * inputs, 4);
         x[..inputs].fill(0.0);
-        let product = Linear::new(&weights, &scale, &bias, &divide).expect("the sizes fit");
         for activation in [Activation::None, Activation::Gelu] {
             let expected: Vec<f64> = x
                 .chunks(inputs)
@@ -80,10 +93,47 @@ fn a_product_is_that_of_the_quantised_rows() {
                 })
                 .map(|value| if activation == Activation::Gelu { gelu(value) } else { value })
                 .collect();
-            for by in Instructions::all() {
+            for by in forms() {
+                let product = Linear::new(by.packing(), &weights, &scale, &bias, &divide);
+                let product = product.expect("the sizes fit");
                 let mut out = vec![f32::NAN; rows * outputs];
                 by.multiply(&product, &x, &mut out, activation, &mut Steps::default());
                 check(&expected, &out, 1e-4);
+            }
+        }
+    }
+}
+
+/// What overflows wherever sums are too narrow: the largest weights and values, of either sign, side by side.
+#[test]
+fn a_product_of_extremes_is_exact() {
+    let (inputs, outputs) = (64, 32);
+    let signs = [
+        |_| 1,
+        |_| -1,
+        |at| [1, -1][at % 2],
+        |at| [1, 1, -1, -1][at % 4],
+        |at| [1, -1][at / 8 % 2],
+    ];
+    for (most, sign) in
+        [63, 64, 127, 128].into_iter().flat_map(|most| signs.map(|sign| (most, sign)))
+    {
+        let weight = |at: usize| (most * sign(at / outputs)).clamp(-128, 127) as i8;
+        let weights: Vec<i8> = (0..inputs * outputs).map(weight).collect();
+        let ones = vec![1.0; outputs];
+        for x in [1.0, -1.0] {
+            let x: Vec<f32> = vec![x; inputs];
+            let expected = dot(
+                &x,
+                &weights.iter().step_by(outputs).map(|w| f32::from(*w)).collect::<Vec<_>>(),
+            );
+            for by in forms() {
+                let bias = vec![0.0; outputs];
+                let product = Linear::new(by.packing(), &weights, &ones, &bias, &vec![1.0; inputs]);
+                let product = product.expect("the sizes fit");
+                let mut out = vec![f32::NAN; outputs];
+                by.multiply(&product, &x, &mut out, Activation::None, &mut Steps::default());
+                check(&vec![expected; outputs], &out, 0.01);
             }
         }
     }
@@ -96,7 +146,8 @@ fn a_product_of_other_sizes_is_refused() {
     {
         let (weights, scale) = (vec![0; weights], vec![0.0; outputs]);
         let (bias, divide) = (vec![0.0; biases], vec![1.0; divisors]);
-        assert!(Linear::new(&weights, &scale, &bias, &divide).is_err());
+        let packing = Packing { wide: 1, has_short_sums: true };
+        assert!(Linear::new(packing, &weights, &scale, &bias, &divide).is_err());
     }
 }
 
@@ -121,7 +172,7 @@ fn attention_weighs_values_by_keys() {
                     .sum();
             }
         }
-        for by in Instructions::all() {
+        for by in forms() {
             let mut out = vec![f32::NAN; tokens * width];
             by.attend(&qkv, width, heads, &mut out, &mut Buffers::default());
             check(&expected, &out, 1e-5);
@@ -151,7 +202,7 @@ fn a_norm_has_mean_and_deviation_of_its_own() {
                 .collect::<Vec<_>>()
         })
         .collect();
-    for by in Instructions::all() {
+    for by in forms() {
         let mut sums = x.clone();
         by.add(&norm, &mut sums, &residual);
         check(&expected, &sums, 1e-5);
