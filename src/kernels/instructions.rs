@@ -5,7 +5,7 @@
 use super::attention::Buffers;
 use super::linear::{Activation, Linear, Packing, Steps};
 use super::norm::Norm;
-use super::{avx2, avx512};
+use super::{avx2, avx512, avxvnni};
 
 /// Proof that this processor has the instructions of one form of the kernels.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +14,7 @@ pub struct Instructions(Form);
 #[derive(Clone, Copy, Debug)]
 enum Form {
     Avx512Vnni,
+    AvxVnni,
     Avx2,
 }
 
@@ -31,7 +32,9 @@ impl Instructions {
             && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx512vnni");
         let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-        let forms = [(has_avx512, Form::Avx512Vnni), (has_avx2, Form::Avx2)];
+        let has_avxvnni = has_avx2 && is_x86_feature_detected!("avxvnni");
+        let forms =
+            [(has_avx512, Form::Avx512Vnni), (has_avxvnni, Form::AvxVnni), (has_avx2, Form::Avx2)];
         forms.into_iter().filter(|(is_there, _)| *is_there).map(|(_, form)| Instructions(form))
     }
 
@@ -39,6 +42,7 @@ impl Instructions {
     pub fn packing(self) -> Packing {
         match self.0 {
             Form::Avx512Vnni => Packing { wide: avx512::linear::WIDE, has_short_sums: false },
+            Form::AvxVnni => Packing { wide: 1, has_short_sums: false },
             Form::Avx2 => Packing { wide: 1, has_short_sums: true },
         }
     }
@@ -55,6 +59,7 @@ impl Instructions {
         // SAFETY: a value of this type exists only where `all` found its form's instructions.
         match self.0 {
             Form::Avx512Vnni => unsafe { avx512::linear::run(product, x, out, activation, steps) },
+            Form::AvxVnni => unsafe { avxvnni::linear::run(product, x, out, activation, steps) },
             Form::Avx2 => unsafe { avx2::linear::run(product, x, out, activation, steps) },
         }
     }
@@ -75,7 +80,9 @@ impl Instructions {
             Form::Avx512Vnni => unsafe {
                 avx512::attention::attend(qkv, width, heads, out, buffers);
             },
-            Form::Avx2 => unsafe { avx2::attention::attend(qkv, width, heads, out, buffers) },
+            Form::AvxVnni | Form::Avx2 => unsafe {
+                avx2::attention::attend(qkv, width, heads, out, buffers);
+            },
         }
     }
 
@@ -84,7 +91,7 @@ impl Instructions {
         // SAFETY: as above.
         match self.0 {
             Form::Avx512Vnni => unsafe { avx512::norm::add(norm, x, residual) },
-            Form::Avx2 => unsafe { avx2::norm::add(norm, x, residual) },
+            Form::AvxVnni | Form::Avx2 => unsafe { avx2::norm::add(norm, x, residual) },
         }
     }
 }

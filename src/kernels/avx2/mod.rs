@@ -3,5 +3,5 @@
 pub mod attention;
 pub mod linear;
 pub mod norm;
-mod rows;
-mod vector;
+pub mod rows;
+pub mod vector;
