@@ -5,6 +5,10 @@ use super::short_sums::{self, Rest};
 /// Outputs whose weights lie side by side.
 pub const LANES: usize = 16;
 
+/// How many bytes of quantised rows are multiplied with all weights before the next: what stays in
+/// the second cache.
+const NEAR: usize = 128 << 10;
+
 /// How a form of the kernels reads weights.
 #[derive(Clone, Copy, Debug)]
 pub struct Packing {
@@ -32,6 +36,7 @@ pub struct Linear {
     /// For each panel of outputs, for each four inputs: the weights.
     pub(super) packed: Vec<Weights>,
     /// For each panel: weights that short sums have no room for. Other forms have none.
+    #[cfg(target_arch = "x86_64")]
     pub(super) rest: Vec<Vec<Rest>>,
     /// What a step of each output's weights is worth.
     pub(super) scale: Vec<f32>,
@@ -97,7 +102,27 @@ impl Linear {
             }
         }
         let (scale, bias, divide) = (scale.to_vec(), bias.to_vec(), divide.to_vec());
-        Ok(Linear { inputs, packed, rest, scale, bias, divide, sums, begins })
+        Ok(Linear {
+            inputs,
+            packed,
+            #[cfg(target_arch = "x86_64")]
+            rest,
+            scale,
+            bias,
+            divide,
+            sums,
+            begins,
+        })
+    }
+
+    /// Rows of `x` and `out`, as many at a time as stay near when they are quantised.
+    pub fn near<'a>(
+        &self,
+        x: &'a [f32],
+        out: &'a mut [f32],
+    ) -> impl Iterator<Item = (&'a [f32], &'a mut [f32])> + use<'a> {
+        let rows = (NEAR / self.inputs).max(1);
+        x.chunks(rows * self.inputs).zip(out.chunks_mut(rows * self.outputs()))
     }
 
     pub fn inputs(&self) -> usize {
@@ -112,12 +137,15 @@ impl Linear {
 /// Rows of activations as steps, and what a step of each row is worth.
 #[derive(Default)]
 pub struct Steps {
-    /// Block by block: four values of each of its rows, then the next four; or sixteen.
-    pub(super) fours: Vec<[u8; 4]>,
+    /// Block by block: sixteen values of each of its rows, then the next sixteen.
     pub(super) sixteens: Vec<[[u8; 4]; 4]>,
+    /// The same by fours.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fours: Vec<[u8; 4]>,
     pub(super) scale: Vec<f32>,
     pub(super) zero: Vec<i32>,
     /// What short sums of a panel's weights are too large by.
+    #[cfg(target_arch = "x86_64")]
     pub(super) excess: Vec<[[i16; 16]; 2]>,
 }
 

@@ -3,6 +3,7 @@
 
 use super::attention::Buffers;
 use super::instructions::Instructions;
+use super::layer::{Layer, Scratch};
 use super::linear::{Activation, Linear, Packing, Steps};
 use super::norm::Norm;
 
@@ -206,5 +207,51 @@ fn a_norm_has_mean_and_deviation_of_its_own() {
         let mut sums = x.clone();
         by.add(&norm, &mut sums, &residual);
         check(&expected, &sums, 1e-5);
+    }
+}
+
+/// A layer of random weights of 7 bits, by one form.
+fn layer(by: Instructions, width: usize) -> Layer {
+    let product = |inputs: usize, outputs: usize, seed: u64| {
+        let weights: Vec<i8> =
+            numbers(inputs * outputs, seed).iter().map(|x| (x * 63.0) as i8).collect();
+        let scale = vec![0.002; outputs];
+        Linear::new(by.packing(), &weights, &scale, &numbers(outputs, seed), &vec![1.0; inputs])
+            .expect("the sizes fit")
+    };
+    let norm = |seed: u64| Norm {
+        weight: numbers(width, seed),
+        bias: numbers(width, seed + 1),
+        epsilon: 1e-12,
+    };
+    let layer = Layer {
+        instructions: by,
+        heads: 3,
+        qkv: product(width, 3 * width, 11),
+        attended: product(width, width, 12),
+        norm1: norm(13),
+        inner: product(width, 4 * width, 15),
+        outer: product(4 * width, width, 16),
+        norm2: norm(17),
+    };
+    layer.check().expect("the parts fit")
+}
+
+/// Bit for bit, on every processor: floats are added in one order. So a text keeps its scores wherever it is read,
+/// and a change of this number changes scores.
+#[test]
+fn every_form_makes_the_same_of_a_text() {
+    let (width, texts) = (96, [1, 7, 16, 37]);
+    let x = numbers(width * texts.iter().sum::<usize>(), 19);
+    for by in forms() {
+        let layer = layer(by, width);
+        let (mut scratch, mut out) = (Scratch::default(), vec![f32::NAN; x.len()]);
+        layer.run(&x, &texts, &mut out, &mut scratch);
+        // FNV-1a of the numbers' bits.
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        for byte in out.iter().flat_map(|x| x.to_le_bytes()) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        }
+        assert_eq!(hash, 0xd67d_d321_2f4f_5382, "{by:?}");
     }
 }

@@ -5,7 +5,7 @@ use std::array;
 
 use super::super::attention::Buffers;
 use super::super::linear::blocks;
-use super::vector::{LANES, exp, load, reduce, store};
+use super::vector::{LANES, add_up, exp, load, reduce, store};
 
 /// Queries that are weighed together, and registers of keys or values that each is held against: 8
 /// sums, so that what was loaded serves several.
@@ -158,13 +158,13 @@ fn exponents(scores: &mut [[f32; LANES]]) -> f32 {
         most = _mm256_max_ps(most, load(score));
     }
     let most = _mm256_set1_ps(reduce(most, f32::max));
-    let mut sum = _mm256_setzero_ps();
-    for score in scores {
+    let mut sums = [_mm256_setzero_ps(); 2];
+    for (at, score) in scores.iter_mut().enumerate() {
         let value = exp(_mm256_sub_ps(load(score), most));
-        sum = _mm256_add_ps(sum, value);
+        sums[at % 2] = _mm256_add_ps(sums[at % 2], value);
         store(score, value);
     }
-    reduce(sum, |a, b| a + b)
+    add_up(sums)
 }
 
 /// The first `W` registers of some numbers.

@@ -8,7 +8,7 @@ use std::array;
 
 use super::super::linear::{Activation, LANES, Linear, Steps, Weights, blocks};
 use super::super::short_sums::Rest;
-use super::rows::{chunks, finish, quantise};
+use super::rows::{finish, quantise};
 use super::vector::{load_shorts, load_sums, load_weights, prefetch, spread, store_shorts};
 
 /// Rows that are multiplied together: 8 sums, beside four registers of weights.
@@ -23,7 +23,7 @@ pub fn run(
     activation: Activation,
     steps: &mut Steps,
 ) {
-    for (x, out) in chunks(product, x, out) {
+    for (x, out) in product.near(x, out) {
         quantise(steps, x, &product.divide, ROWS);
         match activation {
             Activation::None => multiply::<false>(product, out, steps),

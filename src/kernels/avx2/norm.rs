@@ -3,28 +3,28 @@
 use std::arch::x86_64::*;
 
 use super::super::norm::Norm;
-use super::vector::{LANES, load, reduce, store};
+use super::vector::{LANES, add_up, load, store};
 
-/// `x` = norm(`x` + `residual`), row by row; both are [rows, width].
+/// `x` = norm(`x` + `residual`), row by row; both are [rows, width], and the width a multiple of 16.
 #[target_feature(enable = "avx2,fma")]
 pub fn add(norm: &Norm, x: &mut [f32], residual: &[f32]) {
     let width = norm.weight.len();
     let (weight, bias) = (norm.weight.as_chunks::<LANES>().0, norm.bias.as_chunks::<LANES>().0);
     for (x, residual) in x.chunks_exact_mut(width).zip(residual.chunks_exact(width)) {
         let (x, residual) = (x.as_chunks_mut().0, residual.as_chunks().0);
-        let mut sum = _mm256_setzero_ps();
-        for (x, residual) in x.iter_mut().zip(residual) {
+        let mut sums = [_mm256_setzero_ps(); 2];
+        for (at, (x, residual)) in x.iter_mut().zip(residual).enumerate() {
             let value = _mm256_add_ps(load(x), load(residual));
-            sum = _mm256_add_ps(sum, value);
+            sums[at % 2] = _mm256_add_ps(sums[at % 2], value);
             store(x, value);
         }
-        let mean = _mm256_set1_ps(reduce(sum, |a, b| a + b) / width as f32);
-        let mut squares = _mm256_setzero_ps();
-        for x in x.iter() {
+        let mean = _mm256_set1_ps(add_up(sums) / width as f32);
+        let mut squares = [_mm256_setzero_ps(); 2];
+        for (at, x) in x.iter().enumerate() {
             let off = _mm256_sub_ps(load(x), mean);
-            squares = _mm256_fmadd_ps(off, off, squares);
+            squares[at % 2] = _mm256_fmadd_ps(off, off, squares[at % 2]);
         }
-        let variance = reduce(squares, |a, b| a + b) / width as f32;
+        let variance = add_up(squares) / width as f32;
         let inverse = _mm256_set1_ps(1.0 / (variance + norm.epsilon).sqrt());
         for ((x, weight), bias) in x.iter_mut().zip(weight).zip(bias) {
             let value = _mm256_mul_ps(_mm256_sub_ps(load(x), mean), inverse);

@@ -5,20 +5,6 @@ use std::arch::x86_64::*;
 use super::super::linear::{Linear, Steps, blocks};
 use super::vector::{LANES, bytes, gelu, load, load_sums, reduce, store};
 
-/// How many bytes of quantised rows are multiplied with all weights before the next: what stays in
-/// the second cache.
-const NEAR: usize = 128 << 10;
-
-/// Rows of `x` and `out`, as many at a time as lie near.
-pub fn chunks<'a>(
-    product: &Linear,
-    x: &'a [f32],
-    out: &'a mut [f32],
-) -> impl Iterator<Item = (&'a [f32], &'a mut [f32])> {
-    let rows = (NEAR / product.inputs()).max(1);
-    x.chunks(rows * product.inputs()).zip(out.chunks_mut(rows * product.outputs()))
-}
-
 /// As ONNX's DynamicQuantizeLinear, but row by row; in blocks of at most so many rows.
 #[target_feature(enable = "avx2,fma")]
 pub fn quantise(steps: &mut Steps, x: &[f32], divide: &[f32], most: usize) {

@@ -93,7 +93,14 @@ pub fn reduce(values: __m256, fold: impl Fn(f32, f32) -> f32) -> f32 {
     let mut all = [0.0; LANES];
     store(&mut all, values);
     let [a, b, c, d, e, f, g, h] = all;
-    fold(fold(fold(a, e), fold(b, f)), fold(fold(c, g), fold(d, h)))
+    fold(fold(fold(a, e), fold(c, g)), fold(fold(b, f), fold(d, h)))
+}
+
+/// The sum of sixteen numbers, added in the order of every form.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub fn add_up([low, high]: [__m256; 2]) -> f32 {
+    reduce(_mm256_add_ps(low, high), |a, b| a + b)
 }
 
 /// e^x to about 1e-7 of its value, for x below 88; 0 below about −87.

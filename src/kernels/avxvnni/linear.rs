@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::avx2::rows::{chunks, finish, quantise};
+use super::super::avx2::rows::{finish, quantise};
 use super::super::avx2::vector::{load_weights, prefetch, spread};
 use super::super::linear::{Activation, LANES, Linear, Steps, Weights, blocks};
 
@@ -19,7 +19,7 @@ pub fn run(
     activation: Activation,
     steps: &mut Steps,
 ) {
-    for (x, out) in chunks(product, x, out) {
+    for (x, out) in product.near(x, out) {
         quantise(steps, x, &product.divide, ROWS);
         match activation {
             Activation::None => multiply::<false>(product, out, steps),
