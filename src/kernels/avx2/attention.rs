@@ -158,13 +158,14 @@ fn exponents(scores: &mut [[f32; LANES]]) -> f32 {
         most = _mm256_max_ps(most, load(score));
     }
     let most = _mm256_set1_ps(reduce(most, f32::max));
-    let mut sums = [_mm256_setzero_ps(); 2];
-    for (at, score) in scores.iter_mut().enumerate() {
+    let (mut sum, mut other) = (_mm256_setzero_ps(), _mm256_setzero_ps());
+    for score in scores {
         let value = exp(_mm256_sub_ps(load(score), most));
-        sums[at % 2] = _mm256_add_ps(sums[at % 2], value);
+        (sum, other) = (other, _mm256_add_ps(sum, value));
         store(score, value);
     }
-    add_up(sums)
+    // One of the two has the even registers: which is the same to their sum.
+    add_up([sum, other])
 }
 
 /// The first `W` registers of some numbers.

@@ -11,18 +11,22 @@ pub fn add(norm: &Norm, x: &mut [f32], residual: &[f32]) {
     let width = norm.weight.len();
     let (weight, bias) = (norm.weight.as_chunks::<LANES>().0, norm.bias.as_chunks::<LANES>().0);
     for (x, residual) in x.chunks_exact_mut(width).zip(residual.chunks_exact(width)) {
-        let (x, residual) = (x.as_chunks_mut().0, residual.as_chunks().0);
+        let (x, residual) = (x.as_chunks_mut::<LANES>().0, residual.as_chunks::<LANES>().0);
         let mut sums = [_mm256_setzero_ps(); 2];
-        for (at, (x, residual)) in x.iter_mut().zip(residual).enumerate() {
-            let value = _mm256_add_ps(load(x), load(residual));
-            sums[at % 2] = _mm256_add_ps(sums[at % 2], value);
-            store(x, value);
+        for (x, residual) in x.as_chunks_mut::<2>().0.iter_mut().zip(residual.as_chunks::<2>().0) {
+            for at in 0..2 {
+                let value = _mm256_add_ps(load(&x[at]), load(&residual[at]));
+                sums[at] = _mm256_add_ps(sums[at], value);
+                store(&mut x[at], value);
+            }
         }
         let mean = _mm256_set1_ps(add_up(sums) / width as f32);
         let mut squares = [_mm256_setzero_ps(); 2];
-        for (at, x) in x.iter().enumerate() {
-            let off = _mm256_sub_ps(load(x), mean);
-            squares[at % 2] = _mm256_fmadd_ps(off, off, squares[at % 2]);
+        for x in x.as_chunks::<2>().0 {
+            for at in 0..2 {
+                let off = _mm256_sub_ps(load(&x[at]), mean);
+                squares[at] = _mm256_fmadd_ps(off, off, squares[at]);
+            }
         }
         let variance = add_up(squares) / width as f32;
         let inverse = _mm256_set1_ps(1.0 / (variance + norm.epsilon).sqrt());
