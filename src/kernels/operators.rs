@@ -129,14 +129,15 @@ impl Operator for LayerOperator {
                 let (weight, bias) = (floats(context, at)?, floats(context, at + 1)?);
                 Ok(Norm { weight, bias, epsilon })
             };
+            let by = self.instructions;
             let layer = Layer {
-                instructions: self.instructions,
+                instructions: by,
                 heads: heads.ok_or(missing("heads"))?,
-                qkv: linear(context, 2)?,
-                attended: linear(context, 6)?,
+                qkv: linear(by, context, 2)?,
+                attended: linear(by, context, 6)?,
                 norm1: norm(10)?,
-                inner: linear(context, 12)?,
-                outer: linear(context, 16)?,
+                inner: linear(by, context, 12)?,
+                outer: linear(by, context, 16)?,
                 norm2: norm(20)?,
             };
             layer.check().map_err(ort::Error::new)
@@ -234,8 +235,8 @@ impl Operator for LinearOperator {
     }
 
     fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<LinearKernel> {
-        let product = packed(&self.products, context, || linear(context, 1))?;
         let (instructions, activation) = (self.instructions, self.activation);
+        let product = packed(&self.products, context, || linear(instructions, context, 1))?;
         Ok(LinearKernel { instructions, product, activation })
     }
 }
@@ -262,12 +263,12 @@ impl Kernel for LinearKernel {
 }
 
 /// The product whose weights, scales, biases and divisors are a node's inputs from `first` on.
-fn linear(context: &KernelContext<'_>, first: usize) -> ort::Result<Linear> {
+fn linear(by: Instructions, context: &KernelContext<'_>, first: usize) -> ort::Result<Linear> {
     let weights = context.constant_input::<DynTensorValueType>(first)?;
     let (_, weights) = weights.try_extract_tensor::<i8>()?;
     let (scale, bias) = (floats(context, first + 1)?, floats(context, first + 2)?);
     let divide = floats(context, first + 3)?;
-    Linear::new(weights, &scale, &bias, &divide).map_err(ort::Error::new)
+    Linear::new(by.packing(), weights, &scale, &bias, &divide).map_err(ort::Error::new)
 }
 
 fn floats(context: &KernelContext<'_>, input: usize) -> ort::Result<Vec<f32>> {

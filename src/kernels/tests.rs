@@ -3,8 +3,16 @@
 
 use super::attention::Buffers;
 use super::instructions::Instructions;
-use super::linear::{Activation, Linear, Steps};
+use super::layer::{Layer, Scratch};
+use super::linear::{Activation, Linear, Packing, Steps};
 use super::norm::Norm;
+
+/// All forms that this processor has; a run of the tests says which (`--nocapture`).
+fn forms() -> Vec<Instructions> {
+    let forms: Vec<Instructions> = Instructions::all().collect();
+    println!("kernels by {forms:?}");
+    forms
+}
 
 /// Numbers between −1 and 1, the same ones every time.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
@@ -46,15 +54,21 @@ fn gelu(x: f64) -> f64 {
 
 #[test]
 fn a_product_is_that_of_the_quantised_rows() {
-    for (rows, inputs, outputs) in [(1, 16, 16), (8, 64, 48), (9, 384, 80), (17, 96, 400)] {
+    // Weights of 7 bits, and of 8.
+    for (rows, inputs, outputs, most) in [
+        (1, 16, 16, 127),
+        (8, 64, 48, 63),
+        (9, 384, 80, 127),
+        (17, 96, 400, 63),
+        (400, 384, 16, 63),
+    ] {
         let weights: Vec<i8> =
-            numbers(inputs * outputs, 1).iter().map(|x| (x * 127.0) as i8).collect();
+            numbers(inputs * outputs, 1).iter().map(|x| (x * most as f32) as i8).collect();
         let scale: Vec<f32> = numbers(outputs, 2).iter().map(|x| x.abs() / 1000.0).collect();
         let bias = numbers(outputs, 3);
         let divide: Vec<f32> = numbers(inputs, 10).iter().map(|x| 1.0 + x.abs()).collect();
         let mut x = numbers(rows * inputs, 4);
         x[..inputs].fill(0.0);
-        let product = Linear::new(&weights, &scale, &bias, &divide).expect("the sizes fit");
         for activation in [Activation::None, Activation::Gelu] {
             let expected: Vec<f64> = x
                 .chunks(inputs)
@@ -80,10 +94,47 @@ fn a_product_is_that_of_the_quantised_rows() {
                 })
                 .map(|value| if activation == Activation::Gelu { gelu(value) } else { value })
                 .collect();
-            for by in Instructions::all() {
+            for by in forms() {
+                let product = Linear::new(by.packing(), &weights, &scale, &bias, &divide);
+                let product = product.expect("the sizes fit");
                 let mut out = vec![f32::NAN; rows * outputs];
                 by.multiply(&product, &x, &mut out, activation, &mut Steps::default());
                 check(&expected, &out, 1e-4);
+            }
+        }
+    }
+}
+
+/// What overflows wherever sums are too narrow: the largest weights and values, of either sign, side by side.
+#[test]
+fn a_product_of_extremes_is_exact() {
+    let (inputs, outputs) = (64, 32);
+    let signs = [
+        |_| 1,
+        |_| -1,
+        |at| [1, -1][at % 2],
+        |at| [1, 1, -1, -1][at % 4],
+        |at| [1, -1][at / 8 % 2],
+    ];
+    for (most, sign) in
+        [63, 64, 127, 128].into_iter().flat_map(|most| signs.map(|sign| (most, sign)))
+    {
+        let weight = |at: usize| (most * sign(at / outputs)).clamp(-128, 127) as i8;
+        let weights: Vec<i8> = (0..inputs * outputs).map(weight).collect();
+        let ones = vec![1.0; outputs];
+        for x in [1.0, -1.0] {
+            let x: Vec<f32> = vec![x; inputs];
+            let expected = dot(
+                &x,
+                &weights.iter().step_by(outputs).map(|w| f32::from(*w)).collect::<Vec<_>>(),
+            );
+            for by in forms() {
+                let bias = vec![0.0; outputs];
+                let product = Linear::new(by.packing(), &weights, &ones, &bias, &vec![1.0; inputs]);
+                let product = product.expect("the sizes fit");
+                let mut out = vec![f32::NAN; outputs];
+                by.multiply(&product, &x, &mut out, Activation::None, &mut Steps::default());
+                check(&vec![expected; outputs], &out, 0.01);
             }
         }
     }
@@ -96,7 +147,8 @@ fn a_product_of_other_sizes_is_refused() {
     {
         let (weights, scale) = (vec![0; weights], vec![0.0; outputs]);
         let (bias, divide) = (vec![0.0; biases], vec![1.0; divisors]);
-        assert!(Linear::new(&weights, &scale, &bias, &divide).is_err());
+        let packing = Packing { wide: 1, has_short_sums: true };
+        assert!(Linear::new(packing, &weights, &scale, &bias, &divide).is_err());
     }
 }
 
@@ -121,7 +173,7 @@ fn attention_weighs_values_by_keys() {
                     .sum();
             }
         }
-        for by in Instructions::all() {
+        for by in forms() {
             let mut out = vec![f32::NAN; tokens * width];
             by.attend(&qkv, width, heads, &mut out, &mut Buffers::default());
             check(&expected, &out, 1e-5);
@@ -151,9 +203,55 @@ fn a_norm_has_mean_and_deviation_of_its_own() {
                 .collect::<Vec<_>>()
         })
         .collect();
-    for by in Instructions::all() {
+    for by in forms() {
         let mut sums = x.clone();
         by.add(&norm, &mut sums, &residual);
         check(&expected, &sums, 1e-5);
+    }
+}
+
+/// A layer of random weights of 7 bits, by one form.
+fn layer(by: Instructions, width: usize) -> Layer {
+    let product = |inputs: usize, outputs: usize, seed: u64| {
+        let weights: Vec<i8> =
+            numbers(inputs * outputs, seed).iter().map(|x| (x * 63.0) as i8).collect();
+        let scale = vec![0.002; outputs];
+        Linear::new(by.packing(), &weights, &scale, &numbers(outputs, seed), &vec![1.0; inputs])
+            .expect("the sizes fit")
+    };
+    let norm = |seed: u64| Norm {
+        weight: numbers(width, seed),
+        bias: numbers(width, seed + 1),
+        epsilon: 1e-12,
+    };
+    let layer = Layer {
+        instructions: by,
+        heads: 3,
+        qkv: product(width, 3 * width, 11),
+        attended: product(width, width, 12),
+        norm1: norm(13),
+        inner: product(width, 4 * width, 15),
+        outer: product(4 * width, width, 16),
+        norm2: norm(17),
+    };
+    layer.check().expect("the parts fit")
+}
+
+/// Bit for bit, on every processor: floats are added in one order. So a text keeps its scores wherever it is read,
+/// and a change of this number changes scores.
+#[test]
+fn every_form_makes_the_same_of_a_text() {
+    let (width, texts) = (96, [1, 7, 16, 37]);
+    let x = numbers(width * texts.iter().sum::<usize>(), 19);
+    for by in forms() {
+        let layer = layer(by, width);
+        let (mut scratch, mut out) = (Scratch::default(), vec![f32::NAN; x.len()]);
+        layer.run(&x, &texts, &mut out, &mut scratch);
+        // FNV-1a of the numbers' bits.
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        for byte in out.iter().flat_map(|x| x.to_le_bytes()) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        }
+        assert_eq!(hash, 0xd67d_d321_2f4f_5382, "{by:?}");
     }
 }

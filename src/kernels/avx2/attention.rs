@@ -5,7 +5,7 @@ use std::array;
 
 use super::super::attention::Buffers;
 use super::super::linear::blocks;
-use super::vector::{LANES, exp, load, reduce, store};
+use super::vector::{LANES, add_up, exp, load, reduce, store};
 
 /// Queries that are weighed together, and registers of keys or values that each is held against: 8
 /// sums, so that what was loaded serves several.
@@ -158,13 +158,14 @@ fn exponents(scores: &mut [[f32; LANES]]) -> f32 {
         most = _mm256_max_ps(most, load(score));
     }
     let most = _mm256_set1_ps(reduce(most, f32::max));
-    let mut sum = _mm256_setzero_ps();
+    let (mut sum, mut other) = (_mm256_setzero_ps(), _mm256_setzero_ps());
     for score in scores {
         let value = exp(_mm256_sub_ps(load(score), most));
-        sum = _mm256_add_ps(sum, value);
+        (sum, other) = (other, _mm256_add_ps(sum, value));
         store(score, value);
     }
-    reduce(sum, |a, b| a + b)
+    // One of the two has the even registers: which is the same to their sum.
+    add_up([sum, other])
 }
 
 /// The first `W` registers of some numbers.

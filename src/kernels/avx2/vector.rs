@@ -7,6 +7,7 @@
 
 use std::arch::x86_64::*;
 
+use super::super::gelu::{ABOVE, BELOW, FAR};
 use super::super::linear::Weights;
 
 /// Numbers of 32 bits that a register holds.
@@ -33,21 +34,34 @@ pub fn load_sums(from: &[i32; LANES]) -> __m256i {
     unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
 }
 
-/// One quarter of the weights, that of four outputs, as 16 bits.
+/// One half of the weights, that of eight outputs.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub fn load_weights(from: &Weights, quarter: usize) -> __m256i {
-    let four: &[[i8; 4]; 4] = &from.0.as_chunks().0[quarter];
-    // SAFETY: the reference is to 16 readable bytes; the load asks for no alignment.
-    _mm256_cvtepi8_epi16(unsafe { _mm_loadu_si128(four.as_ptr().cast()) })
+pub fn load_weights(from: &Weights, half: usize) -> __m256i {
+    let eight: &[[i8; 4]; LANES] = &from.0.as_chunks().0[half];
+    // SAFETY: the reference is to 32 readable bytes; the load asks for no alignment.
+    unsafe { _mm256_loadu_si256(eight.as_ptr().cast()) }
 }
 
-/// Four values of a row, once for each of four outputs.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub fn spread(values: &[i16; 4]) -> __m256i {
-    // SAFETY: the reference is to 8 readable bytes; the read asks for no alignment.
-    _mm256_set1_epi64x(unsafe { values.as_ptr().cast::<i64>().read_unaligned() })
+pub fn load_shorts(from: &[i16; 16]) -> __m256i {
+    // SAFETY: the reference is to 32 readable bytes; the load asks for no alignment.
+    unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+pub fn store_shorts(to: &mut [i16; 16], value: __m256i) {
+    // SAFETY: the reference is to 32 writable bytes; the store asks for no alignment.
+    unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), value) }
+}
+
+/// Four values of a row, once for each of eight outputs.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub fn spread(values: [u8; 4]) -> __m256i {
+    _mm256_set1_epi32(i32::from_le_bytes(values))
 }
 
 /// Asks for the weights that lie so many groups further on, wherever that is.
@@ -58,15 +72,18 @@ pub fn prefetch(from: &Weights, ahead: usize) {
     unsafe { _mm_prefetch::<_MM_HINT_T0>(there.cast()) };
 }
 
-/// The eight numbers as 16 bits.
+/// The sixteen numbers as bytes: those below 0 as 0, those above 255 as 255.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub fn shorts(values: __m256i) -> [[i16; 4]; 2] {
-    let mut shorts = [[0; 4]; 2];
-    let (low, high) = (_mm256_castsi256_si128(values), _mm256_extracti128_si256::<1>(values));
+pub fn bytes(low: __m256i, high: __m256i) -> [[u8; 4]; 4] {
+    let mut bytes = [[0; 4]; 4];
+    // Each half of the register packs by itself: four of the one, then four of the other.
+    let shorts = _mm256_packs_epi32(low, high);
+    let packed = _mm256_packus_epi16(shorts, shorts);
+    let (even, odd) = (_mm256_castsi256_si128(packed), _mm256_extracti128_si256::<1>(packed));
     // SAFETY: the array is 16 writable bytes; the store asks for no alignment.
-    unsafe { _mm_storeu_si128(shorts.as_mut_ptr().cast(), _mm_packs_epi32(low, high)) };
-    shorts
+    unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), _mm_unpacklo_epi32(even, odd)) };
+    bytes
 }
 
 /// The eight numbers, folded into one.
@@ -76,7 +93,14 @@ pub fn reduce(values: __m256, fold: impl Fn(f32, f32) -> f32) -> f32 {
     let mut all = [0.0; LANES];
     store(&mut all, values);
     let [a, b, c, d, e, f, g, h] = all;
-    fold(fold(fold(a, e), fold(b, f)), fold(fold(c, g), fold(d, h)))
+    fold(fold(fold(a, e), fold(c, g)), fold(fold(b, f), fold(d, h)))
+}
+
+/// The sum of sixteen numbers, added in the order of every form.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub fn add_up([low, high]: [__m256; 2]) -> f32 {
+    reduce(_mm256_add_ps(low, high), |a, b| a + b)
 }
 
 /// e^x to about 1e-7 of its value, for x below 88; 0 below about −87.
@@ -106,20 +130,26 @@ pub fn exp(x: __m256) -> __m256 {
     _mm256_and_ps(_mm256_mul_ps(power, scale), is_some)
 }
 
-/// x Φ(x), with the error function to 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26).
+/// x Φ(x), as `gelu` says.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 pub fn gelu(x: __m256) -> __m256 {
-    let one = _mm256_set1_ps(1.0);
-    let size = _mm256_andnot_ps(_mm256_set1_ps(-0.0), x);
-    let z = _mm256_mul_ps(size, _mm256_set1_ps(std::f32::consts::FRAC_1_SQRT_2));
-    let t = _mm256_div_ps(one, _mm256_fmadd_ps(z, _mm256_set1_ps(0.327_591_1), one));
-    let mut p = _mm256_set1_ps(1.061_405_4);
-    for term in [-1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6] {
-        p = _mm256_fmadd_ps(p, t, _mm256_set1_ps(term));
+    let far = _mm256_set1_ps(FAR);
+    let z = _mm256_min_ps(_mm256_max_ps(x, _mm256_sub_ps(_mm256_setzero_ps(), far)), far);
+    let square = _mm256_mul_ps(z, z);
+    let above = _mm256_mul_ps(z, polynomial(ABOVE, square));
+    let erf = _mm256_div_ps(above, polynomial(BELOW, square));
+    let half = _mm256_mul_ps(x, _mm256_set1_ps(0.5));
+    _mm256_fmadd_ps(half, erf, half)
+}
+
+/// A polynomial with these factors, that of the highest power first.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn polynomial<const N: usize>(factors: [f32; N], x: __m256) -> __m256 {
+    let mut sum = _mm256_set1_ps(factors[0]);
+    for factor in &factors[1..] {
+        sum = _mm256_fmadd_ps(sum, x, _mm256_set1_ps(*factor));
     }
-    let tail = exp(_mm256_sub_ps(_mm256_setzero_ps(), _mm256_mul_ps(z, z)));
-    // x erf(x / √2) is even in x.
-    let erf = _mm256_fnmadd_ps(_mm256_mul_ps(p, t), tail, one);
-    _mm256_mul_ps(_mm256_set1_ps(0.5), _mm256_fmadd_ps(size, erf, x))
+    sum
 }

@@ -4,9 +4,12 @@
 
 use std::arch::x86_64::*;
 
-use super::super::linear::{Activation, LANES, Linear, PANEL, Steps, WIDE, Weights, blocks};
+use super::super::linear::{Activation, LANES, Linear, Steps, Weights, blocks};
 use super::vector::{bytes, gelu, load, load_sums, load_weights, prefetch, store};
 
+/// Groups of 16 outputs that a panel of weights is wide.
+pub const WIDE: usize = 3;
+const PANEL: usize = WIDE * LANES;
 /// How many registers of weights ahead memory is asked for: 24 KB, half of the nearest cache.
 const AHEAD: usize = 384;
 /// Rows that are multiplied together: times WIDE, 24 sums in the 32 registers.
@@ -56,8 +59,8 @@ fn multiply<const GELU: bool>(product: &Linear, x: &[f32], out: &mut [f32], step
 fn block<const R: usize, const GELU: bool>(product: &Linear, this: Block<'_>, out: &mut [f32]) {
     let Block { first, start, weights, steps } = this;
     let mut sums = [[_mm512_setzero_si512(); WIDE]; R];
-    let values = &steps.bytes[first * product.inputs()..(first + R) * product.inputs()];
-    let values = values.as_chunks::<4>().0.as_chunks::<R>().0;
+    let fours = product.inputs() / 4;
+    let values = steps.fours[first * fours..(first + R) * fours].as_chunks::<R>().0;
     for (values, weights) in values.iter().zip(weights.as_chunks::<WIDE>().0) {
         // The first rows to meet a panel wait for memory; the others find it in the cache.
         if first == 0 {
@@ -105,12 +108,12 @@ fn quantise(steps: &mut Steps, x: &[f32], divide: &[f32]) {
     let width = divide.len();
     let divide = divide.as_chunks::<LANES>().0;
     let rows = x.len() / width;
-    steps.bytes.resize(rows * width, 0);
+    steps.fours.resize(rows * width / 4, [0; 4]);
     steps.scale.clear();
     steps.zero.clear();
     let mut first = 0;
     for count in blocks(rows, ROWS) {
-        let values = steps.bytes[first * width..][..count * width].as_chunks_mut::<4>().0;
+        let values = &mut steps.fours[first * width / 4..][..count * width / 4];
         for at in 0..count {
             let row = x[(first + at) * width..][..width].as_chunks::<LANES>().0;
             let (scale, zero) = range(row, divide);

@@ -7,6 +7,7 @@
 
 use std::arch::x86_64::*;
 
+use super::super::gelu::{ABOVE, BELOW, FAR};
 use super::super::linear::Weights;
 
 /// Numbers of 32 bits that a register holds.
@@ -78,20 +79,26 @@ pub fn exp(x: __m512) -> __m512 {
     _mm512_scalef_ps(power, n)
 }
 
-/// x Φ(x), with the error function to 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26).
+/// x Φ(x), as `gelu` says.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub fn gelu(x: __m512) -> __m512 {
-    let one = _mm512_set1_ps(1.0);
-    let size = _mm512_abs_ps(x);
-    let z = _mm512_mul_ps(size, _mm512_set1_ps(std::f32::consts::FRAC_1_SQRT_2));
-    let t = _mm512_div_ps(one, _mm512_fmadd_ps(z, _mm512_set1_ps(0.327_591_1), one));
-    let mut p = _mm512_set1_ps(1.061_405_4);
-    for term in [-1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6] {
-        p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(term));
+    let far = _mm512_set1_ps(FAR);
+    let z = _mm512_min_ps(_mm512_max_ps(x, _mm512_sub_ps(_mm512_setzero_ps(), far)), far);
+    let square = _mm512_mul_ps(z, z);
+    let above = _mm512_mul_ps(z, polynomial(ABOVE, square));
+    let erf = _mm512_div_ps(above, polynomial(BELOW, square));
+    let half = _mm512_mul_ps(x, _mm512_set1_ps(0.5));
+    _mm512_fmadd_ps(half, erf, half)
+}
+
+/// A polynomial with these factors, that of the highest power first.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn polynomial<const N: usize>(factors: [f32; N], x: __m512) -> __m512 {
+    let mut sum = _mm512_set1_ps(factors[0]);
+    for factor in &factors[1..] {
+        sum = _mm512_fmadd_ps(sum, x, _mm512_set1_ps(*factor));
     }
-    let tail = exp(_mm512_sub_ps(_mm512_setzero_ps(), _mm512_mul_ps(z, z)));
-    // x erf(x / √2) is even in x.
-    let erf = _mm512_fnmadd_ps(_mm512_mul_ps(p, t), tail, one);
-    _mm512_mul_ps(_mm512_set1_ps(0.5), _mm512_fmadd_ps(size, erf, x))
+    sum
 }
