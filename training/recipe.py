@@ -149,6 +149,45 @@ SHARES = {
     "sarcasm/edited": 0.5,
 }
 
+# The same for a last, short stretch (`--finish`), which gives back what a run that learned much new has forgotten:
+# more of the sets of before, less of the new ones. A set that isn't named is left out.
+SHARES_TO_FINISH = {
+    "aspects/laptops_2014": 1.5,
+    "aspects/mams": 1,
+    "aspects/orders": 1.5,
+    "aspects/restaurants_2014": 1.5,
+    "aspects/restaurants_2016": 1,
+    "emotion/goemotions": 0.15,
+    "odds/aspects": 0.08,
+    "odds/plain": 0.2,
+    "odds/written": 0.15,
+    "sarcasm/customers": 0.5,
+    "sarcasm/edited": 0.15,
+    "sarcasm/forum": 0.1,
+    "sarcasm/headlines": 0.05,
+    "sarcasm/irony_tweets": 1,
+    "sarcasm/isarcasm": 1,
+    "sarcasm/plain": 0.2,
+    "sentiment/composed": 0.1,
+    "sentiment/customers": 0.5,
+    "sentiment/domains": 0.6,
+    "sentiment/dynasent": 1.5,
+    "sentiment/dynasent_hard": 1.5,
+    "sentiment/edited": 0.12,
+    "sentiment/kinds": 0.6,
+    "sentiment/mails": 0.5,
+    "sentiment/news_targets": 0.1,
+    "sentiment/orders": 0.5,
+    "sentiment/overall": 0.15,
+    "sentiment/product_sentences": 2.5,
+    "sentiment/review_domains": 0.1,
+    "sentiment/sst2": 0.5,
+    "sentiment/sst5": 2,
+    "sentiment/sst5_phrases": 0.1,
+    "sentiment/templates": 0.1,
+    "sentiment/tweets": 0.35,
+}
+
 # How much of a set the teacher reads, and answers for the student. A set that isn't named it
 # leaves alone: there the labels alone teach.
 TEACHER_SHARES = {
@@ -362,6 +401,11 @@ class DomainHyper(Hyper):
 
 # Emotions have texts enough and labels too noisy to gain from it.
 ADVERSARIAL_TASKS = {"sentiment", "sarcasm", "aspects"}
+
+
+def shares_to_finish(sets: list[str]) -> dict[str, float]:
+    """`SHARES_TO_FINISH`, with nothing of the other sets."""
+    return dict.fromkeys([*sets, *SHARES], 0.0) | SHARES_TO_FINISH
 
 
 def hyper(settings: list[str], start: Hyper = Hyper()) -> Hyper:

@@ -1,6 +1,6 @@
 """Owns the training run of the served network: from the data to RUN/model.
 
-    python -m training.train --data DIR --run RUN [--start MODEL] [--resume] [--set epochs=1]
+    python -m training.train --data DIR --run RUN [--start MODEL] [--resume] [--finish] [--set epochs=1]
 
 RUN/model receives the averaged weights, RUN/aside.jsonl the texts that were set aside. Where
 RUN/teacher holds a teacher's answers, they soften the labels.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,15 @@ from tokenizers import Tokenizer
 
 from training import recipe
 from training.canonical import canonical
-from training.data import Row, split
+from training.data import Row, sets, split
 from training.encode import Example, encode, plan, soften
 from training.fit import fit
-from training.model import Heads, base, save
+from training.model import Heads, base, load, save
 from training.restore import restore
 from training.teacher import answer, read_answers
 
+# In a run's folder: what the start of it said of the sets that it knew.
+KEPT = "kept.safetensors"
 SET_HELP = "one of the recipe's numbers, as in epochs=1; may be given several times"
 
 def train(
@@ -38,18 +41,21 @@ def train(
     start: Path | None = None,
     resume: bool = False,
     max_steps: int = 0,
+    shares: Mapping[str, float] = recipe.SHARES,
 ) -> None:
-    """Runs, or goes on with, one training run, from the base or from the model folder
-    `start`. `max_steps` cuts it short, for tests."""
+    """Runs, or goes on with, one training run: from the base, from the model folder `start`, or from where
+    the run in the folder `start` ended. `max_steps` cuts it short, for tests."""
     torch.manual_seed(hyper.seed)
-    model, tokenizer = restore(start) if start else base()
+    run.mkdir(parents=True, exist_ok=True)
+    model, tokenizer = _begun(start)
     model.with_odds()
     tokenizer = canonical(tokenizer)
-    run.mkdir(parents=True, exist_ok=True)
     origin = _origin(start, hyper)
     known = set(origin.get("trained_from", {}).pop("sets", []))
     (run / "start.json").write_text(json.dumps(origin))
-    train_model(model, tokenizer, data, run, hyper, resume, max_steps, known)
+    if start and (start / KEPT).exists() and not (run / KEPT).exists():
+        shutil.copyfile(start / KEPT, run / KEPT)
+    train_model(model, tokenizer, data, run, hyper, resume, max_steps, known, shares)
 
 
 def train_model(
@@ -61,6 +67,7 @@ def train_model(
     resume: bool = False,
     max_steps: int = 0,
     known: set[str] = frozenset(),
+    shares: Mapping[str, float] = recipe.SHARES,
 ) -> None:
     """Trains a given model; writes RUN/model and RUN/aside.jsonl. What it says of the sets that it has
     read already (`known`) it is held to, where no teacher says it better: what it learns besides costs less
@@ -76,10 +83,10 @@ def train_model(
     }
     print(f"{len(answers)} of {len(labelled)} texts have a teacher's answer", flush=True)
     taught = len(answers)
-    answers |= _own(model, labelled, known, answers, run / "kept.safetensors")
+    answers |= _own(model, labelled, known, answers, run / KEPT)
     print(f"{len(answers) - taught} are held to what the start says of them", flush=True)
     examples = soften(labelled, answers)
-    batches = plan(examples, hyper, recipe.SHARES)
+    batches = plan(examples, hyper, shares)
     (run / "data.json").write_text(json.dumps(_counts(examples, batches), indent=2))
     if taught:
         said = {**recipe.TEACHER, "answers": taught, "weight": recipe.TEACHER_WEIGHT}
@@ -93,19 +100,29 @@ def _own(
 ) -> dict[int, np.ndarray]:
     """What the model says, before it is trained, of labelled texts of the sets that it knows. Kept in a
     file, so that a resumed run is held to the same."""
-    asked = [
-        index
-        for index, example in enumerate(examples)
-        if example.set in known
-        and example.is_labelled
-        and index not in answered
-        and recipe.SHARES.get(example.set, 1) >= recipe.KEPT_FROM
-    ]
     if not path.exists():
+        asked = [
+            index
+            for index, example in enumerate(examples)
+            if example.set in known
+            and example.is_labelled
+            and index not in answered
+            and recipe.SHARES.get(example.set, 1) >= recipe.KEPT_FROM
+        ]
         said = answer(model, examples, asked)
         save_file({str(index): np.atleast_1d(array) for index, array in said.items()}, path)
     kept = load_file(path)
-    return {index: kept[str(index)].reshape(np.shape(examples[index].target)) for index in asked}
+    return {
+        int(index): array.reshape(np.shape(examples[int(index)].target))
+        for index, array in kept.items()
+    }
+
+
+def _begun(start: Path | None) -> tuple[Heads, Tokenizer]:
+    """The network to begin with, and its tokenizer."""
+    if start is None:
+        return base()
+    return load(start / "model") if (start / "model").is_dir() else restore(start)
 
 
 def _origin(start: Path | None, hyper: recipe.Hyper) -> dict:
@@ -113,6 +130,9 @@ def _origin(start: Path | None, hyper: recipe.Hyper) -> dict:
     numbers = {"hyper": dataclasses.asdict(hyper)}
     if start is None:
         return numbers
+    if (start / "start.json").exists():
+        earlier = json.loads((start / "start.json").read_text())
+        return {**earlier, "finish": numbers["hyper"]}
     manifest = json.loads((start / "manifest.json").read_text())
     return {
         **numbers,
@@ -146,12 +166,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--start", type=Path, help="a model folder to train further")
+    parser.add_argument("--start", type=Path, help="a model folder, or the folder of a run, to train further")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", help=SET_HELP)
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--finish", action="store_true", help="read by `SHARES_TO_FINISH`")
     given = parser.parse_args()
     hyper = recipe.hyper(given.set)
-    train(given.data, given.run, hyper, given.start, given.resume)
+    shares = recipe.shares_to_finish(sets(given.data)) if given.finish else recipe.SHARES
+    train(given.data, given.run, hyper, given.start, given.resume, shares=shares)
 
 
 if __name__ == "__main__":
