@@ -155,6 +155,22 @@ def _behaviour(behaviour: dict) -> str:
     )
 
 
+WORST = 12  # kinds that the card names as the model's weak ones
+BEHAVIOUR = """## Behaviour, kind by kind
+
+On `tests/behaviour`, cases that were written apart from the training texts: what the model reads right, and what the
+cascade, with the thresholds below, leaves wrong without a word, and escalates (shares; `make behaviour` prints them).
+
+**What it is bad at:** {worst}. Of sarcastic texts of customers {caught} are read as negative or escalated; of their sincere
+twins, in nearly the same words, {sincere} are read right and {escalated} escalated. Texts in other languages are for an LLM.
+
+| kind | cases | right | wrong and not escalated | escalated |
+|---|---|---|---|---|
+{rows}
+
+"""
+
+
 def _doubt(calibration: dict) -> str:
     """What P(the label is wrong) is worth on sets that its fit had not seen, beside the margin."""
     told = calibration["fitted_on"].get("doubt")
@@ -223,11 +239,13 @@ def _runs(base: dict) -> str:
     start = base.get("trained_from")
     if not start:
         return ""
-    share = base.get("blended")
+    hyper, finish, share = base["hyper"], base.get("finish"), base.get("blended")
+    cut = f", cut after {base['steps']:,} batches of {hyper['batch']}" if "steps" in base else ""
+    finished = f", and a last stretch of {finish['epochs']:g} with more of the sets of before" if finish else ""
     blended = f" The weights are {share:.0%} those of that run and the rest its start's." if share else ""
     return f"""
 Training went on from {start["name"]} {start["version"]} (graph {start["graph_sha256"][:12]}…) for
-{base["hyper"]["epochs"]} epochs (`manifest.json` has all numbers of that run).{blended} Both set the
+{hyper["epochs"]:g} epochs{cut}{finished} (`manifest.json` has all numbers of that run).{blended} Both set the
 same texts aside."""
 
 

@@ -32,6 +32,8 @@ from training.teacher import answer, read_answers
 
 # In a run's folder: what the start of it said of the sets that it knew.
 KEPT = "kept.safetensors"
+# What of each set was read.
+DATA = "data.json"
 SET_HELP = "one of the recipe's numbers, as in epochs=1; may be given several times"
 
 def train(
@@ -44,18 +46,20 @@ def train(
     shares: Mapping[str, float] = recipe.SHARES,
 ) -> None:
     """Runs, or goes on with, one training run: from the base, from the model folder `start`, or from where
-    the run in the folder `start` ended. `max_steps` cuts it short, for tests."""
+    the run in the folder `start` ended. `max_steps` cuts it short: the learning rate then falls to zero there."""
     torch.manual_seed(hyper.seed)
     run.mkdir(parents=True, exist_ok=True)
     model, tokenizer = _begun(start)
     model.with_odds()
     tokenizer = canonical(tokenizer)
-    origin = _origin(start, hyper)
+    origin = _origin(start, hyper) | ({"steps": max_steps} if max_steps else {})
     known = set(origin.get("trained_from", {}).pop("sets", []))
     (run / "start.json").write_text(json.dumps(origin))
     if start and (start / KEPT).exists() and not (run / KEPT).exists():
         shutil.copyfile(start / KEPT, run / KEPT)
     train_model(model, tokenizer, data, run, hyper, resume, max_steps, known, shares)
+    if start and (start / DATA).exists():
+        _add_reads(start / DATA, run / DATA)
 
 
 def train_model(
@@ -87,7 +91,7 @@ def train_model(
     print(f"{len(answers) - taught} are held to what the start says of them", flush=True)
     examples = soften(labelled, answers)
     batches = plan(examples, hyper, shares)
-    (run / "data.json").write_text(json.dumps(_counts(examples, batches), indent=2))
+    (run / DATA).write_text(json.dumps(_counts(examples, batches), indent=2))
     if taught:
         said = {**recipe.TEACHER, "answers": taught, "weight": recipe.TEACHER_WEIGHT}
         (run / "teacher.json").write_text(json.dumps(said))
@@ -130,8 +134,9 @@ def _origin(start: Path | None, hyper: recipe.Hyper) -> dict:
     numbers = {"hyper": dataclasses.asdict(hyper)}
     if start is None:
         return numbers
-    if (start / "start.json").exists():
-        earlier = json.loads((start / "start.json").read_text())
+    if (start / "model").is_dir():
+        begun = start / "start.json"
+        earlier = json.loads(begun.read_text()) if begun.exists() else {}
         return {**earlier, "finish": numbers["hyper"]}
     manifest = json.loads((start / "manifest.json").read_text())
     return {
@@ -143,6 +148,15 @@ def _origin(start: Path | None, hyper: recipe.Hyper) -> dict:
             "sets": [entry["name"] for entry in manifest["data"]],
         },
     }
+
+
+def _add_reads(earlier: Path, path: Path) -> None:
+    """Adds what the run before read to what this one did: both trained the weights."""
+    counts = json.loads(path.read_text())
+    for name, of in json.loads(earlier.read_text()).items():
+        own = counts.setdefault(name, {"texts": of["texts"], "reads": 0})
+        own["reads"] += of["reads"]
+    path.write_text(json.dumps(counts, indent=2))
 
 
 def _write_aside(rows: list[Row], path: Path) -> None:
@@ -170,10 +184,11 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", help=SET_HELP)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--finish", action="store_true", help="read by `SHARES_TO_FINISH`")
+    parser.add_argument("--max-steps", type=int, default=0, help="cut the run after so many batches")
     given = parser.parse_args()
     hyper = recipe.hyper(given.set)
     shares = recipe.shares_to_finish(sets(given.data)) if given.finish else recipe.SHARES
-    train(given.data, given.run, hyper, given.start, given.resume, shares=shares)
+    train(given.data, given.run, hyper, given.start, given.resume, given.max_steps, shares)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""No text of the behaviour suite trains, nor one that differs from it by a name or a number."""
+"""No text of the behaviour suite, or of the examples to evaluate, trains, nor one that differs from it by a name or a number."""
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -11,6 +12,7 @@ from conftest import ROOT
 from training.templates import templates
 
 SUITE = ROOT / "tests" / "behaviour"
+EXAMPLES = ROOT / "examples" / "evaluate.csv"
 WRITTEN = ROOT / "training" / "sentences"
 
 
@@ -35,6 +37,8 @@ def test_no_text_of_the_suite_trains() -> None:
                 words = shape(text or "").split()
                 if len(words) >= 4 and len(words) > words.count("0") + 2:
                     suite[shape(text)] = f"{path.name}: {text}"
+    with EXAMPLES.open(encoding="utf-8", newline="") as file:
+        suite |= {shape(row["text"]): f"{EXAMPLES.name}: {row['text']}" for row in csv.DictReader(file)}
     assert len(suite) > 1_000
     trained = [row["text"] for path in WRITTEN.rglob("train.jsonl") for row in rows(path)]
     assert trained
