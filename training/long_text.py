@@ -61,14 +61,15 @@ def sentences(reader: Reader, text: str, _most: int) -> list[str]:
 
 
 def verdict(readings: list[Reading], calibration: dict, by_tokens: bool = False) -> np.ndarray:
-    """The four scores of a text from its pieces: means of probabilities and of evidence."""
+    """The four scores of a text from its pieces: means of probabilities and of evidence. Where pieces are at odds
+    with each other, which the head for odds does not see, the square of how far they are stands in for it."""
     weights = [len(reading.encoding.ids) if by_tokens else 1.0 for reading in readings]
     temperature = calibration["temperatures"]["sentiment"]
-    scores = np.average(
-        [softmax(reading.sentiment / temperature) for reading in readings], axis=0, weights=weights
-    )
+    of_pieces = np.array([softmax(reading.sentiment / temperature) for reading in readings])
+    scores = np.average(of_pieces, axis=0, weights=weights)
     heads = [sigmoid(one.odds) for one in readings if one.odds is not None]
-    head = float(np.average(heads, weights=weights)) if heads else None
+    between = 2 * (min(scores[0], scores[2]) - np.average(of_pieces[:, [0, 2]].min(axis=1), weights=weights))
+    head = max(float(np.average(heads, weights=weights)), between**2) if heads else None
     return with_mixed(scores, odds(*readings), calibration.get("mixed"), head)
 
 

@@ -24,6 +24,8 @@ pub struct Sums {
     windows: f32,
     tokens: usize,
     sentiment: [f32; 4],
+    /// Of each window, the smaller of its negative and its positive probability.
+    sides: f32,
     sarcasm: Option<f32>,
     odds: Option<f32>,
     emotions: Option<EmotionSums>,
@@ -78,9 +80,14 @@ impl Sums {
         let (output, labels) = &folder.sentiment;
         let mut probabilities = outputs.row(output, row, labels.len())?.to_vec();
         softmax(&mut probabilities, temperatures.sentiment);
+        let mut of_window = [0.0; 4];
         for (label, probability) in labels.iter().zip(probabilities) {
-            self.sentiment[*label as usize] += probability;
+            of_window[*label as usize] += probability;
         }
+        let [negative, positive] =
+            [Label::Negative, Label::Positive].map(|label| of_window[label as usize]);
+        self.sides += negative.min(positive);
+        self.sentiment.iter_mut().zip(of_window).for_each(|(sum, own)| *sum += own);
         if let Some(output) = &folder.sarcasm {
             let logit = outputs.row(output, row, 1)?[0];
             *self.sarcasm.get_or_insert(0.0) += sigmoid(logit / temperatures.sarcasm);
@@ -123,6 +130,14 @@ impl Sums {
         self.aspects = self.aspects.take().or(tagged);
     }
 
+    /// How far windows are at odds with each other, 0 to 1: twice the smaller of the text's negative and
+    /// positive probability, but for what its windows have of both by themselves. 0 where there is one
+    /// window. The head for odds, which reads a window at a time, knows nothing of it.
+    fn between(&self) -> f32 {
+        let side = |label: Label| self.sentiment[label as usize];
+        2.0 * (side(Label::Negative).min(side(Label::Positive)) - self.sides) / self.windows
+    }
+
     /// What the whole text comes to, of which `part` was read.
     pub fn conclude(
         self,
@@ -134,7 +149,7 @@ impl Sums {
     ) -> (Verdict, Signals) {
         let ceiling = if language.supported { 1.0 } else { UNREAD_LANGUAGE_CEILING };
         let sarcasm = self.sarcasm.map_or(0.0, |sum| sum / self.windows);
-        let odds = self.odds.map_or(0.5, |sum| sum / self.windows);
+        let odds = self.odds.map_or(0.5, |sum| (sum / self.windows).max(self.between().powi(2)));
         let tagged = self.aspects.unwrap_or_default();
         let evidence = tagged.evidence.times(1.0 / self.windows);
         let terms = tags::terms(&tagged.words);
