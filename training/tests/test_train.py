@@ -11,7 +11,7 @@ import torch
 from conftest import SAMPLE, TINY, Chain
 from training import recipe
 from training.model import load
-from training.train import KEPT, train
+from training.train import DATA, KEPT, train
 
 STILL = dataclasses.replace(TINY, epochs=1, learning_rate=0)
 
@@ -21,9 +21,10 @@ def test_a_run_finishes_where_another_ended(finished: Chain, tmp_path: Path) -> 
     train(SAMPLE, tmp_path, STILL, start=finished.run, shares=shares)
     before, after = (load(run / "model")[0].state_dict() for run in (finished.run, tmp_path))
     assert all(torch.equal(before[name], after[name]) for name in before), "at a rate of 0 nothing is learned"
-    reads = {name: counts["reads"] for name, counts in json.loads((tmp_path / "data.json").read_text()).items()}
-    assert reads["sarcasm/written"] == 0, "a set that the stretch does not name is left out"
-    assert reads["sentiment/dynasent"] > 0
+    earlier, both = (json.loads((run / DATA).read_text()) for run in (finished.run, tmp_path))
+    added = {name: both[name]["reads"] - counts["reads"] for name, counts in earlier.items()}
+    assert added["sarcasm/written"] == 0, "a set that the stretch does not name is left out"
+    assert added["sentiment/dynasent"] > 0, "what both runs read is counted"
 
 
 def test_what_a_model_said_before_holds_all_runs_that_go_on_from_it(finished: Chain, tmp_path: Path) -> None:
