@@ -144,6 +144,11 @@ fn collect(tokens: TokenStream, found: &mut Vec<String>) {
             TokenTree::Ident(name) if name == "expect" => {
                 tokens.next_if(|next| matches!(next, TokenTree::Group(_)));
             }
+            // An instruction of the processor's.
+            TokenTree::Ident(name) if name == "asm" => {
+                tokens.next_if(|next| matches!(next, TokenTree::Punct(_)));
+                tokens.next_if(|next| matches!(next, TokenTree::Group(_)));
+            }
             TokenTree::Group(group) => collect(group.stream(), found),
             TokenTree::Literal(literal) => found.extend(message(literal)),
             TokenTree::Punct(_) | TokenTree::Ident(_) => {}
